@@ -1,0 +1,46 @@
+# make repl    write with the bundled model           make test    everything that CI checks
+# make bench   speed, side by side on this machine     make clean   remove what make has made
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+
+.PHONY: repl test lint bench clean python
+.DEFAULT_GOAL := repl
+
+repl: .venv/repl-installed
+	@$(BIN)/textrepl
+
+test: .venv/test-installed lint
+	$(BIN)/python -m pytest
+
+lint: .venv/test-installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/test-installed
+	$(BIN)/python -m engine.bench
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+python:
+	@test -n "$(PYTHON)" || { echo "textrepl needs Python 3.11 or newer: install it, or name it as in 'make repl PYTHON=python3.12'"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "$(PYTHON) is missing or older than 3.11: install Python 3.11 or newer, or name it as in 'make repl PYTHON=python3.12'"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv: install it (on Debian and Ubuntu 'apt install python3-venv')"; exit 1; }
+
+.venv/pyvenv.cfg: | python
+	@$(PYTHON) -m venv .venv
+
+.venv/repl-installed: pyproject.toml .venv/pyvenv.cfg
+	@echo "installing textrepl into .venv (once, some 70 MB) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/test-installed: pyproject.toml .venv/pyvenv.cfg
+	@echo "installing the trainer and the tests into .venv (once, some 2 GB) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,bot,dev]'
+	@touch $@ .venv/repl-installed

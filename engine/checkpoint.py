@@ -1,0 +1,49 @@
+"""Where a conversation is at one moment, what is asked of the engine from there, and what comes of it: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.sampling import Sampling
+
+FinishReason = Literal["length", "stop", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """All that a conversation is at one moment: going on from it gives the same text, whenever that is done.
+
+    `state [S]` float32; `pending`, the tokens not yet fed, oldest first (one, but for the very start and a
+    prompt that was stopped on the way); the random generator's `key` and `place`, and the seed it came from.
+    """
+
+    state: NDArray[np.float32]
+    pending: tuple[int, ...]
+    seed: int
+    key: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A reply to be written: from `start`, whose pending tokens are fed first, with `recent` tokens before."""
+
+    start: Checkpoint
+    recent: tuple[int, ...]
+    sampling: Sampling
+    unseen: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished reply: where its prompt ended, what was written, and where it ended."""
+
+    prompt_end: Checkpoint
+    tokens: tuple[int, ...]
+    text: str
+    end: Checkpoint
+    finish_reason: FinishReason

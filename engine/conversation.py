@@ -1,0 +1,222 @@
+"""A conversation as a tree of turns, each of which ends in a checkpoint.
+
+Knows no thread, no file and no model: what runs a request is passed in as a `Runner`. A conversation belongs to
+one thread at a time; while a reply is written, whatever asks for the conversation's place waits for its end.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.checkpoint import Checkpoint, FinishReason, Request
+from engine.errors import EngineError
+from engine.reply import Reply
+from engine.sampling import PENALTY_WINDOW, Sampling, derive_key
+from engine.vocabulary import Encoding
+
+Kind = Literal["start", "prompt", "reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One prompt or one reply. `parent` is the id of the turn before; the start has none."""
+
+    id: int
+    kind: Kind
+    text: str
+    tokens: tuple[int, ...]
+    parent: int | None
+    checkpoint: Checkpoint
+    sampling: Sampling | None = None  # of a reply
+    finish_reason: FinishReason | None = None  # of a reply
+
+
+class Runner(Protocol):
+    """What runs requests: the engine."""
+
+    def encode(self, text: str) -> Encoding: ...
+    def start_token(self) -> int: ...
+    def zero_state(self) -> NDArray[np.float32]: ...
+    def run(self, request: Request) -> Reply: ...
+    def likeliest(self, checkpoint: Checkpoint, n: int) -> list[tuple[str, float]]: ...
+
+
+class Conversation:
+    """The tree, and the place in it where the next turn goes."""
+
+    def __init__(self, runner: Runner, sampling: Sampling | None = None) -> None:
+        self.sampling = sampling or Sampling()
+        self._runner = runner
+        seed = secrets.randbits(63) if self.sampling.seed is None else self.sampling.seed
+        start = Checkpoint(runner.zero_state(), (), seed, derive_key(seed), 0)
+        self._turns: dict[int, Turn] = {0: Turn(0, "start", "", (), None, start)}
+        self._present = 0
+        self._next_id = 1
+        self._forward: dict[int, int] = {}  # the child last visited, by parent
+        self._writing: tuple[Reply, int, str, tuple[int, ...], Sampling] | None = None
+
+    def say(self, text: str = "", *, length: int | None = None, sampling: Sampling | None = None) -> Reply:
+        """Feed `text`, if any, and write on. Settings hold for this reply; another seed starts its numbers anew.
+
+        Raises `ValueError` for a length that is none, `EngineBusy` and `EngineClosed`; then nothing has changed.
+        """
+        here = self._here()
+        settings = sampling or self.sampling
+        if length is not None:
+            settings = replace(settings, length=length)
+        encoding = self._runner.encode(text)
+        tokens = tuple(encoding.ids.tolist())
+        start = here.checkpoint
+        if sampling is not None and sampling.seed not in (None, start.seed):
+            start = _reseeded(start, sampling.seed)
+        request = self._request(here, start, tokens, settings, dict(encoding.replaced))
+        return self._write(request, here.id, text, tokens)
+
+    def retry(self, sampling: Sampling | None = None) -> Reply:
+        """Write another reply in place of the present one, from the checkpoint where that began.
+
+        Draws fresh numbers, derived from the seed, the turn and the attempt, or those of `sampling.seed`.
+        Raises `ValueError` if there is no turn yet.
+        """
+        here = self._here()
+        if here.kind == "start":
+            raise ValueError("there is nothing to retry yet")
+        before = self._turns[here.parent or 0] if here.kind == "reply" else here
+        start = before.checkpoint
+        if sampling is not None and sampling.seed is not None:
+            start = _reseeded(start, sampling.seed)
+        elif attempts := sum(t.parent == before.id and t.kind == "reply" for t in self._turns.values()):
+            start = replace(start, key=derive_key(start.seed, before.id, attempts), place=0)
+        settings = sampling or here.sampling or self.sampling
+        return self._write(self._request(before, start, (), settings, {}), before.id, "", ())
+
+    def undo(self, n: int = 1) -> None:
+        """Go back `n` turns (a prompt is one, a reply is one). Raises `ValueError` if there are fewer."""
+        if n < 1 or n > len(self.turns):
+            raise ValueError(f"undo {n}: there are {len(self.turns)} turns to take back")
+        for _ in range(n):
+            self._present = self._turns[self._present].parent or 0
+
+    def redo(self, n: int = 1) -> None:
+        """Go forward `n` turns, the way last gone. Raises `ValueError` if there are fewer."""
+        self._here()
+        place = self._present
+        for step in range(n):
+            if place not in self._forward:
+                raise ValueError(f"redo {n}: there are {step} turns to bring back")
+            place = self._forward[place]
+        if n < 1:
+            raise ValueError(f"redo {n}: must be at least 1")
+        self._present = place
+
+    def goto(self, turn_id: int) -> None:
+        """Go to any turn of the tree; 0 is the start. Raises `ValueError` if there is no such turn."""
+        self._here()
+        if turn_id not in self._turns:
+            raise ValueError(f"turn_id {turn_id}: there is no such turn")
+        self._present = turn_id
+        child = turn_id
+        while (parent := self._turns[child].parent) is not None:
+            self._forward[parent] = child
+            child = parent
+
+    def fork(self) -> Conversation:
+        """Another conversation that begins as a copy of this branch; neither changes the other."""
+        branch = Conversation(self._runner, self.sampling)
+        path = [self._turns[0], *self.turns]
+        branch._turns = {turn.id: turn for turn in path}
+        branch._forward = {before.id: turn.id for before, turn in zip(path, path[1:], strict=False)}
+        branch._present, branch._next_id = self._present, self._next_id
+        return branch
+
+    @property
+    def text(self) -> str:
+        """Everything on the present branch."""
+        return "".join(turn.text for turn in self.turns)
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The turns of the present branch, from the start's first child to the present one."""
+        turn, branch = self._here(), []
+        while turn.parent is not None:
+            branch.append(turn)
+            turn = self._turns[turn.parent]
+        return branch[::-1]
+
+    @property
+    def tree(self) -> list[Turn]:
+        """All turns in the order they were made, without the start."""
+        self._here()
+        return [turn for turn in self._turns.values() if turn.parent is not None]
+
+    @property
+    def present(self) -> int:
+        """The id of the turn that the next one follows; 0 at the start."""
+        return self._here().id
+
+    def next_tokens(self, n: int = 10) -> list[tuple[str, float]]:
+        """The `n` likeliest next tokens with their probabilities, likeliest first, before any setting."""
+        if n < 1:
+            raise ValueError(f"n {n}: must be at least 1")
+        return self._runner.likeliest(self._started(self._here().checkpoint), n)
+
+    def _here(self) -> Turn:
+        """The present turn, once a reply that is being written has ended and has its place in the tree."""
+        if self._writing is not None:
+            reply, parent, text, tokens, sampling = self._writing
+            try:
+                result = reply.result()
+            except EngineError:
+                self._writing = None  # the conversation is still where it was before
+                raise
+            self._writing = None
+            if tokens or text:
+                parent = self._add("prompt", text, tokens, parent, result.prompt_end)
+            if result.end.place != result.prompt_end.place:
+                self._add("reply", result.text, result.tokens, parent, result.end, sampling, result.finish_reason)
+        return self._turns[self._present]
+
+    def _add(
+        self, kind: Kind, text: str, tokens: tuple[int, ...], parent: int, end: Checkpoint,
+        sampling: Sampling | None = None, reason: FinishReason | None = None,
+    ) -> int:  # fmt: skip
+        turn = Turn(self._next_id, kind, text, tokens, parent, end, sampling, reason)
+        self._turns[turn.id] = turn
+        self._next_id += 1
+        self._forward[parent] = self._present = turn.id
+        return turn.id
+
+    def _request(
+        self, before: Turn, start: Checkpoint, tokens: tuple[int, ...], sampling: Sampling, unseen: dict[str, str]
+    ) -> Request:
+        start = replace(start, pending=start.pending + tokens)
+        if sampling.length:
+            start = self._started(start)
+        return Request(start, self._recent(before, tokens), sampling, unseen)
+
+    def _write(self, request: Request, parent: int, text: str, tokens: tuple[int, ...]) -> Reply:
+        reply = self._runner.run(request)
+        self._writing = reply, parent, text, tokens, request.sampling
+        return reply
+
+    def _started(self, checkpoint: Checkpoint) -> Checkpoint:
+        """A network writes after a token; where there is none at all, after the vocabulary's start token."""
+        return checkpoint if checkpoint.pending else replace(checkpoint, pending=(self._runner.start_token(),))
+
+    def _recent(self, turn: Turn, tokens: Sequence[int]) -> tuple[int, ...]:
+        """The last tokens up to and with `tokens`, oldest first, as many as the repetition penalty looks at."""
+        recent = tuple(tokens[-PENALTY_WINDOW:])
+        while turn.parent is not None and len(recent) < PENALTY_WINDOW:
+            recent = turn.tokens[-(PENALTY_WINDOW - len(recent)) :] + recent
+            turn = self._turns[turn.parent]
+        return recent
+
+
+def _reseeded(checkpoint: Checkpoint, seed: int | None) -> Checkpoint:
+    return replace(checkpoint, seed=seed or 0, key=derive_key(seed or 0), place=0)

@@ -1,0 +1,307 @@
+"""The engine: one thread that steps all running rows in one batch, and the way to load one.
+
+Its step is: choose, stack, run, sample, deliver. The thread owns the network; conversations and readers only
+hand rows in and get pieces of text out.
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import threading
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import model_dir
+from engine.checkpoint import Checkpoint, Request
+from engine.conversation import Conversation
+from engine.errors import EngineClosed, EngineError
+from engine.network import read_network
+from engine.reply import Reply
+from engine.rows import ReplyRow, Row, WatchRow
+from engine.sampling import Sampler, Sampling
+from engine.scheduler import Scheduler
+from engine.steps import Step
+from engine.vocabulary import Encoding, Vocabulary
+
+BACKENDS = ("auto", "onnx", "keras")
+PRECISIONS = ("float32",)
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What an engine runs. `state_bytes` is the size of one conversation's state."""
+
+    name: str
+    level: str
+    cell: str
+    units: int
+    layers: int
+    vocabulary_size: int
+    parameters: int
+    state_bytes: int
+    backend: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """How surprising a text is. The first token, before which nothing stands, counts as one of V equals.
+
+    `tokens` (ids `[N]`) and `surprisal_bits` (`[N]`) go together; `perplexity` is a token's.
+    """
+
+    nats: float
+    bits: float
+    characters: int
+    bits_per_character: float
+    perplexity: float
+    tokens: NDArray[np.int32]
+    surprisal_bits: NDArray[np.float64]
+
+
+def load(
+    path: str | Path | None = None,
+    *,
+    backend: str = "auto",
+    precision: str = "float32",
+    max_batch: int = 64,
+) -> Engine:
+    """Load a model directory, a `.keras` file beside its `vocabulary.json`, or a name under `models/`.
+
+    Without a path, the bundled model. Raises `ModelLoadError` that names the file and the mend, and `ValueError`
+    for a bad argument.
+    """
+    for name, value, allowed in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
+        if value not in allowed:
+            raise ValueError(f"{name} {value!r}: must be {' or '.join(map(repr, allowed))}")
+    if not isinstance(max_batch, int) or max_batch < 1:
+        raise ValueError(f"max_batch {max_batch!r}: must be a whole number, at least 1")
+    files = model_dir.find(path)
+    vocabulary = model_dir.read_vocabulary(files)
+    step: Step
+    if backend == "keras":
+        from engine.steps.keras import KerasStep
+
+        step = KerasStep(files.network)
+    else:
+        from engine.steps.onnx import OnnxStep
+
+        backend, step = "onnx", OnnxStep(read_network(files.network))
+    model_dir.check_fit(files, vocabulary, step.vocabulary_size)
+    return Engine(files.name, step, vocabulary, backend, max_batch)
+
+
+class Engine:
+    """A loaded model and the thread that runs it. Close it, or use it as a context manager."""
+
+    def __init__(self, name: str, step: Step, vocabulary: Vocabulary, backend: str, max_batch: int) -> None:
+        self.vocabulary = vocabulary
+        shape = step.shape
+        self.info = Info(
+            name, vocabulary.level, shape.cell, shape.units, shape.layers, len(vocabulary), shape.parameters,
+            4 * step.state_size, backend, "float32",
+        )  # fmt: skip
+        self._step_program = step
+        self._scheduler: Scheduler[Row] = Scheduler(max_batch)
+        self._states = np.zeros((0, step.state_size), np.float32)  # of the running rows, [B, S]
+        self._sampler: Sampler | None = None  # of the rows that draw; None when those have changed
+        self._drawing: list[int] = []
+        self._inbox: deque[Row] = deque()
+        self._work = threading.Event()
+        self._is_closed = self._any_cancelled = False
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name=f"engine-{name}", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def conversation(self, *, sampling: Sampling | None = None) -> Conversation:
+        """A new conversation, with the settings that its replies have by default."""
+        return Conversation(self, sampling)
+
+    def score(self, text: str) -> Score:
+        """How surprising `text` is from a state of zeros. Raises `ValueError` if no character of it is known."""
+        ids = self.vocabulary.encode(text).ids
+        if not len(ids):
+            raise ValueError(f"text {text[:20]!r}: has nothing that the model knows")
+        nats = np.concatenate([[math.log(len(self.vocabulary))], self._watch(ids, self.zero_state()).nats])
+        total, characters = float(nats.sum()), len(self.vocabulary.decode(ids))
+        bits = total / math.log(2)
+        return Score(total, bits, characters, bits / characters, math.exp(total / len(ids)), ids, nats / math.log(2))
+
+    def close(self) -> None:
+        """End running replies with what they have ("cancelled") and stop the thread. May be called twice."""
+        self._is_closed = True
+        self._work.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+        atexit.unregister(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What a conversation asks of its runner
+
+    def encode(self, text: str) -> Encoding:
+        """The ids of a text."""
+        return self.vocabulary.encode(text)
+
+    def start_token(self) -> int:
+        """What a conversation without any text goes on from."""
+        return self.vocabulary.start_id
+
+    def zero_state(self) -> NDArray[np.float32]:
+        """The state `[S]` before anything was fed."""
+        return np.zeros(self._step_program.state_size, np.float32)
+
+    def run(self, request: Request) -> Reply:
+        """Queue a reply. Raises `EngineClosed`."""
+        reply = Reply(request.unseen, self._note_cancelled)
+        self._submit(ReplyRow(request, self.vocabulary.tokens, reply))
+        return reply
+
+    def likeliest(self, checkpoint: Checkpoint, n: int) -> list[tuple[str, float]]:
+        """The `n` likeliest tokens after a checkpoint with their probabilities, likeliest first."""
+        logits = self._watch(np.array(checkpoint.pending, np.int32), checkpoint.state).logits.astype(np.float64)
+        weights = np.exp(logits - logits.max())
+        order = np.argsort(-weights, kind="stable")[:n]
+        return [(self.vocabulary.tokens[i], float(weights[i] / weights.sum())) for i in order]
+
+    def _watch(self, ids: NDArray[np.int32], state: NDArray[np.float32]) -> WatchRow:
+        """Feed some ids in a row of the batch and wait for it."""
+        done, errors = threading.Event(), list[Exception]()
+
+        def finished(error: Exception | None) -> None:
+            if error is not None:
+                errors.append(error)
+            done.set()
+
+        row = WatchRow(ids, state, finished)
+        self._submit(row)
+        try:
+            done.wait()
+        except BaseException:
+            row.is_cancelled = True
+            self._note_cancelled()
+            raise
+        if errors:
+            raise errors[0]
+        return row
+
+    def _submit(self, row: Row) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._is_closed:
+            raise EngineClosed("the engine is closed: load the model again")
+        self._inbox.append(row)
+        self._work.set()
+
+    def _note_cancelled(self) -> None:
+        self._any_cancelled = True
+
+    # The engine's thread
+
+    def _run(self) -> None:
+        try:
+            while self._take_in():
+                self._step()
+        except Exception as error:  # whatever it was, no reader may wait for ever
+            self._failure = EngineError(f"the engine stopped ({type(error).__name__}: {error}): load the model again")
+            self._failure.__cause__ = error
+        finally:
+            ending = self._failure or EngineClosed("the engine was closed")
+            places = {id(row): place for place, row in enumerate(self._scheduler.running)}
+            for row in [*self._scheduler.clear(), *self._inbox]:
+                place = places.get(id(row))
+                if self._failure is None and isinstance(row, ReplyRow):
+                    row.end(row.state if place is None else self._states[place], "cancelled")
+                else:
+                    row.fail(ending)
+
+    def _take_in(self) -> bool:
+        """Choose the rows of the next step; waits while there are none. False when the engine is closed."""
+        while not self._is_closed:
+            self._work.clear()
+            while self._inbox:
+                self._scheduler.add(self._inbox.popleft())
+            if self._any_cancelled:
+                self._any_cancelled = False
+                self._drop_cancelled()
+            if joined := self._scheduler.admit():
+                self._states = np.concatenate([self._states, np.stack([row.state for row in joined])])
+                self._sampler = None
+                self._leave([place for place, row in enumerate(self._scheduler.running) if row.is_done], "length")
+            if self._scheduler.running:
+                return True
+            if not len(self._scheduler):
+                self._work.wait()
+        return False
+
+    def _drop_cancelled(self) -> None:
+        for row in self._scheduler.drop_waiting(lambda row: row.is_cancelled):
+            row.end(row.state, "cancelled")
+        cancelled = [place for place, row in enumerate(self._scheduler.running) if row.is_cancelled]
+        self._leave(cancelled, "cancelled")
+
+    def _step(self) -> None:
+        rows = self._scheduler.running
+        ids = np.array([row.next for row in rows], np.int32)
+        logits, states = self._step_program(ids, self._states)
+        self._states = states
+        if self._sampler is None:
+            self._drawing = [place for place, row in enumerate(rows) if row.draws]
+            drawing = [cast(ReplyRow, rows[place]) for place in self._drawing]
+            self._sampler = Sampler([row.sampling for row in drawing], self.vocabulary.unknown_id)
+        finished = self._draw(rows, logits) if self._drawing else []
+        if len(self._drawing) < len(rows):
+            finished += self._observe(rows, logits)
+        if finished:
+            self._leave(finished, "length")
+
+    def _draw(self, rows: list[Row], logits: NDArray[np.float32]) -> list[int]:
+        """Sample a token for each row that draws and hand it over; returns the places of finished rows."""
+        assert self._sampler is not None
+        drawing = cast(list[ReplyRow], [rows[place] for place in self._drawing])
+        chosen = logits if len(drawing) == len(rows) else logits[self._drawing]
+        tokens = self._sampler(
+            chosen, [row.generator.draw() for row in drawing], [row.recent for row in drawing]
+        ).tolist()
+        return [
+            place
+            for place, row, token in zip(self._drawing, drawing, tokens, strict=True)
+            if row.take(token, self._states[place])
+        ]
+
+    def _observe(self, rows: list[Row], logits: NDArray[np.float32]) -> list[int]:
+        finished = []
+        for place, row in enumerate(rows):
+            if place in self._drawing:
+                continue
+            if row.observe(logits[place], self._states[place]):
+                finished.append(place)
+            elif row.draws:
+                self._sampler = None
+        return finished
+
+    def _leave(self, places: list[int], reason: str) -> None:
+        """End the rows at these places and close the gaps."""
+        if not places:
+            return
+        for place in places:
+            self._scheduler.running[place].end(self._states[place], reason)  # type: ignore[arg-type]
+        gone = set(places)
+        kept = [place for place in range(len(self._scheduler.running)) if place not in gone]
+        self._scheduler.leave(kept)
+        self._states = self._states[kept]
+        self._sampler = None

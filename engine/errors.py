@@ -1,0 +1,37 @@
+"""The errors of the engine, and who shows them.
+
+Every message is one line that says what is wrong and what to do; the front ends print it as it is.
+
+    EngineError
+    ├── ModelLoadError    a model directory or file cannot be used
+    ├── EngineBusy        too many replies wait already
+    ├── EngineClosed      the engine was closed, or its thread has died
+    ├── StoreError        stored conversations cannot be read or written
+    └── TrainingError     training cannot start or cannot go on
+
+A bad argument is a `ValueError` that names the argument and the value.
+"""
+
+
+class EngineError(Exception):
+    """Anything that the engine could not do."""
+
+
+class ModelLoadError(EngineError):
+    """A model cannot be loaded; the message names the file and the mend."""
+
+
+class EngineBusy(EngineError):
+    """The queue of waiting replies is full; come back later."""
+
+
+class EngineClosed(EngineError):
+    """The engine was closed before or while it worked on this."""
+
+
+class StoreError(EngineError):
+    """Stored conversations cannot be read or written."""
+
+
+class TrainingError(EngineError):
+    """Training cannot start or go on; the message says what to change."""

@@ -1,0 +1,113 @@
+"""A model directory: find it, read it checked, write it whole.
+
+model.keras       the network               settings.json   what it was trained with, and its figures
+vocabulary.json   its tokens in id order    training.csv, loss.png, README.md   for people
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ModelLoadError
+from engine.vocabulary import Vocabulary
+
+NETWORK, VOCABULARY, SETTINGS = "model.keras", "vocabulary.json", "settings.json"
+BUNDLED = "shakespeare"
+ADOPT = "python -m engine.adopt {} --data TEXT"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """Where the parts of a model lie."""
+
+    name: str
+    network: Path
+    vocabulary: Path
+
+
+def folders() -> list[Path]:
+    """Where a bare name is looked for: `models/` here, of an installed package, and of a checkout."""
+    package = Path(__file__).parent
+    return [Path("models"), package / "models", package.parent / "models"]
+
+
+def names() -> list[str]:
+    """The models that a bare name finds."""
+    return sorted({path.parent.name for folder in folders() for path in folder.glob(f"*/{NETWORK}")})
+
+
+def find(path: str | Path | None) -> ModelFiles:
+    """A directory, a `.keras` file, a name, or None for the bundled model. Raises `ModelLoadError`."""
+    given = Path(path if path is not None else BUNDLED)
+    is_name = path is None or len(given.parts) == 1
+    places = [] if path is None else [given]
+    places += [folder / given for folder in folders()] if is_name else []
+    for place in places:
+        if place.is_dir() and (place / NETWORK).is_file():
+            return ModelFiles(place.resolve().name, place / NETWORK, place / VOCABULARY)
+    if given.is_file():
+        if given.suffix != ".keras":
+            raise ModelLoadError(f"{given} is no model: give a model directory or a .keras file")
+        return ModelFiles(given.stem, given, given.with_name(VOCABULARY))
+    if given.is_dir():
+        raise ModelLoadError(f"{given} has no {NETWORK}: give a directory that engine.train has made")
+    found = ", ".join(names()) or "none"
+    raise ModelLoadError(f"{given}: no such model; give a directory or one of the names here ({found})")
+
+
+def read_vocabulary(files: ModelFiles) -> Vocabulary:
+    """Raises `ModelLoadError` if there is none or it is damaged."""
+    path = files.vocabulary
+    try:
+        return Vocabulary.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ModelLoadError(
+            f"{path} is missing, and without it token ids mean nothing: make it from the text that the model was "
+            f"trained on with '{ADOPT.format(files.network)}'"
+        ) from None
+    except OSError as error:
+        raise ModelLoadError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelLoadError(f"{path} is no vocabulary ({error}): copy it again, or make it anew") from None
+
+
+def check_fit(files: ModelFiles, vocabulary: Vocabulary, size: int) -> None:
+    """Raises `ModelLoadError` unless the network has a logit for each token and no more."""
+    if len(vocabulary) != size:
+        raise ModelLoadError(
+            f"{files.vocabulary} has {len(vocabulary)} tokens but {files.network} takes {size}: they are not of the "
+            "same training; copy both from one run"
+        )
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to; rename it to `path` once it is whole and on the disk.
+
+    Whatever goes wrong, `path` is either the old file or the new one, and the temporary one is gone.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Replace a JSON file; one key or token a line is not needed, but it stays readable."""
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file."""
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,133 @@
+"""A reply while it is written: filled by the engine's thread, read by any one other thread or event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from engine.checkpoint import FinishReason, Result
+
+WAKE_SECONDS = 0.004  # a reader is woken at most this often, and then gets all there is: waking costs a switch
+
+
+class Reply:
+    """A stream of text pieces. Iterate it, plainly or with `async for`; leaving the loop early stops it."""
+
+    def __init__(self, unseen: dict[str, str], on_stop: Callable[[], None]) -> None:
+        self.unseen = unseen
+        """Characters of the prompt that the model never saw, with what stood in for each ("" if dropped)."""
+        self.is_cancelled = False
+        self._on_stop = on_stop
+        self._pieces: deque[str] = deque()
+        self._finished = threading.Event()
+        self._notify: Callable[[], None] | None = None
+        self._notified = 0.0
+        self._result: Result | None = None
+        self._error: Exception | None = None
+
+    def stop(self) -> None:
+        """Ask for the end. Returns at once and takes no lock, so that a signal handler may call it.
+
+        What was written until then stays, with its exact state; `finish_reason` becomes "cancelled".
+        """
+        self.is_cancelled = True
+        self._on_stop()
+
+    @property
+    def text(self) -> str:
+        """The whole reply; waits until it is finished."""
+        return self.result().text
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """`"length"`, `"stop"` or `"cancelled"`; None while it is being written."""
+        return self._result.finish_reason if self._result is not None else None
+
+    def result(self) -> Result:
+        """Wait for the end. Raises what ended the reply if that was an error (`EngineError`)."""
+        self._finished.wait()
+        if self._result is None:
+            raise self._error or RuntimeError("a reply ended without a result")
+        return self._result
+
+    def __iter__(self) -> Iterator[str]:
+        ready = threading.Event()
+        self._notify = ready.set
+        try:
+            while True:
+                ready.clear()
+                if self._pieces:
+                    yield self._take()
+                elif self._finished.is_set():
+                    break
+                else:
+                    ready.wait()
+        finally:
+            self._notify = None
+            if not self._finished.is_set():
+                self.stop()
+        self._raise_error()
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        self._notify = lambda: _call_soon(loop, ready.set)
+        try:
+            while True:
+                ready.clear()
+                if self._pieces:
+                    yield self._take()
+                elif self._finished.is_set():
+                    break
+                else:
+                    await ready.wait()
+        finally:
+            self._notify = None
+            if not self._finished.is_set():
+                self.stop()
+        self._raise_error()
+
+    # The engine's side
+
+    def push(self, piece: str) -> None:
+        """Add a piece, and wake the reader unless it was woken just now."""
+        self._pieces.append(piece)
+        now = time.monotonic()
+        if now - self._notified >= WAKE_SECONDS:
+            self._notified = now
+            self._wake()
+
+    def finish(self, result: Result) -> None:
+        """No more pieces come."""
+        self._result = result
+        self._end()
+
+    def fail(self, error: Exception) -> None:
+        """No more pieces come, and the reader gets the error after those it has not read."""
+        self._error = error
+        self._end()
+
+    def _end(self) -> None:
+        self._finished.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        notify = self._notify
+        if notify is not None:
+            notify()
+
+    def _take(self) -> str:
+        """All pieces there are, as one. The engine may append meanwhile."""
+        return "".join([self._pieces.popleft() for _ in range(len(self._pieces))])
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    with contextlib.suppress(RuntimeError):  # the reader's loop was closed: nobody reads any more
+        loop.call_soon_threadsafe(call)

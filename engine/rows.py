@@ -1,0 +1,215 @@
+"""What runs in a row of the batch: a reply that is written, a text that is scored, a look at the next token.
+
+A row names the next token to feed, and is told what came of it. All of it happens on the engine's thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.checkpoint import Checkpoint, FinishReason, Request, Result
+from engine.reply import Reply
+from engine.sampling import PENALTY_WINDOW, Generator, Sampling, surprisal_nats
+
+Floats = NDArray[np.float32]
+
+SCORE_BLOCK = 1024  # logits kept before their surprisals are computed together
+
+
+class Row(Protocol):
+    """A row of the batch. While `draws`, the engine samples a token for it at each step and calls `take`."""
+
+    next: int  # the token to feed in the next step
+    draws: bool
+    is_done: bool  # before the first step
+    state: Floats  # to begin with
+
+    @property
+    def is_cancelled(self) -> bool: ...
+
+    def observe(self, logits: Floats, state: Floats) -> bool:
+        """After a step without a draw: `logits [V]`, `state [S]` (views). True when the row is done."""
+        ...
+
+    def end(self, state: Floats, reason: FinishReason) -> None:
+        """The row leaves the batch, its last state being `state`."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """The engine cannot go on."""
+        ...
+
+
+class ReplyRow:
+    """A reply: feeds the pending tokens, then draws until its length, a stop string or a cancellation."""
+
+    def __init__(self, request: Request, tokens: tuple[str, ...], reply: Reply) -> None:
+        start = request.start
+        self.state = start.state
+        self.sampling: Sampling = request.sampling
+        self.generator = Generator(start.key, start.place)
+        self.recent: deque[int] = deque(request.recent, maxlen=PENALTY_WINDOW)
+        self.draws = False
+        self._start, self._reply, self._pieces = start, reply, tokens
+        self._pending = deque(start.pending)
+        self._left = request.sampling.length
+        self._tokens: list[int] = []
+        self._prompt_end: Checkpoint | None = None
+        self._stops = StopTrail(request.sampling.stop) if request.sampling.stop else None
+        self.next = -1
+        self.is_done = self._advance(start.state)
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._reply.is_cancelled
+
+    def _advance(self, state: Floats) -> bool:
+        """Choose the next token to feed; True if nothing is to be fed or written."""
+        if len(self._pending) > 1:
+            self.next = self._pending.popleft()
+            return False
+        self._prompt_end = self._checkpoint(state)
+        if not self._left or not self._pending:
+            return True
+        self.next = self._pending.popleft()
+        self.draws = True
+        return False
+
+    def observe(self, logits: Floats, state: Floats) -> bool:
+        return self._advance(state)
+
+    def take(self, token: int, state: Floats) -> bool:
+        """A token was drawn, `state [S]` being that before it is fed. True when the reply is done."""
+        self._tokens.append(token)
+        self.recent.append(token)
+        self.next = token
+        self._left -= 1
+        if self._stops is None:
+            self._reply.push(self._pieces[token])
+        elif piece := self._stops.add(token, self._pieces[token], state):
+            self._reply.push(piece)
+        return self._left <= 0 or (self._stops is not None and self._stops.found)
+
+    def end(self, state: Floats, reason: FinishReason) -> None:
+        end, text_tokens = self._end_checkpoint(state), self._tokens
+        if self._stops is not None:
+            if self._stops.found:
+                reason = "stop"
+                text_tokens = self._tokens[: len(self._tokens) - self._stops.held_tokens]
+            elif self._stops.held:
+                self._reply.push(self._stops.held)
+        text = "".join([self._pieces[token] for token in text_tokens])
+        self._reply.finish(Result(self._prompt_end or end, tuple(text_tokens), text, end, reason))
+
+    def fail(self, error: Exception) -> None:
+        self._reply.fail(error)
+
+    def _checkpoint(self, state: Floats) -> Checkpoint:
+        return replace(self._start, state=state.copy(), pending=tuple(self._pending), place=self.generator.place)
+
+    def _end_checkpoint(self, state: Floats) -> Checkpoint:
+        """The end of the text: what is fed in `state`, and what is not."""
+        if self._prompt_end is None:  # stopped before the prompt was fed
+            unfed = (self.next, *self._pending)
+            return replace(self._start, state=state.copy(), pending=unfed)
+        if not self._tokens:
+            return self._prompt_end
+        place = self.generator.place
+        if self._stops is not None and self._stops.found:
+            if self._stops.last is None:
+                return replace(self._prompt_end, place=place)
+            token, state = self._stops.last
+            return replace(self._start, state=state, pending=(token,), place=place)
+        return replace(self._start, state=state.copy(), pending=(self._tokens[-1],), place=place)
+
+
+class StopTrail:
+    """Looks for stop strings in a text that grows token by token, and holds back what may become one.
+
+    Keeps the state at each token held back, and at the last one given out, so that a reply that ends before a
+    stop string ends in the state of exactly that text.
+    """
+
+    def __init__(self, stops: tuple[str, ...]) -> None:
+        self.found = False
+        self.held = ""
+        self.last: tuple[int, Floats] | None = None  # the last token given out, and the state before it was fed
+        self._stops = stops
+        self._trail: deque[tuple[int, Floats, int]] = deque()  # token, state before it is fed, characters
+
+    @property
+    def held_tokens(self) -> int:
+        """How many tokens have not been given out."""
+        return len(self._trail)
+
+    def add(self, token: int, piece: str, state: Floats) -> str:
+        """Take a token; returns the text that can be given out now."""
+        self.held += piece
+        self._trail.append((token, state.copy(), len(piece)))
+        places = [place for stop in self._stops if (place := self.held.find(stop)) >= 0]
+        self.found = bool(places)
+        given = min(places) if places else len(self.held) - self._longest_beginning()
+        text, self.held = self.held[:given], self.held[given:]
+        while self._trail and given >= self._trail[0][2]:
+            token, state, size = self._trail.popleft()
+            given -= size
+            self.last = token, state
+        return text
+
+    def _longest_beginning(self) -> int:
+        """The length of the longest end of the held text that a stop string could begin with."""
+        longest = max(map(len, self._stops)) - 1
+        for size in range(min(longest, len(self.held)), 0, -1):
+            if any(stop.startswith(self.held[-size:]) for stop in self._stops):
+                return size
+        return 0
+
+
+class WatchRow:
+    """Feeds tokens and keeps the surprisal of each after the first; then gives the last logits."""
+
+    draws = is_done = False
+
+    def __init__(self, ids: NDArray[np.int32], state: Floats, done: Callable[[Exception | None], None]) -> None:
+        self.state = state
+        self.next = int(ids[0])
+        self.is_cancelled = False
+        self.logits: Floats = np.zeros(0, np.float32)
+        self._ids, self._fed, self._done = ids, 0, done
+        self._block: list[Floats] = []
+        self._nats: list[NDArray[np.float64]] = []
+
+    @property
+    def nats(self) -> NDArray[np.float64]:
+        """`-log p` of every token but the first, `[N - 1]`."""
+        return np.concatenate(self._nats) if self._nats else np.zeros(0)
+
+    def observe(self, logits: Floats, state: Floats) -> bool:
+        self._fed += 1
+        if self._fed == len(self._ids):
+            self._empty_block(self._fed)
+            self.logits = logits.copy()
+            return True
+        self.next = int(self._ids[self._fed])
+        self._block.append(logits.copy())
+        if len(self._block) == SCORE_BLOCK:
+            self._empty_block(self._fed + 1)
+        return False
+
+    def _empty_block(self, stop: int) -> None:
+        """Score the kept logits: they foretold the tokens up to `stop`."""
+        if self._block:
+            self._nats.append(surprisal_nats(np.stack(self._block), self._ids[stop - len(self._block) : stop]))
+            self._block.clear()
+
+    def end(self, state: Floats, reason: FinishReason) -> None:
+        self._done(None)
+
+    def fail(self, error: Exception) -> None:
+        self._done(error)

@@ -1,0 +1,177 @@
+"""How the next token is drawn: the settings, the random generator, and the sampler. Pure NumPy.
+
+The order of the filters is that of Hugging Face's generation: repetition penalty (Keskar et al. 2019,
+arXiv 1909.05858), temperature, top-k (Fan et al. 2018), top-p (Holtzman et al. 2020), min-p (Nguyen et al. 2024).
+A token is then drawn by inverting the cumulative distribution at one uniform number, so a row needs exactly one
+number a token, and its draw depends on nothing but its own logits, settings and number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Probabilities = NDArray[np.float64]
+Logits = NDArray[np.float32]
+
+PENALTY_WINDOW = 64  # tokens back that the repetition penalty looks
+
+
+def _setting(default: Any, low: float, high: float, help: str) -> Any:
+    return field(default=default, metadata={"low": low, "high": high, "help": help})
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a continuation is drawn. Raises `ValueError` that names the setting and the value."""
+
+    temperature: float = _setting(
+        0.8, 0.0, 100.0, "how daring: 0 always takes the likeliest, 1 writes as the text it learned from"
+    )
+    top_k: int = _setting(0, 0, 10**9, "choose among this many likeliest tokens; 0 for all")
+    top_p: float = _setting(1.0, 0.0, 1.0, "choose among the likeliest that together have this probability")
+    min_p: float = _setting(0.0, 0.0, 1.0, "leave out what is less likely than this share of the likeliest")
+    repetition_penalty: float = _setting(
+        1.0, 1.0, 100.0, f"make the last {PENALTY_WINDOW} tokens less likely again; 1 for not at all"
+    )
+    stop: tuple[str, ...] = _setting((), 0, 0, "end before this text would be written")
+    length: int = _setting(200, 0, 10**9, "how many tokens to write at most")
+    seed: int | None = _setting(None, 0, 2**64 - 1, "the same seed gives the same text; none for another each time")
+
+    def __post_init__(self) -> None:
+        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+        object.__setattr__(self, "stop", stop)
+        if not all(isinstance(text, str) and text for text in stop):
+            raise ValueError(f"stop {stop!r}: must be texts, none of them empty")
+        for name, item in self.__dataclass_fields__.items():
+            value, whole = getattr(self, name), isinstance(item.default, int) or name == "seed"
+            if name == "stop" or (name == "seed" and value is None):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | np.integer if whole else int | float | np.number):
+                raise ValueError(f"{name} {value!r}: must be a {'whole ' if whole else ''}number")
+            low, high = item.metadata["low"], item.metadata["high"]
+            if not low <= value <= high:  # also true of a NaN
+                limits = f"from {low} to {high}" if high < 10**9 else f"at least {low}"
+                raise ValueError(f"{name} {value}: must be {limits}")
+        if self.top_p == 0:
+            raise ValueError("top_p 0: must be above 0, at most 1")
+
+
+class Generator:
+    """A counter-based source of uniform numbers: SplitMix64 (Steele, Lea and Flood 2014) at `place` of `key`.
+
+    Its whole state is two integers, so a checkpoint keeps it, and number n is the same however it was reached.
+    """
+
+    __slots__ = ("_block", "_first", "key", "place")
+
+    def __init__(self, key: int, place: int = 0) -> None:
+        self.key, self.place = key, place
+        self._block: list[float] = []
+        self._first = place
+
+    def draw(self) -> float:
+        """The next number of [0, 1), with 52 random bits; moves on by one place."""
+        index = self.place - self._first
+        if index >= len(self._block):
+            self._block, self._first, index = uniforms(self.key, self.place, 256).tolist(), self.place, 0
+        self.place += 1
+        return self._block[index]
+
+
+def uniforms(key: int, place: int, count: int) -> NDArray[np.float64]:
+    """The numbers `place`, `place + 1`, ... of a key's stream."""
+    counters = np.arange(1, count + 1, dtype=np.uint64) + np.uint64(place & _MASK)
+    x = np.uint64(key & _MASK) + counters * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    # 52 bits and not 53: then u times a total is below the total, also after rounding
+    return np.asarray(((x ^ (x >> np.uint64(31))) >> np.uint64(12)) * (1.0 / (1 << 52)))
+
+
+_MASK = (1 << 64) - 1
+
+
+def derive_key(*parts: int) -> int:
+    """A 64-bit key from some integers, spread evenly; other parts give another key."""
+    data = ",".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+
+
+class Sampler:
+    """The settings of a batch's rows as vectors, made once for as long as the rows stay the same."""
+
+    def __init__(self, settings: Sequence[Sampling], banned: int | None = None) -> None:
+        self._banned = banned
+        self._greedy = np.array([s.temperature == 0 for s in settings])
+        self._any_greedy, self._all_greedy = bool(self._greedy.any()), bool(self._greedy.all())
+        self._inverse = np.array([[1.0 / s.temperature if s.temperature else 1.0] for s in settings])
+        self._filtered = [(row, s) for row, s in enumerate(settings) if s.top_k or s.top_p < 1 or s.min_p]
+        self._penalized = [(row, s) for row, s in enumerate(settings) if s.repetition_penalty > 1]
+
+    def __call__(self, logits: Logits, numbers: Sequence[float], recent: Sequence[Sequence[int]]) -> NDArray[np.intp]:
+        """One id a row: `logits [B, V]`, a uniform number a row, and each row's latest tokens, to `ids [B]`."""
+        logits = self._prepare(logits, recent)
+        if self._all_greedy:
+            return np.asarray(logits.argmax(axis=1))
+        weights = self._weights(logits)
+        totals = np.cumsum(weights, axis=1)
+        ids = (totals <= np.array(numbers)[:, None] * totals[:, -1:]).sum(axis=1)
+        if self._any_greedy:
+            ids = np.where(self._greedy, logits.argmax(axis=1), ids)
+        return np.asarray(ids)
+
+    def probabilities(self, logits: Logits, recent: Sequence[Sequence[int]]) -> Probabilities:
+        """The distribution `[B, V]` that the rows' tokens are drawn from."""
+        logits = self._prepare(logits, recent)
+        weights = self._weights(logits)
+        weights[self._greedy] = np.eye(logits.shape[1])[logits.argmax(axis=1)[self._greedy]]
+        return np.asarray(weights / np.cumsum(weights, axis=1)[:, -1:])
+
+    def _prepare(self, logits: Logits, recent: Sequence[Sequence[int]]) -> Logits:
+        if self._banned is None and not self._penalized:
+            return logits
+        logits = logits.copy()
+        if self._banned is not None and logits.shape[1] > 1:
+            logits[:, self._banned] = -np.inf
+        for row, settings in self._penalized:
+            seen = list(set(recent[row]))
+            values, penalty = logits[row, seen], np.float32(settings.repetition_penalty)
+            logits[row, seen] = np.where(values > 0, values / penalty, values * penalty)
+        return logits
+
+    def _weights(self, logits: Logits) -> Probabilities:
+        """Probabilities times any number `[B, V]`, zero where a filter left a token out."""
+        weights = np.exp((logits - logits.max(axis=1, keepdims=True)) * self._inverse)
+        for row, settings in self._filtered:
+            weights[row] = _filter(weights[row], settings)
+        return np.asarray(weights)
+
+
+def _filter(weights: Probabilities, settings: Sampling) -> Probabilities:
+    """One row `[V]` with top-k, top-p and min-p applied; equal weights count in the order of their ids."""
+    order = np.argsort(-weights, kind="stable")
+    ranked = weights[order]
+    kept = len(ranked)
+    if settings.top_k:
+        kept = min(kept, settings.top_k)
+    if settings.top_p < 1:
+        totals = np.cumsum(ranked[:kept])
+        kept = min(kept, 1 + int((totals < settings.top_p * totals[-1]).sum()))
+    if settings.min_p:
+        kept = min(kept, max(1, int((ranked[:kept] >= settings.min_p * ranked[0]).sum())))
+    filtered = np.zeros_like(weights)
+    filtered[order[:kept]] = ranked[:kept]
+    return filtered
+
+
+def surprisal_nats(logits: Logits, ids: NDArray[np.int32]) -> NDArray[np.float64]:
+    """`-log p` of each row's id: `logits [N, V]` and `ids [N]` to `[N]`, in double precision."""
+    x = logits.astype(np.float64)
+    x -= x.max(axis=1, keepdims=True)
+    return np.asarray(np.log(np.exp(x).sum(axis=1)) - x[np.arange(len(ids)), ids])

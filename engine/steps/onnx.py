@@ -1,0 +1,229 @@
+"""The step function on ONNX Runtime, compiled from a network's data in memory.
+
+Everything that depends on the token alone (embedding, normalization before the first recurrent layer, its input
+kernel and biases) is folded into one table `[V, G*H]`, so the first layer's input costs a row look-up.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from engine.errors import ModelLoadError
+from engine.network import Array, Dense, Embedding, Layer, Network, Normalization, Recurrent
+from engine.steps import Ids, Logits, Shape, State
+
+OPSET, IR_VERSION = 17, 8
+ONNX_ACTIVATIONS = {
+    "tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "softsign": "Softsign", "elu": "Elu",
+    "hard_sigmoid": "HardSigmoid",
+}  # fmt: skip
+
+
+class OnnxStep:
+    """One session and its shapes. Stateless, and safe to call from any thread."""
+
+    def __init__(self, network: Network, *, threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+        options.enable_cpu_mem_arena = True
+        first = network.recurrent[0]
+        self.shape = Shape(first.cell, first.units, len(network.recurrent), network.parameters)
+        self.state_size = network.state_size
+        self.vocabulary_size = network.vocabulary_size
+        try:
+            self._session = onnxruntime.InferenceSession(
+                compile_step(network).SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the runtime's errors share no other class
+            raise ModelLoadError(f"{network.name}: ONNX Runtime cannot run it ({error}): use --backend keras") from None
+        # The session's own run() checks and copies its arguments in Python at every call.
+        self._run = self._session._sess.run
+
+    def __call__(self, ids: Ids, state: State) -> tuple[Logits, State]:
+        """Feed one token a row: `ids [B]`, `state [B, S]` to `logits [B, V]`, `state [B, S]`."""
+        logits, after = self._run(_OUTPUTS, {"ids": ids, "state": state}, None)
+        return logits, after
+
+
+_OUTPUTS = ["logits", "after"]
+
+
+def compile_step(network: Network) -> ModelProto:
+    """The ONNX model of one step."""
+    return _Compiler(network).model
+
+
+class _Compiler:
+    """Grows a graph node by node; `x` names the activations `[B, width]` as they pass through the layers."""
+
+    def __init__(self, network: Network) -> None:
+        self._nodes: list[NodeProto] = []
+        self._constants: list[TensorProto] = []
+        self._after: list[str] = []
+        states = self._split_state(network)
+        table, rest = fold_table(network)
+        x, projected = "", self._node("Gather", self._constant(table), "ids")
+        for layer in rest:
+            if isinstance(layer, Recurrent):
+                if not projected:
+                    projected = self._project(layer, x)
+                x, projected = self._recurrent(layer, projected, states), ""
+            else:
+                x = self._pointwise(layer, x)
+        self._node("Identity", x, output="logits")
+        self._node("Concat", *self._after, output="after", axis=1)
+        value = helper.make_tensor_value_info
+        graph = helper.make_graph(
+            self._nodes,
+            "step",
+            [
+                value("ids", TensorProto.INT32, ["B"]),
+                value("state", TensorProto.FLOAT, ["B", network.state_size]),
+            ],
+            [
+                value("logits", TensorProto.FLOAT, ["B", network.vocabulary_size]),
+                value("after", TensorProto.FLOAT, ["B", network.state_size]),
+            ],
+            self._constants,
+        )
+        self.model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+
+    def _split_state(self, network: Network) -> list[str]:
+        sizes = [layer.units for layer in network.recurrent for _ in range(layer.state_size // layer.units)]
+        return self._split("state", sizes)
+
+    def _recurrent(self, layer: Recurrent, x: str, states: list[str]) -> str:
+        """Projected inputs `x [B, G*H]` to outputs `[B, H]`; takes its states off the list."""
+        h = states.pop(0)
+        if layer.cell == "gru":
+            out = (self._gru_after if layer.reset_after else self._gru_before)(layer, x, h)
+            self._after.append(out)
+            return out
+        total = self._node("Add", x, self._product(h, layer.recurrent))
+        if layer.cell == "rnn":
+            out = self._activate(layer.activation, total)
+            self._after.append(out)
+            return out
+        return self._lstm(layer, total, states.pop(0))
+
+    def _gru_after(self, layer: Recurrent, x: str, h: str) -> str:
+        """z, r = s(x + h R);  c = act(x_c + r (h R_c + b_c));  h' = c + z (h - c)."""
+        size = layer.units
+        x_gates, x_c = self._split(x, [2 * size, size])
+        r_gates, r_c = self._split(self._product(h, layer.recurrent), [2 * size, size])
+        z, r = self._split(
+            self._activate(layer.recurrent_activation, self._node("Add", x_gates, r_gates)), [size, size]
+        )
+        if layer.bias is not None:
+            r_c = self._node("Add", r_c, self._constant(layer.bias[1, 2 * size :]))
+        c = self._activate(layer.activation, self._node("Add", x_c, self._node("Mul", r, r_c)))
+        return self._node("Add", c, self._node("Mul", z, self._node("Sub", h, c)))
+
+    def _gru_before(self, layer: Recurrent, x: str, h: str) -> str:
+        """z, r = s(x + h R);  c = act(x_c + (r h) R_c);  h' = c + z (h - c)."""
+        size = layer.units
+        x_gates, x_c = self._split(x, [2 * size, size])
+        total = self._node("Add", x_gates, self._product(h, layer.recurrent[:, : 2 * size]))
+        z, r = self._split(self._activate(layer.recurrent_activation, total), [size, size])
+        inner = self._product(self._node("Mul", r, h), layer.recurrent[:, 2 * size :])
+        c = self._activate(layer.activation, self._node("Add", x_c, inner))
+        return self._node("Add", c, self._node("Mul", z, self._node("Sub", h, c)))
+
+    def _lstm(self, layer: Recurrent, total: str, cell: str) -> str:
+        """i, f, o = s(...);  cell' = f cell + i act(c);  h' = o act(cell')  (Keras' order i, f, c, o)."""
+        i, f, c, o = self._split(total, [layer.units] * 4)
+        gate = layer.recurrent_activation
+        kept = self._node("Mul", self._activate(gate, f), cell)
+        new = self._node("Mul", self._activate(gate, i), self._activate(layer.activation, c))
+        cell = self._node("Add", kept, new)
+        out = self._node("Mul", self._activate(gate, o), self._activate(layer.activation, cell))
+        self._after += [out, cell]
+        return out
+
+    def _project(self, layer: Recurrent, x: str) -> str:
+        out = self._product(x, layer.kernel)
+        bias = input_bias(layer)
+        return out if bias is None else self._node("Add", out, self._constant(bias))
+
+    def _pointwise(self, layer: Layer, x: str) -> str:
+        if isinstance(layer, Normalization):
+            gamma = np.float32(1) if layer.gamma is None else layer.gamma
+            mean = self._node("ReduceMean", x, axes=[-1], keepdims=1)
+            centred = self._node("Sub", x, mean)
+            variance = self._node("ReduceMean", self._node("Mul", centred, centred), axes=[-1], keepdims=1)
+            spread = self._node("Sqrt", self._node("Add", variance, self._constant(np.float32(layer.epsilon))))
+            out = self._node("Mul", self._node("Div", centred, spread), self._constant(gamma))
+            return out if layer.beta is None else self._node("Add", out, self._constant(layer.beta))
+        assert isinstance(layer, Dense)
+        out = self._product(x, layer.kernel)
+        if layer.bias is not None:
+            out = self._node("Add", out, self._constant(layer.bias))
+        return self._activate(layer.activation, out)
+
+    def _activate(self, name: str, x: str) -> str:
+        if name == "linear":
+            return x
+        if name == "hard_sigmoid":  # Keras 3: relu6(x + 3) / 6
+            return self._node("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+        return self._node(ONNX_ACTIVATIONS[name], x)
+
+    def _product(self, x: str, kernel: Array) -> str:
+        return self._node("MatMul", x, self._constant(kernel))
+
+    def _split(self, x: str, sizes: list[int]) -> list[str]:
+        if len(sizes) == 1:
+            return [x]
+        outputs = [f"{x}.{len(self._nodes)}.{index}" for index in range(len(sizes))]
+        sizes_name = self._constant(np.array(sizes, np.int64))
+        self._nodes.append(helper.make_node("Split", [x, sizes_name], outputs, axis=1))
+        return outputs
+
+    def _node(self, kind: str, *inputs: str, output: str = "", **attributes: object) -> str:
+        output = output or f"{kind}.{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def _constant(self, array: NDArray[np.generic] | np.generic) -> str:
+        name = f"constant.{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+
+def input_bias(layer: Recurrent) -> Array | None:
+    """What a layer adds to its projected input `[G*H]`, with those recurrent biases that only add to it."""
+    if layer.bias is None or layer.bias.ndim == 1:
+        return layer.bias
+    bias: Array = layer.bias[0].copy()
+    gates = 2 * layer.units
+    bias[:gates] += layer.bias[1, :gates]
+    return bias
+
+
+def fold_table(network: Network) -> tuple[Array, list[Layer]]:
+    """The first recurrent layer's projected input for each token `[V, G*H]`, and the layers from it on."""
+    first, *rest = network.layers
+    assert isinstance(first, Embedding)
+    x = first.table.astype(np.float64)
+    while not isinstance(rest[0], Recurrent):
+        layer = rest.pop(0)
+        if isinstance(layer, Normalization):
+            x = x - x.mean(-1, keepdims=True)
+            x = x / np.sqrt((x * x).mean(-1, keepdims=True) + layer.epsilon)
+            x = x * (1.0 if layer.gamma is None else layer.gamma) + (0.0 if layer.beta is None else layer.beta)
+        elif isinstance(layer, Dense) and layer.activation == "linear":
+            x = x @ layer.kernel + (0.0 if layer.bias is None else layer.bias)
+        else:
+            raise ModelLoadError(
+                f"{network.name}: has a Dense layer with an activation before its first recurrent layer, which "
+                "the fast backend does not know: use --backend keras"
+            )
+    bias = input_bias(rest[0])
+    table = x @ rest[0].kernel.astype(np.float64) + (0.0 if bias is None else bias)
+    return table.astype(np.float32), list(rest)

@@ -1,0 +1,96 @@
+"""Train a model on text: python -m engine.train --data FILE... --out DIR"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engine.errors import EngineError, TrainingError
+from engine.model_dir import NETWORK
+from engine.quiet import import_tensorflow
+from engine.train.corpus import read_corpus
+from engine.train.settings import TrainSettings, add_arguments
+
+CHANGEABLE = {"epochs", "sample_every", "sample_prompt"}  # when going on with a run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 done, 1 could not, 2 usage, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m engine.train", description="Train a model on your own text.")
+    parser.add_argument("--data", nargs="+", action="extend", metavar="FILE", help="UTF-8 text files, read in order")
+    parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="the model directory to make")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    add_arguments(parser)
+    arguments = vars(parser.parse_args(argv))
+    data, out, is_resumed = arguments.pop("data"), arguments.pop("out"), arguments.pop("resume")
+    try:
+        if not data and not is_resumed:
+            raise ValueError("--data: name the text files to learn from")
+        if is_resumed and (fixed := sorted(arguments.keys() - CHANGEABLE)):
+            raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
+        settings = TrainSettings(**{} if is_resumed else arguments)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        return _train(settings, arguments, data, out, is_resumed)
+    except KeyboardInterrupt:
+        print("stopped at once; what was saved before is whole", file=sys.stderr)
+        return 130
+    except EngineError as error:
+        print(f"engine.train: {error}", file=sys.stderr)
+        return 1
+
+
+def _train(
+    settings: TrainSettings, overrides: dict[str, Any], data: list[str] | None, out: Path, is_resumed: bool
+) -> int:
+    if not is_resumed and (out / NETWORK).exists():
+        raise TrainingError(f"{out} holds a model already: choose another --out, or go on with --resume")
+    if out.exists() and not out.is_dir():
+        raise TrainingError(f"{out} is a file: choose another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot make {out} ({error.strerror}): choose another --out") from None
+    corpus = None if is_resumed else read_corpus(data or [], settings.held_out, settings.steps)
+    try:
+        import_tensorflow()
+    except ImportError:
+        raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
+    import tensorflow as tf
+
+    from engine.train import checkpoint
+    from engine.train.loop import Trainer
+    from engine.train.run import Run
+    from engine.train.watch import Watch
+
+    tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
+    saved = checkpoint.load(out) if is_resumed else None
+    if saved is not None:
+        settings = replace(saved.settings, **overrides)
+        data = data or list(saved.data)
+        corpus = read_corpus(data, settings.held_out, settings.steps)
+    assert corpus is not None
+    trainer = Trainer(settings, corpus)
+    if saved is not None:
+        trainer.restore(saved)
+    print(
+        f"{len(corpus.training):,} characters to learn from, {len(corpus.held_out):,} held out, "
+        f"{len(corpus.vocabulary)} different; {trainer.model.count_params():,} parameters; "
+        f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps",
+        flush=True,
+    )
+    watch = Watch(settings.epochs, trainer.total_updates, trainer.tokens_an_update)
+    if Run(trainer, out, tuple(data or ()), watch).train():
+        print(f"done: write with it by 'textrepl {out}'")
+        return 0
+    print(f"saved; go on with 'python -m engine.train --out {out} --resume'")
+    return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

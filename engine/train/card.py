@@ -1,0 +1,143 @@
+"""What a training run leaves for people: `settings.json`, `training.csv`, `loss.png` and the card, `README.md`."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.model_dir import SETTINGS, replace_file, write_json, write_text
+from engine.train.settings import TrainSettings
+
+LN2 = math.log(2)
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How good the kept model is. Losses in nats a character; None where no text was held out."""
+
+    best_epoch: int
+    training_nats: float
+    held_out_nats: float | None
+    held_out_characters: int
+    training_characters: int
+    parameters: int
+    seconds: float
+    is_final: bool  # the held-out text was scored whole, in one lane, by the engine that serves the model
+
+
+def write(
+    directory: Path, settings: TrainSettings, data: Sequence[str], digest: str, figures: Figures,
+    history: Sequence[dict[str, float]], sample: str,
+) -> None:  # fmt: skip
+    """Write or replace all four files. Raises `OSError` if the disk does not take one."""
+    command = command_line(settings, data, directory.name)
+    names = [Path(path).name for path in data]
+    write_json(
+        directory / SETTINGS,
+        {
+            "version": VERSION,
+            "command": command,
+            "data": names,
+            "data_sha256": digest,
+            "settings": dataclasses.asdict(settings),
+            "figures": dataclasses.asdict(figures),
+        },
+    )
+    write_text(directory / "training.csv", _csv(history))
+    write_picture(directory / "loss.png", history)
+    write_text(directory / "README.md", _card(directory.name, settings, names, command, figures, sample))
+
+
+def command_line(settings: TrainSettings, data: Sequence[str], name: str) -> str:
+    """The command that trains this model again, with the data's bare file names and only what is no default."""
+    words = ["python", "-m", "engine.train", "--data", *(Path(path).name for path in data)]
+    words += ["--out", f"models/{name}"]
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if value != item.default:
+            words += [f"--{item.name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
+def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
+    """The losses of each epoch in bits a character, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and only needed here
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    epochs = [row["epoch"] + 1 for row in history]
+    for key, label, style in (
+        ("training_nats", "training (with dropout)", "--"), ("held_out_nats", "held out", "-"),
+    ):  # fmt: skip
+        axes.plot(epochs, [row[key] / LN2 for row in history], style, label=label, marker=".")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("bits per character")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    with replace_file(path) as temporary:
+        temporary.write_bytes(picture.getvalue())
+
+
+def _csv(history: Sequence[dict[str, float]]) -> str:
+    text = io.StringIO()
+    rows: list[dict[str, Any]] = [
+        {**row, "epoch": int(row["epoch"]) + 1, "held_out_bits": row["held_out_nats"] / LN2} for row in history
+    ]
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["epoch"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str) -> str:
+    held_out = "no text was held out"
+    if figures.held_out_nats is not None:
+        nats = figures.held_out_nats
+        how = "whole, weights fixed, the state carried through" if figures.is_final else "in lanes, while training"
+        held_out = (
+            f"{nats:.4f} nats = {nats / LN2:.3f} bits a character, perplexity {math.exp(nats):.3f}, over the last "
+            f"{figures.held_out_characters:,} characters, scored {how}"
+        )
+    return f"""# {name}
+
+A character model: {settings.layers} GRU layers of {settings.units} units over an embedding of {settings.embedding}, \
+{figures.parameters:,} parameters.
+
+| | |
+| --- | --- |
+| data | {", ".join(names)}: {figures.training_characters:,} characters to learn from |
+| held out | {held_out} |
+| training loss | {figures.training_nats:.4f} nats a character, with dropout, in epoch {figures.best_epoch} (kept) |
+| time | {figures.seconds / 60:.0f} minutes of training |
+
+Trained by
+
+```
+{command}
+```
+
+and measured by `python -m engine.evaluate models/{name} --data {names[0]} --tail {settings.held_out:g}`.
+
+![losses by epoch](loss.png)
+
+A sample (temperature 0.8, seed 1):
+
+```
+{sample.strip()}
+```
+
+Write with it: `textrepl models/{name}`. `model.keras` is a stock Keras 3 model; `vocabulary.json` names its tokens in
+the order of their ids; `settings.json` and `training.csv` hold the run's settings and history.
+"""

@@ -1,0 +1,89 @@
+"""A training run on disk: everything that a resumed run needs to go on as if it had never stopped.
+
+One `.npz` file with plain arrays and one JSON string (no pickles), written under a temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import TrainingError
+from engine.model_dir import replace_file
+from engine.train.settings import TrainSettings
+
+FILE = "checkpoint.npz"
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands. `history` has one row an epoch, as in `training.csv`; losses are in nats a token."""
+
+    epoch: int = 0
+    chunk: int = 0  # of this epoch, the next one to read
+    update: int = 0
+    seconds: float = 0.0
+    epoch_loss: float = 0.0  # summed over the chunks of this epoch so far
+    best: float | None = None  # lowest held-out loss
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What is kept: weights, the optimizer's variables and the lanes' states, each in its own order."""
+
+    settings: TrainSettings
+    data: tuple[str, ...]
+    digest: str
+    progress: Progress
+    arrays: dict[str, list[NDArray[Any]]]  # "weights", "optimizer", "states"
+
+
+def save(directory: Path, checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint of a run. Raises `OSError` and leaves the old one if it cannot be written."""
+    header = {
+        "version": VERSION,
+        "settings": dataclasses.asdict(checkpoint.settings),
+        "data": list(checkpoint.data),
+        "digest": checkpoint.digest,
+        "progress": dataclasses.asdict(checkpoint.progress),
+    }
+    named = {
+        f"{group}/{index}": array for group, arrays in checkpoint.arrays.items() for index, array in enumerate(arrays)
+    }
+    with replace_file(directory / FILE) as temporary, temporary.open("wb") as file:
+        np.savez(file, header=np.array(json.dumps(header)), **named)  # type: ignore[arg-type]
+
+
+def load(directory: Path) -> Checkpoint:
+    """Raises `TrainingError` if there is no checkpoint, or one that this program cannot go on from."""
+    path = directory / FILE
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(str(file["header"]))
+            if header.get("version") != VERSION:
+                raise TrainingError(f"{path} has version {header.get('version')}; this program reads version {VERSION}")
+            arrays: dict[str, list[NDArray[Any]]] = {"weights": [], "optimizer": [], "states": []}
+            for name in file.files:  # in the order they were written
+                group, _, _ = name.partition("/")
+                if group in arrays:
+                    arrays[group].append(file[name])
+        return Checkpoint(
+            TrainSettings(**header["settings"]),
+            tuple(header["data"]),
+            header["digest"],
+            Progress(**header["progress"]),
+            arrays,
+        )
+    except FileNotFoundError:
+        raise TrainingError(f"there is nothing to resume in {directory}: start without --resume") from None
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"{path} cannot be read ({error}): start again without --resume") from None

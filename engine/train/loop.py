@@ -1,0 +1,173 @@
+"""The training loop: updates over contiguous lanes with the state carried, and the held-out score.
+
+Knows arrays and Keras; prints nothing and writes no file. What a person sees is in `watch`, what is kept on
+disk in `checkpoint`; `__main__` puts them together.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from engine.errors import TrainingError
+from engine.train import lanes
+from engine.train.build import NO_MASKS, Masks, Twin, build_model
+from engine.train.checkpoint import Checkpoint, Progress
+from engine.train.corpus import Corpus
+from engine.train.settings import TrainSettings
+
+SCORING_LANES = 64
+SCORING_CONTEXT = 512  # tokens read before a lane is scored, so that its state is the carried one
+SCORING_STEPS = 256
+EXPLODED = 3.0  # times the first loss
+
+
+def rate_at(settings: TrainSettings, update: int, updates: int) -> float:
+    """The learning rate of an update: a linear warm-up, then a cosine down to `final_rate` of it."""
+    if update < settings.warmup:
+        return settings.rate * (update + 1) / settings.warmup
+    share = (update - settings.warmup) / max(1, updates - settings.warmup)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+    return settings.rate * (settings.final_rate + (1 - settings.final_rate) * cosine)
+
+
+class Trainer:
+    """One run. `updates()` trains and yields after each update; it may be left and gone on with at any one."""
+
+    def __init__(self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None) -> None:
+        self.settings, self.corpus, self.progress = settings, corpus, Progress()
+        self.batch = lanes.lane_count(len(corpus.training), settings.batch, settings.steps)
+        self.model = build_model(len(corpus.vocabulary), settings)
+        fused = bool(tf.config.list_physical_devices("GPU")) if fused is None else fused
+        self.twin = Twin(self.model, dtype=settings.precision, fused=fused)
+        self.states: list[Any] = self.twin.zero_state(self.batch)
+        self._optimizer = keras.optimizers.AdamW(
+            settings.rate, beta_2=settings.beta_2, weight_decay=settings.weight_decay
+        )
+        self._optimizer.build(self.twin.variables)
+        per_epoch = [self._chunks_in(epoch) for epoch in range(settings.epochs)]
+        self.total_updates = sum(per_epoch)
+        self._step = tf.function(self._update)
+        self._score = tf.function(self._score_chunk, reduce_retracing=True)
+
+    def _chunks_in(self, epoch: int) -> int:
+        offset = lanes.epoch_offset(self.settings.seed, epoch, self.settings.steps)
+        return lanes.chunk_count(len(self.corpus.training), self.batch, self.settings.steps, offset)
+
+    @property
+    def tokens_an_update(self) -> int:
+        """Characters read by one update."""
+        return self.batch * self.settings.steps
+
+    def updates(self) -> Iterator[float]:
+        """Train the present epoch from where it stands; yields each update's loss in nats a token.
+
+        Raises `TrainingError` when the loss is not a number or three times the first one; the weights are
+        then of no use, so nothing must be saved after it.
+        """
+        settings, progress = self.settings, self.progress
+        offset = lanes.epoch_offset(settings.seed, progress.epoch, settings.steps)
+        if progress.chunk == 0:
+            self.states = self.twin.zero_state(self.batch)
+        chunks = lanes.chunks(self.corpus.training, self.batch, settings.steps, offset, start=progress.chunk)
+        first_loss = math.log(len(self.corpus.vocabulary)) + 1.0  # an untrained network's, and some room
+        for inputs, targets in chunks:
+            started = time.perf_counter()
+            rate = rate_at(settings, progress.update, self.total_updates)
+            loss_value, self.states = self._step(
+                tf.constant(inputs), tf.constant(targets), self.states,
+                tf.constant(rate, tf.float32), tf.constant(progress.update),
+            )  # fmt: skip
+            loss = float(loss_value)
+            if not math.isfinite(loss) or loss > EXPLODED * first_loss:
+                raise TrainingError(
+                    f"the loss became {loss:.3g} at update {progress.update}: lower --rate "
+                    f"(now {settings.rate:g}) or --clip (now {settings.clip:g}); the last good model is kept"
+                )
+            progress.update += 1
+            progress.chunk += 1
+            progress.epoch_loss += loss
+            progress.seconds += time.perf_counter() - started
+            yield loss
+
+    def end_epoch(self) -> dict[str, float]:
+        """Score the held-out text, note the epoch in the history and move on to the next one."""
+        progress = self.progress
+        row = {
+            "epoch": progress.epoch,
+            "training_nats": progress.epoch_loss / max(1, progress.chunk),
+            "held_out_nats": self.held_out_nats(),
+            "rate": rate_at(self.settings, progress.update, self.total_updates),
+            "seconds": round(progress.seconds, 1),
+        }
+        progress.history.append(row)
+        progress.epoch, progress.chunk, progress.epoch_loss = progress.epoch + 1, 0, 0.0
+        return row
+
+    def held_out_nats(self) -> float:
+        """Nats a token over the whole held-out text (the training loss where nothing is held out).
+
+        The text is scored in lanes side by side, each token once, each lane with the state carried in over the
+        512 tokens before it.
+        """
+        ids = self.corpus.held_out
+        if len(ids) < 2:
+            return self.progress.epoch_loss / max(1, self.progress.chunk)
+        firsts, length = lanes.scoring_lanes(len(ids), SCORING_LANES, SCORING_CONTEXT)
+        states = self.twin.zero_state(len(firsts))
+        total = 0.0
+        for begin in range(-SCORING_CONTEXT, length, SCORING_STEPS):
+            offsets = np.arange(begin, begin + SCORING_STEPS)[:, None]  # of targets in their lane, [T, 1]
+            targets = firsts[None, :] + offsets  # [T, B]
+            real = targets >= 1  # before the text begins there is nothing to feed
+            counted = real & (offsets >= 0) & (offsets < length) & (targets < len(ids))
+            inputs, wanted = ids[np.clip(targets - 1, 0, len(ids) - 1)], ids[np.clip(targets, 0, len(ids) - 1)]
+            nats, states = self._score(
+                tf.constant(inputs), tf.constant(wanted), tf.constant(counted, tf.float32), states,
+            )  # fmt: skip
+            total += float(nats)
+            states = [tf.where(real[-1][:, None], state, 0.0) for state in states]
+        return total / (len(ids) - 1)
+
+    def checkpoint(self, data: tuple[str, ...]) -> Checkpoint:
+        """Everything that `restore` needs, as arrays."""
+        arrays = {
+            "weights": [np.asarray(variable) for variable in self.twin.variables],
+            "optimizer": [np.asarray(variable) for variable in self._optimizer.variables],
+            "states": [np.asarray(state) for state in self.states],
+        }
+        return Checkpoint(self.settings, data, self.corpus.digest, self.progress, arrays)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint. Raises `TrainingError` if it belongs to another text or network."""
+        if checkpoint.digest != self.corpus.digest:
+            raise TrainingError("the text has changed since this run began: give the same --data to --resume")
+        self.progress = checkpoint.progress
+        self.states = [tf.constant(state) for state in checkpoint.arrays["states"]]
+        groups = (("weights", self.twin.variables), ("optimizer", self._optimizer.variables))
+        for group, variables in groups:
+            for variable, value in zip(variables, checkpoint.arrays[group], strict=True):
+                variable.assign(value)
+
+    def _update(self, inputs: Any, targets: Any, states: Any, rate: Any, update: Any) -> tuple[Any, Any]:
+        masks = Masks.draw(self.settings, self.batch, update)
+        with tf.GradientTape() as tape:
+            logits, after = self.twin.forward(inputs, states, masks)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits))
+        gradients = tape.gradient(loss, [variable.value for variable in self.twin.variables])
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
+        self._optimizer.learning_rate.assign(rate)
+        self._optimizer.apply(gradients)
+        return loss, after
+
+    def _score_chunk(self, inputs: Any, targets: Any, counted: Any, states: Any) -> tuple[Any, Any]:
+        logits, after = self.twin.forward(inputs, states, NO_MASKS)
+        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+        return tf.reduce_sum(nats * counted), after

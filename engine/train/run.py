@@ -1,0 +1,139 @@
+"""A run from its first update to its last: keeps checkpoints and the best model, prints, stops when asked."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import engine
+from engine.errors import EngineError, TrainingError
+from engine.model_dir import NETWORK, VOCABULARY, replace_file, write_json
+from engine.train import card, checkpoint
+from engine.train.loop import Trainer
+from engine.train.watch import Watch
+
+CHECKPOINT_SECONDS = 60.0
+SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, SAMPLE_TEMPERATURE = 200, 400, 0.8
+
+
+class Run:
+    """Trains into a directory. `train()` returns True when done, False when it was asked to stop."""
+
+    def __init__(self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch) -> None:
+        self._trainer, self._out, self._data, self._watch = trainer, out, data, watch
+        self._is_stopping = False
+        self._save_error = ""
+        self._saved_at = time.monotonic()
+
+    def train(self) -> bool:
+        """Train what is left. Raises `TrainingError` for a useless loss or a disk that takes nothing."""
+        trainer, progress = self._trainer, self._trainer.progress
+        before = {number: signal.signal(number, self._ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            self._keep("the vocabulary", self._write_vocabulary)
+            while progress.epoch < trainer.settings.epochs and not self._is_stopping:
+                self._watch.pause()
+                for loss in trainer.updates():
+                    self._watch.update(progress.epoch, progress.update, loss, progress.best)
+                    if self._is_stopping:
+                        break
+                    if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
+                        self._keep_checkpoint()
+                else:
+                    self._end_epoch()
+            self._keep_checkpoint()
+            if not self._is_stopping:
+                self._finish()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._save_error:
+            raise TrainingError(
+                f"{self._save_error}: make room or choose another --out; what was saved before is whole"
+            )
+        return not self._is_stopping
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        if self._is_stopping:
+            raise KeyboardInterrupt
+        self._is_stopping = True
+        self._watch.note("stopping after this update, and saving (once more to stop at once) ...")
+
+    def _end_epoch(self) -> None:
+        """Score the epoch, keep the model if it is the best so far, and show a sample."""
+        trainer, progress = self._trainer, self._trainer.progress
+        row = trainer.end_epoch()
+        is_best = progress.best is None or row["held_out_nats"] < progress.best
+        if is_best and self._keep("the best model", self._write_model):
+            progress.best = row["held_out_nats"]
+        self._watch.epoch(row, is_best)
+        self._keep_checkpoint()
+        every = trainer.settings.sample_every
+        if every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
+            self._watch.sample(self._sample(SAMPLE_LENGTH, seed=progress.epoch))
+
+    def _finish(self) -> None:
+        """Score the held-out text whole, with the engine that serves the model, and write the card."""
+        if not (self._out / NETWORK).exists():
+            return
+        held_out = self._trainer.corpus.held_out
+        nats = None
+        if len(held_out) > 1:
+            self._watch.note("scoring the held-out text whole ...")
+            text = self._trainer.corpus.vocabulary.decode(held_out)
+            with engine.load(self._out) as model:
+                nats = model.score(text).nats / len(held_out)
+        self._keep("the card", lambda: self._write_card(nats, is_final=True))
+        if nats is not None:
+            self._watch.note(f"held out, whole: {nats:.4f} nats/char = {nats / card.LN2:.3f} bits/char")
+
+    def _write_vocabulary(self) -> None:
+        self._out.mkdir(parents=True, exist_ok=True)
+        write_json(self._out / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
+
+    def _write_model(self) -> None:
+        with replace_file(self._out / NETWORK) as temporary:
+            self._trainer.model.save(temporary)
+        nats = self._trainer.progress.history[-1]["held_out_nats"]
+        self._write_card(nats if len(self._trainer.corpus.held_out) > 1 else None, is_final=False)
+
+    def _write_card(self, held_out_nats: float | None, *, is_final: bool) -> None:
+        trainer, progress = self._trainer, self._trainer.progress
+        best = min(progress.history, key=lambda row: row["held_out_nats"])
+        figures = card.Figures(
+            int(best["epoch"]) + 1, best["training_nats"], held_out_nats, len(trainer.corpus.held_out),
+            len(trainer.corpus.training), trainer.model.count_params(), progress.seconds, is_final,
+        )  # fmt: skip
+        card.write(
+            self._out, trainer.settings, self._data, trainer.corpus.digest, figures, progress.history,
+            self._sample(CARD_SAMPLE_LENGTH, seed=1),
+        )  # fmt: skip
+
+    def _sample(self, length: int, seed: int) -> str:
+        """What the best model so far writes on from the sample prompt."""
+        prompt = self._trainer.settings.sample_prompt
+        sampling = engine.Sampling(temperature=SAMPLE_TEMPERATURE, length=length, seed=seed)
+        try:
+            with engine.load(self._out) as model:
+                return prompt + model.conversation(sampling=sampling).say(prompt).text
+        except EngineError as error:
+            return f"(no sample: {error})"
+
+    def _keep_checkpoint(self) -> None:
+        self._saved_at = time.monotonic()
+        self._keep("a checkpoint", lambda: checkpoint.save(self._out, self._trainer.checkpoint(self._data)))
+
+    def _keep(self, what: str, write: Callable[[], None]) -> bool:
+        """Write something; where the disk does not take it, say so and train on, to try again later."""
+        try:
+            write()
+        except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where a file cannot be flushed
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            self._save_error = f"could not save {what} in {self._out} ({reason})"
+            self._watch.note(f"{self._save_error}; training goes on and tries again")
+            return False
+        self._save_error = ""
+        return True

@@ -1,0 +1,80 @@
+"""What a training run is made of: one frozen dataclass, from which the command line is made.
+
+Knows no TensorFlow, so that `--help` and wrong flags answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _option(
+    default: Any, help: str, *, low: float = -math.inf, high: float = math.inf, choices: tuple[str, ...] = ()
+) -> Any:
+    """A field with what the command line needs; `low` and `high` are the allowed ends."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """Everything that decides what a run computes. The recipe is that of docs/training.md."""
+
+    level: str = _option("char", "what a token is", choices=("char",))
+    cell: str = _option("gru", "the recurrent cell", choices=("gru",))
+    units: int = _option(512, "hidden units of each layer", low=1, high=65536)
+    layers: int = _option(2, "recurrent layers", low=1, high=64)
+    embedding: int = _option(256, "size of the embedding", low=1, high=65536)
+    batch: int = _option(64, "lanes read side by side", low=1, high=65536)
+    steps: int = _option(128, "tokens between two updates: the reach of the gradient", low=1, high=65536)
+    epochs: int = _option(30, "times to read the whole text", low=1, high=1_000_000)
+    rate: float = _option(4e-3, "learning rate of Adam at its highest", low=0.0, high=10.0)
+    warmup: int = _option(100, "updates until the rate is reached", low=0, high=1_000_000)
+    final_rate: float = _option(0.02, "share of the rate left at the end of the cosine", low=0.0, high=1.0)
+    beta_2: float = _option(0.99, "Adam's second decay", low=0.0, high=0.999999)
+    weight_decay: float = _option(0.01, "decoupled weight decay, times the rate", low=0.0, high=1.0)
+    clip: float = _option(1.0, "largest norm of the whole gradient", low=1e-9)
+    dropout: float = _option(
+        0.4, "share of units dropped between layers, one mask a lane and update", low=0.0, high=0.95
+    )
+    weight_drop: float = _option(0.3, "share of recurrent weights dropped, one mask an update", low=0.0, high=0.95)
+    held_out: float = _option(0.1, "share of the text, at its end, kept for validation", low=0.0, high=0.9)
+    precision: str = _option(
+        "float32",
+        "of matrix products; bfloat16 is faster on CPUs that have it",
+        choices=("float32", "bfloat16"),
+    )
+    seed: int = _option(1, "of weights, dropout and offsets", low=0, high=2**31 - 1)
+    sample_every: int = _option(1, "epochs between two printed samples; 0 for none", low=0)
+    sample_prompt: str = _option("\n", "what a sample goes on from")
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            check_range(item, getattr(self, item.name))
+
+
+def check_range(item: dataclasses.Field[Any], value: Any) -> None:
+    """Raise a `ValueError` that names the setting, its value and what is allowed."""
+    limits, name = item.metadata, item.name.replace("_", "-")
+    if limits["choices"] and value not in limits["choices"]:
+        raise ValueError(f"--{name} {value}: must be {' or '.join(limits['choices'])}")
+    if isinstance(value, int | float) and not limits["low"] <= value <= limits["high"]:
+        raise ValueError(f"--{name} {value}: must be from {limits['low']:g} to {limits['high']:g}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One flag for each setting. A flag that was not given leaves no trace in the namespace."""
+    group = parser.add_argument_group("settings")
+    for item in dataclasses.fields(TrainSettings):
+        group.add_argument(
+            f"--{item.name.replace('_', '-')}",
+            dest=item.name,
+            type=type(item.default),
+            default=argparse.SUPPRESS,
+            choices=item.metadata["choices"] or None,
+            metavar=None if item.metadata["choices"] else item.name.rpartition("_")[2].upper(),
+            help=f"{item.metadata['help']} ({item.default!r})",
+        )

@@ -1,0 +1,89 @@
+"""What a person sees of a training run: one live line, a line an epoch, samples. Plain text, no TensorFlow."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import TextIO
+
+LN2 = math.log(2)
+LIVE_SECONDS = 0.25  # between two redrawings of the live line on a terminal
+LOG_SECONDS = 30.0  # between two lines where output is no terminal
+SMOOTHING = 0.05  # weight of the newest update in the shown loss and speed
+
+
+def duration(seconds: float) -> str:
+    """As in "7 s", "3:05" and "2:03:05"."""
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
+
+
+class Watch:
+    """Prints to `stream`: redraws one line on a terminal, writes now and then a line elsewhere."""
+
+    def __init__(self, epochs: int, updates: int, tokens_an_update: int, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._live = self._stream.isatty()
+        self._epochs, self._updates, self._tokens = epochs, updates, tokens_an_update
+        self._loss = self._seconds = math.nan
+        self._shown = self._last = time.monotonic()
+        self._width = 0
+
+    def update(self, epoch: int, update: int, loss: float, best: float | None) -> None:
+        """Call after each update, `update` counted from 1; `loss` and `best` in nats a token."""
+        now = time.monotonic()
+        took, self._last = now - self._last, now
+        self._loss = _smooth(self._loss, loss)
+        self._seconds = _smooth(self._seconds, took)
+        if now - self._shown < (LIVE_SECONDS if self._live else LOG_SECONDS):
+            return
+        self._shown = now
+        line = (
+            f"epoch {epoch + 1}/{self._epochs}  loss {self._loss:.3f}  {self._loss / LN2:.3f} bits/char  "
+            f"{self._tokens / self._seconds:,.0f} chars/s  "
+            f"{duration((self._updates - update) * self._seconds)} left"
+        )
+        if best is not None:
+            line += f"  best {best / LN2:.3f}"
+        self._write(line)
+
+    def pause(self) -> None:
+        """What follows took time that is no training: begin the clock anew after it."""
+        self._last = time.monotonic()
+
+    def note(self, line: str) -> None:
+        """A line that stays."""
+        if self._live and self._width:
+            self._stream.write("\r" + " " * self._width + "\r")
+            self._width = 0
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+    def epoch(self, row: dict[str, float], is_best: bool) -> None:
+        """The line that an epoch leaves behind."""
+        held_out = row["held_out_nats"]
+        self.note(
+            f"epoch {int(row['epoch']) + 1}/{self._epochs}: training {row['training_nats']:.4f}, "
+            f"held out {held_out:.4f} nats/char = {held_out / LN2:.3f} bits/char, "
+            f"after {duration(row['seconds'])}{', the best so far' if is_best else ''}"
+        )
+
+    def sample(self, text: str) -> None:
+        """What the model writes by now, set off from the log."""
+        self.note("".join(f"    | {line}\n" for line in text.strip().splitlines()).rstrip("\n"))
+
+    def _write(self, line: str) -> None:
+        if not self._live:
+            self.note(line)
+            return
+        self._stream.write("\r" + line.ljust(self._width))
+        self._width = len(line)
+        self._stream.flush()
+
+
+def _smooth(old: float, new: float) -> float:
+    return new if math.isnan(old) else (1 - SMOOTHING) * old + SMOOTHING * new

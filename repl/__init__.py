@@ -1,0 +1,1 @@
+"""`textrepl`: write with a model in a terminal, or in a pipe."""

@@ -1,0 +1,89 @@
+"""One continuation, or several, to stdout: for pipes and scripts. Messages go to stderr."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import TextIO
+
+import engine
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What was asked for."""
+
+    prompt: str
+    sampling: engine.Sampling
+    samples: int = 1
+    is_echoed: bool = False
+    is_json: bool = False
+
+
+def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO) -> int:
+    """Write the continuations. Returns 0, or 130 after Ctrl-C, with what was written until then."""
+    first = secrets.randbits(32) if job.sampling.seed is None else job.sampling.seed
+    seeds = [(first + number) % 2**64 for number in range(job.samples)]
+    talks = [model.conversation(sampling=replace(job.sampling, seed=seed)) for seed in seeds]
+    replies = [talk.say(job.prompt) for talk in talks]
+    if replies[0].unseen:
+        print(f"textrepl: {tell_unseen(replies[0].unseen)}", file=stderr)
+    with stopping_at_ctrl_c(replies) as interrupted:
+        for reply, seed in zip(replies, seeds, strict=True):
+            if job.is_json:
+                _write_json(model, job, reply, seed, stdout)
+            else:
+                _write_text(job, reply, stdout)
+    return 130 if interrupted else 0
+
+
+def tell_unseen(unseen: dict[str, str]) -> str:
+    """One line on characters that a model never saw."""
+    replaced = [f"{old!r} as {new!r}" for old, new in unseen.items() if new]
+    dropped = [repr(old) for old, new in unseen.items() if not new]
+    parts = [f"read {', '.join(replaced)}"] * bool(replaced) + [f"left out {', '.join(dropped)}"] * bool(dropped)
+    return f"this model never saw some of these characters; it {' and '.join(parts)}"
+
+
+@contextmanager
+def stopping_at_ctrl_c(replies: list[engine.Reply]) -> Iterator[list[int]]:
+    """While in here, Ctrl-C stops the replies; the list that is given is then no longer empty."""
+    signals: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
+        for reply in replies:
+            reply.stop()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield signals
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _write_text(job: Job, reply: engine.Reply, stdout: TextIO) -> None:
+    if job.is_echoed:
+        stdout.write(job.prompt)
+    for piece in reply:
+        stdout.write(piece)
+        stdout.flush()
+    if job.samples > 1 or stdout.isatty():
+        stdout.write("\n")
+    stdout.flush()
+
+
+def _write_json(model: engine.Engine, job: Job, reply: engine.Reply, seed: int, stdout: TextIO) -> None:
+    data = {
+        "text": (job.prompt if job.is_echoed else "") + reply.text,
+        "finish_reason": reply.finish_reason,
+        "seed": seed,
+        "model": model.info.name,
+    }
+    stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+    stdout.flush()
