@@ -6,6 +6,7 @@ one thread at a time; while a reply is written, whatever asks for the conversati
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -131,7 +132,7 @@ class Conversation:
         branch = Conversation(self._runner, self.sampling)
         path = [self._turns[0], *self.turns]
         branch._turns = {turn.id: turn for turn in path}
-        branch._forward = {before.id: turn.id for before, turn in zip(path, path[1:], strict=False)}
+        branch._forward = {before.id: turn.id for before, turn in itertools.pairwise(path)}
         branch._present, branch._next_id = self._present, self._next_id
         return branch
 

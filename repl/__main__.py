@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -69,10 +70,8 @@ def _fail(message: str) -> int:
     if sys.stderr is not None:
         print(f"textrepl: {message}", file=sys.stderr)
     if sys.stdout is not None:
-        try:
+        with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (OSError, ValueError):
-            pass
     return 1
 
 

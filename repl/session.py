@@ -9,15 +9,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import engine
 from repl.arguments import SETTINGS
+from repl.oneshot import tell_unseen
 from repl.tree import draw, first_words, last_words
 
 SHOWN_END = 240  # characters of the story that are shown after a jump
 
 
-class Quit(Exception):  # noqa: N818
+class Quit(Exception):
     """The writer asked to leave."""
 
 
@@ -66,8 +68,6 @@ class Session:
         reply = self.story.say(text, sampling=self.sampling)
         new = {old: near for old, near in reply.unseen.items() if old not in self._told}
         self._told |= new.keys()
-        from repl.oneshot import tell_unseen
-
         return Answer(tell_unseen(new) if new else "", reply)
 
     def _command(self, line: str) -> Answer:
@@ -164,7 +164,7 @@ class Session:
         return f"{self.model.info.name}  {'  '.join(changed)}  {self.name}:{self.story.present}"
 
 
-def parse_setting(name: str, text: str) -> object:
+def parse_setting(name: str, text: str) -> Any:
     """The value of a setting from what a person typed. Raises `ValueError` that names both."""
     if name == "stop":
         return () if text == "none" else (text.encode().decode("unicode_escape"),)

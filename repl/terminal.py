@@ -94,7 +94,7 @@ class Terminal:
 class CommandCompleter(Completer):
     """Completes the names of commands."""
 
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> list[Completion]:  # type: ignore[override]
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> list[Completion]:
         text = document.text_before_cursor
         if not text.startswith("/") or " " in text:
             return []

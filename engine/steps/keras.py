@@ -86,31 +86,29 @@ def explicit_state_twin(model: keras.Model) -> keras.Model:
         twin = type(layer).from_config(config)
         twin.build((None, *layer.input.shape[1:]))
         twin.set_weights(layer.get_weights())
+        twin.gave_state = layer.return_state
         return twin
 
-    x = ids
-    if isinstance(model, keras.Sequential):
-        for layer in model.layers:
-            x = _call(clone(layer), x, states_in, states_out)
-    else:
-        chain = keras.models.clone_model(
-            model,
-            input_tensors=[ids],
-            clone_function=clone,
-            call_function=lambda layer, *args, **kwargs: _call(layer, args[0], states_in, states_out),
-        )
-        x = chain.outputs[0]
+    # Any graph of layers: Keras' own walk over it, with another way to call a layer. (The public way to it,
+    # clone_model, insists on building a model without the states among its inputs.)
+    graph = model._functional if isinstance(model, keras.Sequential) else model
+    x = graph._run_through_graph(
+        keras.tree.pack_sequence_as(graph.input, [ids]),
+        operation_fn=clone,
+        call_fn=lambda layer, *args, **kwargs: _call(layer, args, kwargs, states_in, states_out),
+    )
+    x = keras.tree.flatten(x)[0]
     return keras.Model([ids, *states_in], [x, *states_out])
 
 
-def _call(layer: Any, x: Any, states_in: list[Any], states_out: list[Any]) -> Any:
+def _call(layer: Any, args: Any, kwargs: Any, states_in: list[Any], states_out: list[Any]) -> Any:
     if not isinstance(layer, keras.layers.RNN):
-        return layer(x)
+        return layer(*args, **kwargs)
     initial = [keras.Input((size,)) for size in _state_sizes(layer)]
-    output, *after = layer(x, initial_state=initial)
+    output, *after = layer(args[0], initial_state=initial)
     states_in += initial
     states_out += after
-    return output
+    return [output, *after] if layer.gave_state else output
 
 
 def _state_sizes(layer: Any) -> list[int]:

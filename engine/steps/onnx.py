@@ -6,6 +6,8 @@ kernel and biases) is folded into one table `[V, G*H]`, so the first layer's inp
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from engine.network import Array, Dense, Embedding, Layer, Network, Normalizatio
 from engine.steps import Ids, Logits, Shape, State
 
 OPSET, IR_VERSION = 17, 8
+SMALL_PARAMETERS, MAX_THREADS = 300_000, 4
 ONNX_ACTIVATIONS = {
     "tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "softsign": "Softsign", "elu": "Elu",
     "hard_sigmoid": "HardSigmoid",
@@ -25,14 +28,13 @@ ONNX_ACTIVATIONS = {
 class OnnxStep:
     """One session and its shapes. Stateless, and safe to call from any thread."""
 
-    def __init__(self, network: Network, *, threads: int = 1) -> None:
+    def __init__(self, network: Network, *, threads: int | None = None) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = thread_count(network) if threads is None else threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # an idle engine must be idle
         options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
-        options.enable_cpu_mem_arena = True
         first = network.recurrent[0]
         self.shape = Shape(first.cell, first.units, len(network.recurrent), network.parameters)
         self.state_size = network.state_size
@@ -53,6 +55,13 @@ class OnnxStep:
 
 
 _OUTPUTS = ["logits", "after"]
+
+
+def thread_count(network: Network) -> int:
+    """One thread for a small network; else one a core, for a step waits for memory, and each core reads its own."""
+    if network.parameters < SMALL_PARAMETERS:
+        return 1
+    return min(MAX_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def compile_step(network: Network) -> ModelProto:

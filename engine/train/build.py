@@ -24,11 +24,14 @@ def build_model(vocabulary_size: int, settings: TrainSettings) -> keras.Model:
     keras.utils.set_random_seed(settings.seed)
     layers: list[Any] = [
         keras.Input(batch_shape=(1, None), dtype="int32", name="ids"),
-        keras.layers.Embedding(vocabulary_size, settings.embedding),
+        keras.layers.Embedding(vocabulary_size, settings.embedding, name="embedding"),
     ]
-    layers += [keras.layers.GRU(settings.units, return_sequences=True, stateful=True) for _ in range(settings.layers)]
+    layers += [
+        keras.layers.GRU(settings.units, return_sequences=True, stateful=True, name=f"gru_{number}")
+        for number in range(1, settings.layers + 1)
+    ]
     layers.append(keras.layers.Dense(vocabulary_size, name="logits"))
-    return keras.Sequential(layers)
+    return keras.Sequential(layers, name="network")
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def load(directory: Path) -> Checkpoint:
     """Raises `TrainingError` if there is no checkpoint, or one that this program cannot go on from."""
     path = directory / FILE
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
             if header.get("version") != VERSION:
                 raise TrainingError(f"{path} has version {header.get('version')}; this program reads version {VERSION}")
@@ -85,5 +85,5 @@ def load(directory: Path) -> Checkpoint:
         )
     except FileNotFoundError:
         raise TrainingError(f"there is nothing to resume in {directory}: start without --resume") from None
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise TrainingError(f"{path} cannot be read ({error}): start again without --resume") from None

@@ -54,7 +54,7 @@ class Trainer:
         per_epoch = [self._chunks_in(epoch) for epoch in range(settings.epochs)]
         self.total_updates = sum(per_epoch)
         self._step = tf.function(self._update)
-        self._score = tf.function(self._score_chunk, reduce_retracing=True)
+        self._score = tf.function(self._score_chunk)
 
     def _chunks_in(self, epoch: int) -> int:
         offset = lanes.epoch_offset(self.settings.seed, epoch, self.settings.steps)

@@ -34,6 +34,7 @@ def gru_scan(x: Tensor, state: Tensor, kernel: Tensor, bias: Tensor, dtype: Any 
     `dtype` is that of the matrix products; everything else is float32.
     """
     steps, width = tf.shape(x)[0], kernel.shape[0]
+    kernel = tf.convert_to_tensor(kernel)  # a variable itself would need a gradient of another form
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def scan(x: Tensor, state: Tensor, kernel: Tensor, bias: Tensor) -> tuple[Tensor, Any]:

@@ -1,0 +1,57 @@
+"""How well a model foretells a text: python -m engine.evaluate MODEL --data FILE..."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+import engine
+from engine.text import read_texts, split_point
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 done, 1 could not, 2 usage, 130 interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.evaluate",
+        description="Score a text whole, weights fixed, the state carried through.",
+    )
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="as for textrepl; without it, the bundled one")
+    parser.add_argument("--data", nargs="+", required=True, metavar="FILE", help="UTF-8 text files, read in order")
+    parser.add_argument("--tail", type=float, default=1.0, metavar="SHARE", help="score only this share at the end (1)")
+    parser.add_argument("--backend", choices=("auto", "onnx", "keras"), default="auto")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args(argv)
+    if not 0 < arguments.tail <= 1:
+        parser.error(f"--tail {arguments.tail}: must be above 0, at most 1")
+    try:
+        text = read_texts(arguments.data)
+        text = text[split_point(len(text), arguments.tail) :]
+        with engine.load(arguments.model, backend=arguments.backend) as model:
+            score = model.score(text)
+    except (engine.EngineError, ValueError) as error:
+        print(f"engine.evaluate: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    figures = {
+        "model": model.info.name,
+        "characters": score.characters,
+        "tokens": len(score.tokens),
+        "nats_per_token": score.nats / len(score.tokens),
+        "bits_per_character": score.bits_per_character,
+        "perplexity": score.perplexity,
+    }
+    if arguments.json:
+        print(json.dumps(figures))
+        return 0
+    print(
+        f"{model.info.name} on {score.characters:,} characters: {figures['nats_per_token']:.4f} nats a token, "
+        f"{score.bits_per_character:.4f} bits a character, perplexity {score.perplexity:.4f}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

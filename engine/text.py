@@ -1,0 +1,41 @@
+"""Reads text files strictly, and says what is wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.errors import EngineError
+from engine.vocabulary import normalize
+
+
+def read_text(path: str | Path) -> str:
+    """The text of one UTF-8 file as it stands. Raises `EngineError` if it is missing, empty, binary or not UTF-8."""
+    try:
+        data = Path(path).read_bytes()
+    except IsADirectoryError:
+        raise EngineError(f"{path} is a folder: name the text files in it, as in {path}/*.txt") from None
+    except OSError as error:
+        raise EngineError(f"cannot read {path}: {error.strerror}") from None
+    if b"\0" in data:
+        raise EngineError(f"{path} is not text (it has NUL bytes): give a plain UTF-8 text file")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise EngineError(
+            f"{path} is not UTF-8 (byte {error.start}): convert it, as in "
+            f"'iconv -f WINDOWS-1252 -t UTF-8 {path} > utf8.txt'"
+        ) from None
+    if not text.strip():
+        raise EngineError(f"{path} is empty: give a file with text in it")
+    return text
+
+
+def read_texts(paths: Sequence[str | Path]) -> str:
+    """Some files in order as one normalized text, as training reads them."""
+    return normalize("".join(read_text(path) for path in paths))
+
+
+def split_point(length: int, held_out: float) -> int:
+    """Where the held-out tail of a text of `length` tokens begins."""
+    return int(length * (1 - held_out))

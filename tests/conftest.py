@@ -1,0 +1,63 @@
+"""What many tests share: a tiny engine, a tiny model directory that Keras has written, and real text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.engine import Engine
+from engine.quiet import import_tensorflow
+from tests.networks import LETTERS, tiny_engine
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes what belongs to the person who runs it."""
+    home = tmp_path_factory.mktemp("home")
+    os.environ["XDG_STATE_HOME"] = str(home)
+    os.environ["MPLCONFIGDIR"] = str(home)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Iterator[Engine]:
+    """An engine with a batch of 64."""
+    with tiny_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def keras_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory with a stateful GRU stack, written by Keras."""
+    import_tensorflow()
+    from engine.model_dir import NETWORK, VOCABULARY, write_json
+    from engine.train.build import build_model
+    from engine.train.settings import TrainSettings
+    from engine.vocabulary import Vocabulary
+
+    folder = tmp_path_factory.mktemp("models") / "tiny-keras"
+    folder.mkdir()
+    build_model(len(LETTERS), TrainSettings(units=24, layers=2, embedding=8)).save(folder / NETWORK)
+    write_json(folder / VOCABULARY, Vocabulary(tuple(LETTERS)).to_json())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shakespeare() -> str:
+    """The real text, for figures that only it can give."""
+    path = DATA / "tinyshakespeare.txt"
+    if not path.exists():
+        pytest.skip("tinyshakespeare.txt is not here")
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def plain_text(tmp_path: Path) -> Path:
+    """A small text with a pattern that a network learns at once."""
+    path = tmp_path / "plain.txt"
+    path.write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 200, encoding="utf-8")
+    return path

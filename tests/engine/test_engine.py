@@ -1,0 +1,216 @@
+"""Many conversations on one thread: sharing, stopping, failing, ending."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine
+from engine.engine import Engine
+from engine.reply import Reply
+from engine.steps import Ids, Logits, State
+from engine.steps.onnx import OnnxStep
+from engine.vocabulary import Vocabulary
+from tests.networks import LETTERS, tiny_engine, tiny_network
+
+
+def talks(model: Engine, count: int, length: int) -> list[engine.Conversation]:
+    kinds: list[dict[str, Any]] = [
+        {}, {"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.1}, {"temperature": 0.0}, {"repetition_penalty": 1.5}, {"stop": ("zzzz",)},
+    ]  # fmt: skip
+    return [
+        model.conversation(sampling=engine.Sampling(seed=seed, length=length + seed % 5, **kinds[seed % len(kinds)]))
+        for seed in range(count)
+    ]
+
+
+def test_one_seed_gives_one_text_alone_and_with_63_neighbours(tiny: Engine) -> None:
+    prompts = ["abc"[: 1 + n % 3] * (1 + n % 7) for n in range(64)]
+    together = [talk.say(prompt) for talk, prompt in zip(talks(tiny, 64, 60), prompts, strict=True)]
+    batched = [reply.text for reply in together]
+    alone = [talk.say(prompt).text for talk, prompt in zip(talks(tiny, 64, 60), prompts, strict=True)]
+    assert batched == alone
+
+
+def test_more_conversations_than_places_all_get_their_text() -> None:
+    with tiny_engine(max_batch=3) as small, tiny_engine() as large:
+        few = [reply.text for reply in [talk.say("ab") for talk in talks(small, 20, 15)]]
+        many = [reply.text for reply in [talk.say("ab") for talk in talks(large, 20, 15)]]
+    assert few == many
+
+
+def test_the_keras_backend_writes_the_same_text(keras_model_dir: Path) -> None:
+    sampling = engine.Sampling(seed=3, length=80, temperature=1.0)
+    texts, infos = [], []
+    for backend in ("onnx", "keras"):
+        with engine.load(keras_model_dir, backend=backend) as model:
+            texts.append(model.conversation(sampling=sampling).say("the cat").text)
+            infos.append(model.info)
+    assert texts[0] == texts[1]
+    assert [info.backend for info in infos] == ["onnx", "keras"]
+    first = infos[0]
+    assert (first.name, first.level, first.cell, first.units, first.layers) == ("tiny-keras", "char", "gru", 24, 2)
+    assert (first.vocabulary_size, first.state_bytes, first.precision) == (31, 192, "float32")
+    assert first.parameters == infos[1].parameters == 31 * 8 + (8 + 24 + 2) * 72 + (24 + 24 + 2) * 72 + 25 * 31
+
+
+def test_score_is_what_the_logits_say(tiny: Engine) -> None:
+    text = "the cat sat on the mat."
+    score = tiny.score(text)
+    step, state, expected = OnnxStep(tiny_network()), np.zeros((1, 26), np.float32), [np.log(len(LETTERS))]
+    for before, after in zip(score.tokens, score.tokens[1:], strict=False):
+        logits, state = step(np.array([before], np.int32), state)
+        exact = logits[0].astype(np.float64)
+        expected.append(np.log(np.exp(exact).sum()) - exact[after])
+    assert score.nats == pytest.approx(sum(expected))
+    assert score.surprisal_bits == pytest.approx(np.array(expected) / np.log(2))
+    assert score.characters == len(text) == len(score.tokens)
+    assert score.bits_per_character == pytest.approx(score.bits / len(text))
+    assert score.perplexity == pytest.approx(np.exp(score.nats / len(text)))
+
+
+def test_a_long_text_is_scored_like_its_parts_in_a_row(tiny: Engine) -> None:
+    text = "the quick brown fox. " * 150  # more than one block
+    score = tiny.score(text)
+    assert len(score.surprisal_bits) == len(text)
+    assert score.surprisal_bits[:50] == pytest.approx(tiny.score(text[:50]).surprisal_bits)
+
+
+def test_a_text_of_nothing_cannot_be_scored(tiny: Engine) -> None:
+    with pytest.raises(ValueError, match="text"):
+        tiny.score("漢")
+
+
+def test_leaving_the_loop_stops_the_reply(tiny: Engine) -> None:
+    talk = tiny.conversation(sampling=engine.Sampling(length=10**9))
+    reply = talk.say("ab")
+    for _ in reply:
+        break
+    assert len(talk.text) > 2
+    assert reply.finish_reason == "cancelled"
+
+
+def test_an_event_loop_reads_many_replies_at_once(tiny: Engine) -> None:
+    async def read(reply: Reply) -> str:
+        return "".join([piece async for piece in reply])
+
+    async def main() -> list[str]:
+        return await asyncio.gather(*(read(talk.say("ab")) for talk in talks(tiny, 30, 80)))
+
+    assert asyncio.run(main()) == [talk.say("ab").text for talk in talks(tiny, 30, 80)]
+
+
+def test_an_event_loop_can_stop_and_abandon_a_reply(tiny: Engine) -> None:
+    async def main() -> list[Reply]:
+        stopped, left = (talk.say("ab") for talk in talks(tiny, 2, 10**8))
+        async for _ in stopped:
+            stopped.stop()
+        pieces = left.__aiter__()
+        await anext(pieces)
+        await pieces.aclose()  # type: ignore[attr-defined]
+        return [stopped, left]
+
+    assert [reply.result().finish_reason for reply in asyncio.run(main())] == ["cancelled", "cancelled"]
+
+
+def test_a_reply_ends_with_the_event_loop_that_read_it(tiny: Engine) -> None:
+    talk = talks(tiny, 1, 10**8)[0]
+    iterators = []
+
+    async def main() -> None:
+        iterators.append(talk.say("ab").__aiter__())
+        await anext(iterators[0])
+
+    asyncio.run(main())
+    assert len(talk.text) > 2  # waits for the end, so there was one
+    assert tiny.conversation().say("ab", length=3).text
+
+
+def test_a_waiting_reply_can_be_stopped_too() -> None:
+    with tiny_engine(max_batch=1) as model:
+        running, waiting = (talk.say("ab") for talk in talks(model, 2, 10**8))
+        waiting.stop()
+        assert waiting.text == ""
+        assert running.finish_reason is None
+        running.stop()
+        assert running.text
+
+
+def test_closing_keeps_what_was_written_and_refuses_more() -> None:
+    model = tiny_engine(max_batch=1)
+    running, waiting = talks(model, 2, 10**8)
+    replies = [running.say("ab"), waiting.say("cd")]
+    next(iter(replies[0]))
+    model.close()
+    model.close()
+    assert running.text.startswith("ab")
+    assert waiting.text == "cd"
+    for call in (lambda: running.say("x"), lambda: model.score("a")):
+        with pytest.raises(engine.EngineClosed, match="load the model again"):
+            call()
+
+
+class Failing:
+    """A step program that breaks on the way, as one out of memory would."""
+
+    def __init__(self, after: int) -> None:
+        self._step, self._left = OnnxStep(tiny_network()), after
+        self.shape, self.state_size = self._step.shape, self._step.state_size
+        self.vocabulary_size = self._step.vocabulary_size
+
+    def __call__(self, ids: Ids, state: State) -> tuple[Logits, State]:
+        self._left -= 1
+        if self._left < 0:
+            raise MemoryError("no room")
+        return self._step(ids, state)
+
+
+def test_a_broken_engine_tells_every_reader_and_leaves_conversations_usable() -> None:
+    with Engine("failing", Failing(8), Vocabulary(tuple(LETTERS)), "onnx", 2) as model:
+        each = talks(model, 3, 10**6)
+        replies = [talk.say("ab") for talk in each]
+        for reply in replies:
+            with pytest.raises(engine.EngineError, match="no room"):
+                "".join(reply)
+        with pytest.raises(engine.EngineError, match="no room"):
+            _ = each[0].text
+        assert each[0].text == ""
+        with pytest.raises(engine.EngineError, match="no room"):
+            each[0].say("ab")
+
+
+def test_an_idle_engine_uses_no_processor_time(tiny: Engine) -> None:
+    assert tiny.conversation().say("ab", length=20).text
+    time.sleep(0.2)
+    before = time.process_time()
+    time.sleep(1.0)
+    assert time.process_time() - before < 0.05
+
+
+def test_no_thread_is_left_behind() -> None:
+    before = threading.active_count()
+    for _ in range(5):
+        with tiny_engine() as model:
+            model.conversation().say("ab", length=5)
+    gc.collect()
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"backend": "torch"}, "backend 'torch'"),
+        ({"precision": "int3"}, "precision 'int3'"),
+        ({"max_batch": 0}, "max_batch 0"),
+    ],
+)
+def test_bad_arguments_of_load_are_named(keras_model_dir: Path, arguments: dict[str, Any], word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        engine.load(keras_model_dir, **arguments)

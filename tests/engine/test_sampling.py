@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from engine.sampling import Generator, Sampler, Sampling, derive_key, surprisal_nats, uniforms
+
+LOGITS = np.log(np.array([[0.5, 0.25, 0.125, 0.0625, 0.0625]], np.float32))
+NOTHING: list[list[int]] = [[]]
+
+
+def chances(**settings: Any) -> list[float]:
+    sampler = Sampler([Sampling(**{"temperature": 1.0, **settings})])
+    return [round(float(p), 6) for p in sampler.probabilities(LOGITS, [[1]])[0]]
+
+
+def test_each_setting_on_a_distribution_worked_out_by_hand() -> None:
+    assert chances() == [0.5, 0.25, 0.125, 0.0625, 0.0625]
+    assert chances(temperature=0) == [1, 0, 0, 0, 0]
+    squared = np.array([64, 16, 4, 1, 1]) / 86
+    assert chances(temperature=0.5) == [round(float(p), 6) for p in squared]
+    assert chances(top_k=2) == [round(2 / 3, 6), round(1 / 3, 6), 0, 0, 0]
+    assert chances(top_p=0.7) == [round(2 / 3, 6), round(1 / 3, 6), 0, 0, 0]
+    assert chances(top_p=0.01) == [1, 0, 0, 0, 0]
+    assert chances(min_p=0.24) == [round(4 / 7, 6), round(2 / 7, 6), round(1 / 7, 6), 0, 0]
+    penalized = np.array([0.5, 0.25**2, 0.125, 0.0625, 0.0625])  # a negative logit times 2
+    assert chances(repetition_penalty=2.0) == [round(float(p), 6) for p in penalized / penalized.sum()]
+
+
+def test_a_positive_logit_is_divided_by_the_penalty() -> None:
+    logits = np.array([[2.0, 0.0]], np.float32)
+    chosen = Sampler([Sampling(temperature=1.0, repetition_penalty=2.0)]).probabilities(logits, [[0]])
+    assert chosen[0, 0] == pytest.approx(1 / (1 + math.exp(-1)))
+
+
+def test_equal_tokens_count_in_the_order_of_their_ids() -> None:
+    assert chances(top_k=4)[3] > 0
+    assert chances(top_k=4)[4] == 0
+
+
+def test_an_unseen_token_is_never_drawn() -> None:
+    sampler = Sampler([Sampling(temperature=0)], banned=0)
+    assert sampler(LOGITS, [0.0], NOTHING).tolist() == [1]
+
+
+def test_draws_follow_the_distribution() -> None:
+    sampler = Sampler([Sampling(temperature=1.0)])
+    drawn = [int(sampler(LOGITS, [u], NOTHING)[0]) for u in uniforms(3, 0, 4000)]
+    counts = np.bincount(drawn, minlength=5) / 4000
+    assert np.abs(counts - np.exp(LOGITS[0])).max() < 0.03
+
+
+settings = st.builds(
+    Sampling,
+    temperature=st.sampled_from([0, 0.3, 1.0, 5.0]),
+    top_k=st.integers(0, 8),
+    top_p=st.floats(0.01, 1.0),
+    min_p=st.floats(0.0, 1.0),
+    repetition_penalty=st.sampled_from([1.0, 1.3]),
+)
+rows = arrays(np.float32, (6,), elements=st.floats(-30, 30, width=32))
+
+
+@given(st.lists(st.tuples(settings, rows, st.floats(0, 1, exclude_max=True)), min_size=1, max_size=9))
+def test_a_row_draws_alone_what_it_draws_among_others(batch: list[tuple[Sampling, Any, float]]) -> None:
+    number_limit = 1 - 2**-52
+    each = [Sampler([s])(logits[None], [min(u, number_limit)], [[2]]).tolist()[0] for s, logits, u in batch]
+    together = Sampler([s for s, _, _ in batch])(
+        np.stack([logits for _, logits, _ in batch]), [min(u, number_limit) for _, _, u in batch], [[2]] * len(batch)
+    )
+    assert together.tolist() == each
+
+
+@given(settings, rows, st.floats(0, 1 - 2**-52))
+def test_what_is_drawn_has_a_probability(s: Sampling, logits: Any, number: float) -> None:
+    sampler = Sampler([s])
+    assert sampler.probabilities(logits[None], [[2]])[0, int(sampler(logits[None], [number], [[2]])[0])] > 0
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 10**6), st.integers(1, 600))
+def test_a_number_is_the_same_however_its_place_was_reached(key: int, place: int, count: int) -> None:
+    walked = Generator(key, place)
+    numbers = [walked.draw() for _ in range(count)]
+    assert walked.place == place + count
+    assert Generator(key, place + count - 1).draw() == numbers[-1]
+    assert all(0 <= number < 1 for number in numbers)
+
+
+def test_splitmix64_gives_the_published_numbers() -> None:
+    """The first outputs for seed 1234567, as in the generator's reference implementation, cut to 52 bits."""
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    assert uniforms(1234567, 0, 3).tolist() == [(x >> 12) / 2**52 for x in published]
+
+
+def test_keys_differ() -> None:
+    assert (
+        len({derive_key(seed, turn, attempt) for seed in range(9) for turn in range(9) for attempt in range(9)}) == 729
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", -1), ("temperature", math.nan), ("temperature", "hot"), ("top_k", -1), ("top_k", 1.5),
+        ("top_p", 0), ("top_p", 1.1), ("min_p", -0.1), ("repetition_penalty", 0.5), ("length", -1), ("stop", ("",)),
+        ("seed", -1), ("seed", "x"), ("top_k", True),
+    ],
+)  # fmt: skip
+def test_an_impossible_setting_is_named_with_its_value(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} .*{str(value).strip('(),')[:3]}"):
+        Sampling(**{name: value})  # type: ignore[arg-type]
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Sampling().top_k = 3  # type: ignore[misc]
+
+
+def test_surprisal_is_minus_the_log_probability() -> None:
+    nats = surprisal_nats(np.repeat(LOGITS * 1.0 + 7, 2, 0), np.array([0, 4], np.int32))
+    assert nats == pytest.approx([math.log(2), math.log(16)], abs=1e-6)

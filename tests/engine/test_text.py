@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import EngineError
+from engine.text import read_text, read_texts, split_point
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "is empty"), (b" \n\n", "is empty"), (b"abc\0def", "NUL bytes"), ("caf\u00e9".encode("latin-1"), "byte 3"),
+        ("abc".encode("utf-16"), "NUL bytes"), (None, "No such file"),
+    ],
+)  # fmt: skip
+def test_what_is_no_text_is_refused_with_its_name(tmp_path: Path, content: bytes | None, word: str) -> None:
+    path = tmp_path / "x.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(EngineError, match=word) as caught:
+        read_text(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_folder_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="is a folder"):
+        read_text(tmp_path)
+
+
+def test_files_are_read_in_order_and_normalized(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfone\r\n")
+    (tmp_path / "b").write_bytes("e\u0301".encode())
+    assert read_texts([tmp_path / "a", tmp_path / "b"]) == "one\n\u00e9"
+
+
+def test_the_split_is_that_of_the_published_figures() -> None:
+    assert split_point(1_115_394, 0.1) == 1_003_854

@@ -1,0 +1,43 @@
+"""Tiny real networks with random weights, and engines over them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from engine.engine import Engine
+from engine.network import Array, Dense, Embedding, Layer, Network, Recurrent
+from engine.steps.onnx import OnnxStep
+from engine.vocabulary import Vocabulary
+
+LETTERS = "\n abcdefghijklmnopqrstuvwxyz.,:"
+
+
+def tiny_network(size: int = len(LETTERS), units: int = 13, layers: int = 2, seed: int = 0) -> Network:
+    """A GRU stack whose logits differ enough that other states give other texts."""
+    rng = np.random.default_rng(seed)
+
+    def weights(*shape: int) -> Array:
+        return rng.normal(0, 0.7, shape).astype(np.float32)
+
+    made: list[Layer] = [Embedding(weights(size, 5))]
+    for width in itertools.islice(itertools.chain([5], itertools.repeat(units)), layers):
+        made.append(
+            Recurrent(
+                "gru",
+                weights(width, 3 * units),
+                weights(units, 3 * units),
+                weights(2, 3 * units),
+                "tanh",
+                "sigmoid",
+                True,
+            )  # fmt: skip
+        )
+    return Network("tiny", (*made, Dense(weights(units, size), weights(size), "linear")))
+
+
+def tiny_engine(max_batch: int = 64, **shape: Any) -> Engine:
+    """An engine of a tiny network over small letters."""
+    return Engine("tiny", OnnxStep(tiny_network(**shape)), Vocabulary(tuple(LETTERS)), "onnx", max_batch)

@@ -1,0 +1,135 @@
+"""Training runs of seconds: they must learn, stop anywhere, and go on to the same weights."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import TrainingError
+from engine.quiet import import_tensorflow
+
+import_tensorflow()
+import tensorflow as tf  # noqa: E402
+
+from engine.train import checkpoint  # noqa: E402
+from engine.train.corpus import Corpus, read_corpus  # noqa: E402
+from engine.train.loop import Trainer, rate_at  # noqa: E402
+from engine.train.settings import TrainSettings  # noqa: E402
+
+SMALL = TrainSettings(units=32, layers=2, embedding=12, batch=8, steps=16, epochs=2, rate=1e-2, warmup=10)
+
+
+@pytest.fixture
+def corpus(plain_text: Path) -> Corpus:
+    return read_corpus([plain_text], 0.1, SMALL.steps)
+
+
+def train(trainer: Trainer, updates: int = 10**9) -> list[float]:
+    """Train until the end, or for some updates."""
+    losses: list[float] = []
+    while trainer.progress.epoch < trainer.settings.epochs:
+        for loss in trainer.updates():
+            losses.append(loss)
+            if len(losses) == updates:
+                return losses
+        trainer.end_epoch()
+    return losses
+
+
+def test_it_learns(corpus: Corpus) -> None:
+    trainer = Trainer(SMALL, corpus)
+    before = trainer.held_out_nats()
+    losses = train(trainer)
+    assert len(losses) == trainer.total_updates
+    assert losses[0] == pytest.approx(math.log(len(corpus.vocabulary)), abs=0.3)
+    assert trainer.progress.history[-1]["held_out_nats"] < 0.5 * before
+    assert np.mean(losses[-10:]) < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("stop_after", [7, 140])
+def test_a_run_that_was_interrupted_ends_in_the_same_weights(corpus: Corpus, tmp_path: Path, stop_after: int) -> None:
+    tf.config.experimental.enable_op_determinism()
+    straight = Trainer(SMALL, corpus)
+    losses = train(straight)
+    first = Trainer(SMALL, corpus)
+    begun = train(first, stop_after)
+    checkpoint.save(tmp_path, first.checkpoint(("plain.txt",)))
+    saved = checkpoint.load(tmp_path)
+    assert saved.settings == SMALL
+    assert saved.data == ("plain.txt",)
+    second = Trainer(saved.settings, corpus)
+    second.restore(saved)
+    assert begun + train(second) == losses
+    for one, other in zip(straight.twin.variables, second.twin.variables, strict=True):
+        assert (np.asarray(one) == np.asarray(other)).all()
+    assert [row["held_out_nats"] for row in second.progress.history] == [
+        row["held_out_nats"] for row in straight.progress.history
+    ]
+
+
+def test_the_held_out_score_is_that_of_the_text_fed_whole(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(SMALL, corpus)
+    train(trainer, 30)
+    in_lanes = trainer.held_out_nats()
+    ids = corpus.held_out
+    logits = np.asarray(trainer.model(ids[None, :-1]))[0].astype(np.float64)
+    nats = np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(ids) - 1), ids[1:]]
+    monkeypatch.setattr("engine.train.loop.SCORING_CONTEXT", 40)
+    assert in_lanes == pytest.approx(nats.mean(), abs=1e-5)  # one lane, for the text is short
+    assert trainer.held_out_nats() == pytest.approx(nats.mean(), abs=5e-3)  # many lanes
+
+
+def test_a_checkpoint_of_another_text_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    trainer = Trainer(SMALL, corpus)
+    checkpoint.save(tmp_path, trainer.checkpoint(("a",)))
+    (other := tmp_path / "other.txt").write_text("something else entirely. " * 40)
+    with pytest.raises(TrainingError, match="the text has changed"):
+        Trainer(SMALL, read_corpus([other], 0.1, 16)).restore(checkpoint.load(tmp_path))
+
+
+def test_damaged_checkpoints_are_refused(corpus: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        checkpoint.load(tmp_path)
+    checkpoint.save(tmp_path, Trainer(SMALL, corpus).checkpoint(()))
+    whole = (tmp_path / checkpoint.FILE).read_bytes()
+    for size in (0, 100, len(whole) // 2):
+        (tmp_path / checkpoint.FILE).write_bytes(whole[:size])
+        with pytest.raises(TrainingError, match="cannot be read"):
+            checkpoint.load(tmp_path)
+
+
+def test_a_useless_loss_stops_the_run(corpus: Corpus) -> None:
+    trainer = Trainer(TrainSettings(units=32, batch=8, steps=16, rate=10.0, warmup=0, clip=1e6), corpus)
+    with pytest.raises(TrainingError, match=r"lower --rate \(now 10\)"):
+        train(trainer)
+    broken = Trainer(SMALL, corpus)
+    broken.twin.variables[0].assign(np.full(broken.twin.variables[0].shape, np.nan, np.float32))
+    with pytest.raises(TrainingError, match="the loss became nan"):
+        train(broken)
+
+
+def test_the_rate_warms_up_and_follows_a_cosine() -> None:
+    settings = TrainSettings(rate=1.0, warmup=10, final_rate=0.1)
+    rates = [rate_at(settings, update, 110) for update in range(110)]
+    assert rates[:10] == pytest.approx([0.1 * n for n in range(1, 11)])
+    assert rates[10] == pytest.approx(1.0)
+    assert rates[60] == pytest.approx(0.55)
+    assert rates[-1] == pytest.approx(0.1, abs=1e-3)
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+@pytest.mark.parametrize("text", ["ab" * 10, "a" * 5000])
+def test_a_text_too_short_or_too_dull_is_refused(tmp_path: Path, text: str) -> None:
+    (path := tmp_path / "x.txt").write_text(text)
+    with pytest.raises(TrainingError, match=r"too short: 20 characters|a single character"):
+        read_corpus([path], 0.1, 16)
+
+
+def test_the_corpus_is_split_and_its_vocabulary_whole(tmp_path: Path) -> None:
+    (path := tmp_path / "x.txt").write_text("ab" * 45 + "z" * 10)
+    corpus = read_corpus([path], 0.1, 4)
+    assert corpus.vocabulary.tokens == ("a", "b", "z")
+    assert (len(corpus.training), len(corpus.held_out)) == (90, 10)

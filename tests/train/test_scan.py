@@ -1,0 +1,97 @@
+"""The recurrence with its own gradient, against Keras' GRU and TensorFlow's automatic gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.quiet import import_tensorflow
+
+import_tensorflow()
+import tensorflow as tf  # noqa: E402
+
+from engine.train.build import NO_MASKS, Masks, Twin, build_model  # noqa: E402
+from engine.train.settings import TrainSettings  # noqa: E402
+
+T, B, V = 9, 3, 7
+SETTINGS = TrainSettings(units=6, layers=2, embedding=5, dropout=0.3, weight_drop=0.3)
+
+
+def model() -> Any:
+    made = build_model(V, SETTINGS)
+    rng = np.random.default_rng(2)
+    made.set_weights([rng.normal(0, 0.5, w.shape).astype(np.float32) for w in made.get_weights()])
+    return made
+
+
+def loss_and_gradients(twin: Twin, masks: Masks) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    rng = np.random.default_rng(4)
+    ids = tf.constant(rng.integers(V, size=(T, B)).astype(np.int32))
+    states = [tf.constant(rng.normal(0, 0.5, (B, 6)).astype(np.float32)) for _ in range(2)]
+    weights = tf.constant(rng.normal(size=(T, B, V)).astype(np.float32))
+    variables = [variable.value for variable in twin.variables]
+    with tf.GradientTape() as tape:
+        tape.watch(states)
+        logits, after = twin.forward(ids, states, masks)
+        loss = tf.reduce_sum(logits * weights) + tf.reduce_sum(after[0]) + tf.reduce_sum(after[1] ** 2)
+    gradients = tape.gradient(loss, [*variables, *states])
+    return logits.numpy(), [tf.convert_to_tensor(g).numpy() for g in gradients], [a.numpy() for a in after]
+
+
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_the_scan_is_keras_gru_forward_and_backward(is_masked: bool) -> None:
+    made = model()
+    masks = Masks.draw(SETTINGS, B, tf.constant(5)) if is_masked else NO_MASKS
+    ours = loss_and_gradients(Twin(made, fused=False), masks)
+    keras_ = loss_and_gradients(Twin(made, fused=True), masks)
+    assert ours[0] == pytest.approx(keras_[0], abs=1e-5)
+    for name, one, other in zip(["after"] * 2, ours[2], keras_[2], strict=True):
+        assert one == pytest.approx(other, abs=1e-5), name
+    assert len(ours[1]) == len(keras_[1]) == 9 + 2
+    for one, other in zip(ours[1], keras_[1], strict=True):
+        assert np.abs(other).max() > 0
+        assert one == pytest.approx(other, abs=2e-4, rel=1e-4)
+
+
+def test_the_table_and_the_product_are_the_same_projection() -> None:
+    """Few tokens are multiplied, many are looked up in the folded table: V = 7, so one lane of 3 is multiplied."""
+    twin = Twin(model())
+    ids = tf.constant(np.arange(6).reshape(3, 2).astype(np.int32) % V)
+    few, _ = twin.forward(ids[:, :1], twin.zero_state(1), NO_MASKS)
+    many, _ = twin.forward(tf.tile(ids, [1, 4]), twin.zero_state(8), NO_MASKS)
+    assert few.numpy()[:, 0] == pytest.approx(many.numpy()[:, 0], abs=1e-5)
+
+
+def test_the_twin_is_the_saved_model() -> None:
+    made = model()
+    ids = np.random.default_rng(1).integers(V, size=(1, 40)).astype(np.int32)
+    twin = Twin(made)
+    state = twin.zero_state(1)
+    parts = []
+    for chunk in np.split(ids[0], 4):  # the state carried over chunks
+        logits, state = twin.forward(tf.constant(chunk[:, None]), state, NO_MASKS)
+        parts.append(logits.numpy()[:, 0])
+    assert np.concatenate(parts) == pytest.approx(np.asarray(made(ids))[0], abs=1e-5)
+
+
+def test_masks_keep_the_mean_and_come_back() -> None:
+    settings = TrainSettings(units=64, layers=2, dropout=0.4, weight_drop=0.25)
+    masks, again, other = (Masks.draw(settings, 50, tf.constant(update)) for update in (3, 3, 4))
+    assert masks.outputs is not None
+    assert masks.kernels is not None
+    assert (masks.outputs.numpy() == again.outputs.numpy()).all()
+    assert (masks.outputs.numpy() != other.outputs.numpy()).any()
+    assert set(np.unique(masks.kernels.numpy())) == {np.float32(0), np.float32(1 / 0.75)}
+    assert masks.outputs.numpy().mean() == pytest.approx(1, abs=0.05)
+    assert masks.kernels.numpy().mean() == pytest.approx(1, abs=0.05)
+    assert Masks.draw(TrainSettings(dropout=0, weight_drop=0), 2, tf.constant(0)) == NO_MASKS
+
+
+def test_bfloat16_products_come_near() -> None:
+    made = model()
+    exact = loss_and_gradients(Twin(made), NO_MASKS)[0]
+    rough = loss_and_gradients(Twin(made, dtype="bfloat16"), NO_MASKS)[0]
+    assert rough == pytest.approx(exact, abs=0.2)
+    assert (rough != exact).any()
