@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -23,18 +22,9 @@ def tiny_network(size: int = len(LETTERS), units: int = 13, layers: int = 2, see
         return rng.normal(0, 0.7, shape).astype(np.float32)
 
     made: list[Layer] = [Embedding(weights(size, 5))]
-    for width in itertools.islice(itertools.chain([5], itertools.repeat(units)), layers):
-        made.append(
-            Recurrent(
-                "gru",
-                weights(width, 3 * units),
-                weights(units, 3 * units),
-                weights(2, 3 * units),
-                "tanh",
-                "sigmoid",
-                True,
-            )  # fmt: skip
-        )
+    for width in [5, *[units] * (layers - 1)]:
+        kernels = weights(width, 3 * units), weights(units, 3 * units), weights(2, 3 * units)
+        made += [Recurrent("gru", *kernels, "tanh", "sigmoid", reset_after=True)]
     return Network("tiny", (*made, Dense(weights(units, size), weights(size), "linear")))
 
 

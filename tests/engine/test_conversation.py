@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import engine
 from engine.conversation import Conversation
@@ -292,19 +299,17 @@ class AnySequence(RuleBasedStateMachine):
 
 
 ENGINES: list[Engine] = []
-AnySequence.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-)
 
 
-class TestAnySequence(AnySequence.TestCase):  # type: ignore[misc,name-defined]
-    @classmethod
-    def setUpClass(cls) -> None:
-        ENGINES.append(tiny_engine())
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        ENGINES.pop().close()
+def test_no_sequence_of_operations_differs_from_its_text_fed_afresh() -> None:
+    with tiny_engine() as tiny:
+        ENGINES[:] = [tiny]
+        run_state_machine_as_test(
+            AnySequence,
+            settings=settings(
+                max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            ),
+        )
 
 
 def test_checkpoints_are_values(tiny: Engine) -> None:

@@ -23,7 +23,8 @@ from tests.networks import LETTERS, tiny_engine, tiny_network
 
 def talks(model: Engine, count: int, length: int) -> list[engine.Conversation]:
     kinds: list[dict[str, Any]] = [
-        {}, {"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.1}, {"temperature": 0.0}, {"repetition_penalty": 1.5}, {"stop": ("zzzz",)},
+        {}, {"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.1}, {"temperature": 0.0}, {"repetition_penalty": 1.5},
+        {"stop": ("zzzz",)},
     ]  # fmt: skip
     return [
         model.conversation(sampling=engine.Sampling(seed=seed, length=length + seed % 5, **kinds[seed % len(kinds)]))

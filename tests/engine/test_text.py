@@ -11,7 +11,8 @@ from engine.text import read_text, read_texts, split_point
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "is empty"), (b" \n\n", "is empty"), (b"abc\0def", "NUL bytes"), ("caf\u00e9".encode("latin-1"), "byte 3"),
+        (b"", "is empty"), (b" \n\n", "is empty"), (b"abc\0def", "NUL bytes"),
+        ("caf\u00e9".encode("latin-1"), "byte 3"),
         ("abc".encode("utf-16"), "NUL bytes"), (None, "No such file"),
     ],
 )  # fmt: skip

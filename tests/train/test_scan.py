@@ -81,6 +81,8 @@ def test_masks_keep_the_mean_and_come_back() -> None:
     masks, again, other = (Masks.draw(settings, 50, tf.constant(update)) for update in (3, 3, 4))
     assert masks.outputs is not None
     assert masks.kernels is not None
+    assert again.outputs is not None
+    assert other.outputs is not None
     assert (masks.outputs.numpy() == again.outputs.numpy()).all()
     assert (masks.outputs.numpy() != other.outputs.numpy()).any()
     assert set(np.unique(masks.kernels.numpy())) == {np.float32(0), np.float32(1 / 0.75)}

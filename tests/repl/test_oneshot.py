@@ -1,0 +1,130 @@
+"""`textrepl` in a pipe, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import engine
+
+
+def run(
+    *arguments: str, text: bytes | None = None, shell: str = "", timeout: float = 60
+) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "repl", *arguments]
+    if shell:
+        command = ["bash", "-c", f'"$@" {shell}', "bash", *command]
+    keep = {} if text is not None else {"stdin": subprocess.DEVNULL}
+    return subprocess.run(command, input=text, capture_output=True, timeout=timeout, check=False, **keep)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.fixture
+def model(keras_model_dir: Path) -> str:
+    return str(keras_model_dir)
+
+
+def expected(model: str, prompt: str, seed: int, length: int = 40) -> str:
+    with engine.load(model) as loaded:
+        return loaded.conversation(sampling=engine.Sampling(seed=seed, length=length)).say(prompt).text
+
+
+def one_line(done: subprocess.CompletedProcess[bytes], code: int, *words: str) -> None:
+    message = done.stderr.decode()
+    assert done.returncode == code, message
+    assert "Traceback" not in message
+    assert all(word in message for word in words), message
+    if code == 1:
+        assert message.count("\n") == 1
+
+
+def test_stdout_gets_the_continuation_and_nothing_else(model: str) -> None:
+    arguments = [model, "--seed", "5", "--length", "40"]
+    given = run(*arguments, "--prompt", "the cat")
+    assert given.returncode == 0
+    assert given.stdout.decode() == expected(model, "the cat", 5)
+    assert given.stderr == b""
+    assert run(*arguments, text=b"the cat").stdout == given.stdout
+    assert run(*arguments, "--prompt", "the cat", "--echo").stdout == b"the cat" + given.stdout
+    assert run(*arguments, "--prompt", "the cat", "--backend", "keras").stdout == given.stdout
+
+
+def test_samples_and_json(model: str) -> None:
+    done = run(model, "--prompt", "ab", "--seed", "5", "--length", "40", "--samples", "3", "--json")
+    rows = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    assert [row["text"] for row in rows] == [expected(model, "ab", seed) for seed in (5, 6, 7)]
+    assert [row["seed"] for row in rows] == [5, 6, 7]
+    assert {row["finish_reason"] for row in rows} == {"length"}
+    plain = run(model, "--prompt", "ab", "--seed", "5", "--length", "40", "--samples", "3").stdout.decode()
+    assert plain == "".join(row["text"] + "\n" for row in rows)
+
+
+def test_stop_strings_may_be_given_again(model: str) -> None:
+    text = expected(model, "ab", 5, 200)
+    row = json.loads(
+        run(model, "--prompt", "ab", "--seed", "5", "--stop", "###", "--stop", text[10:12], "--json").stdout
+    )
+    assert row["text"] == text[: text.index(text[10:12])]
+    assert row["finish_reason"] == "stop"
+
+
+def test_unseen_characters_are_told_on_stderr(model: str) -> None:
+    done = run(model, "--prompt", "é漢", "--length", "3")
+    assert done.returncode == 0
+    assert "'é' as 'e'" in done.stderr.decode()
+    assert len(done.stdout) == 3
+
+
+def test_wrong_usage_is_2(model: str) -> None:
+    one_line(run(model, "--prompt", "a", "--temperature", "-1"), 2, "temperature -1.0")
+    one_line(run(model, "--prompt", "a", "--top-p", "2"), 2, "top_p 2.0")
+    one_line(run(model, "--prompt", "a", "--samples", "0"), 2, "samples 0")
+    one_line(run(model, "--nonsense"), 2, "--nonsense")
+    one_line(run(model, shell="<&-"), 2, "standard input is closed")
+
+
+def test_what_could_not_be_done_is_1(model: str, tmp_path: Path) -> None:
+    one_line(run("nowhere", "--prompt", "a"), 1, "nowhere", "no such model")
+    one_line(run(str(tmp_path), "--prompt", "a"), 1, "no model.keras")
+    one_line(run(model, text=b"caf\xe9"), 1, "not UTF-8")
+    one_line(run(model, "--prompt", "a", shell=">&-"), 1, "stdout is closed")
+    one_line(
+        run(model, "--prompt", "a", "--length", "100000", shell="| head -c 5; exit ${PIPESTATUS[0]}"), 1, "went away"
+    )
+    if os.path.exists("/dev/full"):
+        one_line(run(model, "--prompt", "a", shell="> /dev/full"), 1, "No space left")
+
+
+def test_ctrl_c_keeps_what_was_written_and_is_130(model: str) -> None:
+    command = [sys.executable, "-m", "repl", model, "--prompt", "ab", "--length", "1000000000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(20)
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.stderr.read() == b""
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.1, 0.25, 0.4])
+def test_ctrl_c_at_any_moment_of_the_start_shows_no_traceback(model: str, delay: float) -> None:
+    command = [sys.executable, "-m", "repl", model, "--prompt", "ab", "--length", "1000000000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=30)
+    assert process.returncode in (130, -signal.SIGINT)
+    if delay > 0.1:
+        assert b"Traceback" not in message
+
+
+def test_help_and_version_answer(model: str) -> None:
+    assert b"--top-p" in run("--help").stdout
+    assert run("--version").stdout.startswith(b"textrepl ")

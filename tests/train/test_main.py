@@ -1,0 +1,141 @@
+"""`python -m engine.train` as people run it: in a process of its own, with what goes wrong for them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engine
+from engine.train import checkpoint
+from engine.train.__main__ import main
+
+SMALL = ["--units", "24", "--embedding", "8", "--batch", "8", "--steps", "16", "--rate", "0.01", "--warmup", "10"]
+
+
+def command(data: Path, out: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "engine.train", "--data", str(data), "--out", str(out), *SMALL, *more]
+
+
+def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def test_a_run_leaves_a_model_directory_that_explains_itself(plain_text: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    done = run(*command(plain_text, out, "--epochs", "2", "--sample-prompt", "the "))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for word in ("bits/char", "epoch 2/2", "| ", "held out, whole", f"textrepl {out}"):
+        assert word in done.stdout
+    settings = json.loads((out / "settings.json").read_text())
+    assert settings["settings"]["units"] == 24
+    assert settings["data"] == ["plain.txt"]
+    rows = list(csv.DictReader((out / "training.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
+    card = (out / "README.md").read_text()
+    assert settings["command"] in card
+    assert str(tmp_path) not in card + json.dumps(settings)
+    text = plain_text.read_text()
+    with engine.load(out) as model:
+        assert model.info.name == "mine"
+        nats = model.score(text[int(len(text) * 0.9) :]).nats / (len(text) // 10)
+        assert settings["figures"]["held_out_nats"] == pytest.approx(nats)
+        assert f"{nats:.4f} nats" in card
+        assert nats < 1.5  # of ln 17 = 2.8: it has learned
+        assert len(model.conversation().say("the cat", length=20).text) == 20
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(plain_text: Path, tmp_path: Path) -> None:
+    """Interrupted in the midst of an epoch and resumed, a run ends in the weights of one that was not."""
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    assert run(*command(plain_text, straight, "--epochs", "12", "--sample-every", "0")).returncode == 0
+    with subprocess.Popen(
+        command(plain_text, broken, "--epochs", "12", "--sample-every", "0"), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch 2/"):
+                time.sleep(0.2)
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stdout.read()
+    assert process.returncode == 130
+    assert f"go on with 'python -m engine.train --out {broken} --resume'" in rest
+    assert checkpoint.load(broken).progress.epoch < 12
+    engine.load(broken).close()  # the best so far can be written with already
+    done = run(sys.executable, "-m", "engine.train", "--out", str(broken), "--resume")
+    assert done.returncode == 0, done.stderr
+    one, other = checkpoint.load(straight), checkpoint.load(broken)
+    for a, b in zip(one.arrays["weights"], other.arrays["weights"], strict=True):
+        assert np.array_equal(a, b)
+    assert (straight / "vocabulary.json").read_bytes() == (broken / "vocabulary.json").read_bytes()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_ends_in_one_line_and_loses_nothing(plain_text: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        done = run(*command(plain_text, disk / "out", "--epochs", "2", "--sample-every", "0"))
+        assert done.returncode == 1
+        assert "No space left" in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert "training goes on" in done.stdout
+        assert "Traceback" not in done.stdout + done.stderr
+        names = {path.name for path in (disk / "out").iterdir()}
+        assert not [name for name in names if name.startswith(".")]  # no half files
+        if "model.keras" in names:
+            engine.load(disk / "out").close()
+        if checkpoint.FILE in names:
+            checkpoint.load(disk / "out")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def failing(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    assert main([str(argument) for argument in arguments]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("engine.train: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_bad_input_gets_one_line(plain_text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert "No such file" in failing(capsys, "--data", tmp_path / "none.txt", "--out", out)
+    (binary := tmp_path / "binary.txt").write_bytes(b"\x00\x01")
+    assert "not text" in failing(capsys, "--data", binary, "--out", out)
+    (latin := tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    assert "not UTF-8" in failing(capsys, "--data", latin, "--out", out)
+    (short := tmp_path / "short.txt").write_text("too short")
+    assert "too short: 9 characters" in failing(capsys, "--data", short, "--out", out)
+    assert "is a file" in failing(capsys, "--data", plain_text, "--out", short)
+    assert "cannot make" in failing(capsys, "--data", plain_text, "--out", short / "below")
+    assert "nothing to resume" in failing(capsys, "--out", out, "--resume")
+    (out / "model.keras").touch()
+    assert "holds a model already" in failing(capsys, "--data", plain_text, "--out", out)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--out", "x"], ["--data", "x"], ["--data", "x", "--out", "y", "--dropout", "1"], ["--units", "many"],
+        ["--data", "x", "--out", "y", "--rate", "nan"], ["--out", "x", "--resume", "--units", "3"],
+        ["--data", "x", "--out", "y", "--unknown-flag"], ["--data", "x", "--out", "y", "--level", "verse"],
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_refused_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
