@@ -9,9 +9,9 @@ from __future__ import annotations
 import atexit
 import math
 import threading
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Self, cast
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import model_dir
-from engine.checkpoint import Checkpoint, Request
+from engine.checkpoint import Checkpoint, FinishReason, Request
 from engine.conversation import Conversation
 from engine.errors import EngineClosed, EngineError
 from engine.network import read_network
@@ -113,9 +113,10 @@ class Engine:
         self._states = np.zeros((0, step.state_size), np.float32)  # of the running rows, [B, S]
         self._sampler: Sampler | None = None  # of the rows that draw; None when those have changed
         self._drawing: list[int] = []
-        self._inbox: deque[Row] = deque()
-        self._work = threading.Event()
-        self._is_closed = self._any_cancelled = False
+        self._parked: list[ReplyRow] = []  # until their readers have caught up
+        # Rows, and None to wake the thread; putting is reentrant, so that a signal handler may do it.
+        self._inbox: SimpleQueue[Row | None] = SimpleQueue()
+        self._is_closed = False
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"engine-{name}", daemon=True)
         self._thread.start()
@@ -138,7 +139,7 @@ class Engine:
     def close(self) -> None:
         """End running replies with what they have ("cancelled") and stop the thread. May be called twice."""
         self._is_closed = True
-        self._work.set()
+        self._wake()
         if threading.current_thread() is not self._thread:
             self._thread.join()
         atexit.unregister(self.close)
@@ -167,7 +168,7 @@ class Engine:
 
     def run(self, request: Request) -> Reply:
         """Queue a reply. Raises `EngineClosed`."""
-        reply = Reply(request.unseen, self._note_cancelled)
+        reply = Reply(request.unseen, self._wake)
         self._submit(ReplyRow(request, self.vocabulary.tokens, reply))
         return reply
 
@@ -193,7 +194,7 @@ class Engine:
             done.wait()
         except BaseException:
             row.is_cancelled = True
-            self._note_cancelled()
+            self._wake()
             raise
         if errors:
             raise errors[0]
@@ -204,11 +205,11 @@ class Engine:
             raise self._failure
         if self._is_closed:
             raise EngineClosed("the engine is closed: load the model again")
-        self._inbox.append(row)
-        self._work.set()
+        self._inbox.put(row)
 
-    def _note_cancelled(self) -> None:
-        self._any_cancelled = True
+    def _wake(self) -> None:
+        """Something has changed about a row: it was cancelled, or its reader has caught up."""
+        self._inbox.put(None)
 
     # The engine's thread
 
@@ -222,7 +223,10 @@ class Engine:
         finally:
             ending = self._failure or EngineClosed("the engine was closed")
             places = {id(row): place for place, row in enumerate(self._scheduler.running)}
-            for row in [*self._scheduler.clear(), *self._inbox]:
+            rows = [*self._scheduler.clear(), *self._parked]
+            while not self._inbox.empty():
+                rows += [row] if (row := self._inbox.get()) is not None else []
+            for row in rows:
                 place = places.get(id(row))
                 if self._failure is None and isinstance(row, ReplyRow):
                     row.end(row.state if place is None else self._states[place], "cancelled")
@@ -232,27 +236,52 @@ class Engine:
     def _take_in(self) -> bool:
         """Choose the rows of the next step; waits while there are none. False when the engine is closed."""
         while not self._is_closed:
-            self._work.clear()
-            while self._inbox:
-                self._scheduler.add(self._inbox.popleft())
-            if self._any_cancelled:
-                self._any_cancelled = False
-                self._drop_cancelled()
+            if not self._inbox.empty() or not len(self._scheduler):
+                self._read_inbox()
             if joined := self._scheduler.admit():
                 self._states = np.concatenate([self._states, np.stack([row.state for row in joined])])
                 self._sampler = None
                 self._leave([place for place, row in enumerate(self._scheduler.running) if row.is_done], "length")
             if self._scheduler.running:
                 return True
-            if not len(self._scheduler):
-                self._work.wait()
         return False
+
+    def _read_inbox(self) -> None:
+        """Queue what has come in, waiting for it if there is nothing else to do, and see to what has changed."""
+        has_changed = False
+        while not (len(self._scheduler) or has_changed) or not self._inbox.empty():
+            row = self._inbox.get()
+            if row is None:
+                has_changed = True
+            else:
+                self._scheduler.add(row)
+        if has_changed:
+            self._drop_cancelled()
+            self._unpark()
 
     def _drop_cancelled(self) -> None:
         for row in self._scheduler.drop_waiting(lambda row: row.is_cancelled):
             row.end(row.state, "cancelled")
         cancelled = [place for place, row in enumerate(self._scheduler.running) if row.is_cancelled]
         self._leave(cancelled, "cancelled")
+
+    def _park(self, places: list[int]) -> None:
+        """Take rows out of the batch whose readers have to catch up."""
+        for place in places:
+            row = cast(ReplyRow, self._scheduler.running[place])
+            row.park(self._states[place])
+            self._parked.append(row)
+        self._close_gaps(places)
+        self._unpark()  # a reader may have caught up before it could see that its reply was parked
+
+    def _unpark(self) -> None:
+        for row in [row for row in self._parked if row.is_cancelled or not row.is_ahead]:
+            self._parked.remove(row)
+            row.unpark()
+            if row.is_cancelled:
+                row.end(row.state, "cancelled")
+            else:
+                self._scheduler.add(row)
 
     def _step(self) -> None:
         rows = self._scheduler.running
@@ -266,8 +295,9 @@ class Engine:
         finished = self._draw(rows, logits) if self._drawing else []
         if len(self._drawing) < len(rows):
             finished += self._observe(rows, logits)
-        if finished:
-            self._leave(finished, "length")
+        self._leave(finished, "length")
+        if ahead := [place for place, row in enumerate(self._scheduler.running) if row.is_ahead]:
+            self._park(ahead)
 
     def _draw(self, rows: list[Row], logits: NDArray[np.float32]) -> list[int]:
         """Sample a token for each row that draws and hand it over; returns the places of finished rows."""
@@ -294,12 +324,14 @@ class Engine:
                 self._sampler = None
         return finished
 
-    def _leave(self, places: list[int], reason: str) -> None:
-        """End the rows at these places and close the gaps."""
-        if not places:
-            return
+    def _leave(self, places: list[int], reason: FinishReason) -> None:
+        """End the rows at these places."""
         for place in places:
-            self._scheduler.running[place].end(self._states[place], reason)  # type: ignore[arg-type]
+            self._scheduler.running[place].end(self._states[place], reason)
+        if places:
+            self._close_gaps(places)
+
+    def _close_gaps(self, places: list[int]) -> None:
         gone = set(places)
         kept = [place for place in range(len(self._scheduler.running)) if place not in gone]
         self._scheduler.leave(kept)

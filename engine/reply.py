@@ -8,20 +8,24 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from queue import SimpleQueue
 
 from engine.checkpoint import FinishReason, Result
 
 WAKE_SECONDS = 0.004  # a reader is woken at most this often, and then gets all there is: waking costs a switch
+MAX_UNREAD = 512  # pieces; a reply that is this far ahead of its reader waits, so that stopping it stops the reading
 
 
 class Reply:
     """A stream of text pieces. Iterate it, plainly or with `async for`; leaving the loop early stops it."""
 
-    def __init__(self, unseen: dict[str, str], on_stop: Callable[[], None]) -> None:
+    def __init__(self, unseen: dict[str, str], wake_engine: Callable[[], None]) -> None:
         self.unseen = unseen
         """Characters of the prompt that the model never saw, with what stood in for each ("" if dropped)."""
         self.is_cancelled = False
-        self._on_stop = on_stop
+        self.is_parked = False
+        self._is_awaited = False
+        self._wake_engine = wake_engine
         self._pieces: deque[str] = deque()
         self._finished = threading.Event()
         self._notify: Callable[[], None] | None = None
@@ -30,12 +34,12 @@ class Reply:
         self._error: Exception | None = None
 
     def stop(self) -> None:
-        """Ask for the end. Returns at once and takes no lock, so that a signal handler may call it.
+        """Ask for the end. Returns at once and waits for no lock, so that a signal handler may call it.
 
         What was written until then stays, with its exact state; `finish_reason` becomes "cancelled".
         """
         self.is_cancelled = True
-        self._on_stop()
+        self._wake_engine()
 
     @property
     def text(self) -> str:
@@ -49,23 +53,25 @@ class Reply:
 
     def result(self) -> Result:
         """Wait for the end. Raises what ended the reply if that was an error (`EngineError`)."""
+        self._is_awaited = True
+        if self.is_parked:
+            self._wake_engine()
         self._finished.wait()
         if self._result is None:
             raise self._error or RuntimeError("a reply ended without a result")
         return self._result
 
     def __iter__(self) -> Iterator[str]:
-        ready = threading.Event()
-        self._notify = ready.set
+        ready: SimpleQueue[None] = SimpleQueue()
+        self._notify = lambda: ready.put(None)
         try:
             while True:
-                ready.clear()
                 if self._pieces:
                     yield self._take()
                 elif self._finished.is_set():
                     break
                 else:
-                    ready.wait()
+                    ready.get()
         finally:
             self._notify = None
             if not self._finished.is_set():
@@ -100,6 +106,11 @@ class Reply:
             self._notified = now
             self._wake()
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether somebody reads, but is too far behind for more to be written now."""
+        return len(self._pieces) >= MAX_UNREAD and self._notify is not None and not self._is_awaited
+
     def finish(self, result: Result) -> None:
         """No more pieces come."""
         self._result = result
@@ -121,7 +132,10 @@ class Reply:
 
     def _take(self) -> str:
         """All pieces there are, as one. The engine may append meanwhile."""
-        return "".join([self._pieces.popleft() for _ in range(len(self._pieces))])
+        pieces = "".join([self._pieces.popleft() for _ in range(len(self._pieces))])
+        if self.is_parked:
+            self._wake_engine()
+        return pieces
 
     def _raise_error(self) -> None:
         if self._error is not None:

@@ -28,10 +28,13 @@ class Row(Protocol):
     next: int  # the token to feed in the next step
     draws: bool
     is_done: bool  # before the first step
-    state: Floats  # to begin with
+    state: Floats  # to begin with, or to go on with
 
     @property
     def is_cancelled(self) -> bool: ...
+
+    @property
+    def is_ahead(self) -> bool: ...
 
     def observe(self, logits: Floats, state: Floats) -> bool:
         """After a step without a draw: `logits [V]`, `state [S]` (views). True when the row is done."""
@@ -68,6 +71,20 @@ class ReplyRow:
     @property
     def is_cancelled(self) -> bool:
         return self._reply.is_cancelled
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether its reader has to catch up first."""
+        return self._reply.is_ahead
+
+    def park(self, state: Floats) -> None:
+        """The row leaves the batch for a while."""
+        self.state = state.copy()
+        self._reply.is_parked = True
+
+    def unpark(self) -> None:
+        """It comes back."""
+        self._reply.is_parked = False
 
     def _advance(self, state: Floats) -> bool:
         """Choose the next token to feed; True if nothing is to be fed or written."""
@@ -174,7 +191,7 @@ class StopTrail:
 class WatchRow:
     """Feeds tokens and keeps the surprisal of each after the first; then gives the last logits."""
 
-    draws = is_done = False
+    draws = is_done = is_ahead = False
 
     def __init__(self, ids: NDArray[np.int32], state: Floats, done: Callable[[Exception | None], None]) -> None:
         self.state = state

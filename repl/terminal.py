@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Terminal:
         """Until Ctrl-D or /quit."""
         info = self._session.model.info
         self._print(
-            f"{info.name}: {info.layers} x {info.units} {info.cell.upper()}, {info.parameters:,} parameters. "
+            f"{info.name}: {info.layers} x {info.units} {info.cell.upper()}, {info.parameters:,} parameters\n"
             "Type a beginning and Enter; /help tells the rest."
         )
         while True:
@@ -83,7 +84,10 @@ class Terminal:
         return f" {self._session.status()}{speed}"
 
     def _print(self, text: str) -> None:
-        self._write(text + "\n")
+        """A message, broken between words to the width of the terminal."""
+        width = self._prompt.output.get_size().columns
+        lines = [textwrap.fill(line, width, replace_whitespace=False) for line in text.splitlines()]
+        self._write("\n".join(lines) + "\n")
 
     def _write(self, text: str) -> None:
         output = self._prompt.output

@@ -14,7 +14,7 @@ import pytest
 
 import engine
 from engine.engine import Engine
-from engine.reply import Reply
+from engine.reply import MAX_UNREAD, Reply
 from engine.steps import Ids, Logits, State
 from engine.steps.onnx import OnnxStep
 from engine.vocabulary import Vocabulary
@@ -137,11 +137,35 @@ def test_a_reply_ends_with_the_event_loop_that_read_it(tiny: Engine) -> None:
 def test_a_waiting_reply_can_be_stopped_too() -> None:
     with tiny_engine(max_batch=1) as model:
         running, waiting = (talk.say("ab") for talk in talks(model, 2, 10**8))
+        pieces = iter(running)
+        assert next(pieces)
         waiting.stop()
         assert waiting.text == ""
         assert running.finish_reason is None
         running.stop()
         assert running.text
+
+
+def test_a_reply_waits_for_a_reader_that_is_far_behind() -> None:
+    """Else a slow terminal would go on for seconds after Ctrl-C, with text that nobody had seen by then."""
+    with tiny_engine(max_batch=1) as model:
+        slow, other = (talk.say("ab") for talk in talks(model, 2, 5000))
+        pieces = iter(slow)
+        read = next(pieces)
+        assert len(other.text) > 4000  # the slow one has left its place meanwhile
+        assert slow.finish_reason is None
+        read += "".join(pieces)
+        assert read == slow.text == talks(model, 1, 5000)[0].say("ab").text
+        endless = talks(model, 1, 10**8)[0].say("ab")
+        pieces = iter(endless)
+        next(pieces)
+        time.sleep(0.2)
+        endless.stop()
+        assert len("".join(pieces)) <= MAX_UNREAD
+        impatient = talks(model, 1, 5000)[0].say("ab")
+        pieces = iter(impatient)
+        next(pieces)
+        assert len(impatient.text) == 5000  # who waits for the end reads no more pieces
 
 
 def test_closing_keeps_what_was_written_and_refuses_more() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def one_hot_functional() -> keras.Model:
     return keras.Model(inputs, L.Dense(V)(x))
 
 
-MODELS = {
+MODELS: dict[str, Callable[[], Any]] = {
     "gru": lambda: stack(),
     "gru-reset-before": lambda: stack(reset_after=False),
     "gru-no-bias": lambda: stack(use_bias=False),

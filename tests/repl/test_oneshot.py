@@ -121,8 +121,8 @@ def test_ctrl_c_at_any_moment_of_the_start_shows_no_traceback(model: str, delay:
         process.send_signal(signal.SIGINT)
         _, message = process.communicate(timeout=30)
     assert process.returncode in (130, -signal.SIGINT)
-    if delay > 0.1:
-        assert b"Traceback" not in message
+    if delay > 0.1:  # before that, Python itself is starting
+        assert message == b""
 
 
 def test_help_and_version_answer(model: str) -> None:

@@ -1,0 +1,75 @@
+"""What `textrepl` does with its command line: one shot, or a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import engine
+from repl import arguments as command_line
+from repl import oneshot
+
+
+def run(argv: Sequence[str] | None) -> int:
+    """0 done, 1 could not, 2 usage, 130 interrupted while it wrote. From here on Ctrl-C is an exception again."""
+    try:
+        return _run(argv)
+    except engine.EngineError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        return _fail("the reader of stdout went away before the text was whole")
+    except OSError as error:
+        return _fail(f"cannot write the text: {error.strerror}")
+    except UnicodeDecodeError:
+        return _fail("standard input is not UTF-8: convert it, or give the beginning with --prompt")
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = command_line.parser()
+    arguments = parser.parse_args(argv)
+    try:
+        sampling = command_line.sampling(arguments)
+        if not 1 <= arguments.samples <= 1000:
+            raise ValueError(f"samples {arguments.samples}: must be from 1 to 1000")
+    except ValueError as error:
+        parser.error(str(error))
+    if sys.stdout is None:
+        return _fail("stdout is closed: there is nowhere to write to")
+    is_interactive = arguments.prompt is None and sys.stdin is not None and sys.stdin.isatty()
+    if is_interactive and not sys.stdout.isatty():
+        parser.error("stdout is no terminal: give --prompt, or a beginning on standard input")
+    if not is_interactive and arguments.prompt is None and sys.stdin is None:
+        parser.error("standard input is closed: give --prompt")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    prompt = arguments.prompt
+    if prompt is None and not is_interactive:
+        prompt = sys.stdin.buffer.read().decode("utf-8-sig")
+    with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if prompt is None:
+            return _open_terminal(model, sampling)
+        job = oneshot.Job(prompt, sampling, arguments.samples, arguments.echo, arguments.json)
+        return oneshot.run(model, job, sys.stdout, sys.stderr)
+
+
+def _open_terminal(model: engine.Engine, sampling: engine.Sampling) -> int:
+    from repl.session import Session
+    from repl.terminal import Terminal  # only here, for a pipe needs no prompt_toolkit
+
+    Terminal(Session(model, sampling)).run()
+    return 0
+
+
+def _fail(message: str) -> int:
+    """One line to stderr; and stdout is given up, so that nothing is flushed into it at exit."""
+    if sys.stderr is not None:
+        print(f"textrepl: {message}", file=sys.stderr)
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
