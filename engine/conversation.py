@@ -67,6 +67,8 @@ class Conversation:
 
         Raises `ValueError` for a length that is none, `EngineBusy` and `EngineClosed`; then nothing has changed.
         """
+        if not isinstance(text, str):
+            raise ValueError(f"text {text!r}: must be a str")
         here = self._here()
         settings = sampling or self.sampling
         if length is not None:

@@ -7,11 +7,12 @@ hand rows in and get pieces of text out.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import math
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self, cast
 
@@ -116,7 +117,7 @@ class Engine:
         self._parked: list[ReplyRow] = []  # until their readers have caught up
         # Rows, and None to wake the thread; putting is reentrant, so that a signal handler may do it.
         self._inbox: SimpleQueue[Row | None] = SimpleQueue()
-        self._is_closed = False
+        self._is_closed = self._has_ended = False
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"engine-{name}", daemon=True)
         self._thread.start()
@@ -206,6 +207,8 @@ class Engine:
         if self._is_closed:
             raise EngineClosed("the engine is closed: load the model again")
         self._inbox.put(row)
+        if self._has_ended:  # between the look above and now; nobody else would ever see the row
+            self._end_all()
 
     def _wake(self) -> None:
         """Something has changed about a row: it was cancelled, or its reader has caught up."""
@@ -221,17 +224,27 @@ class Engine:
             self._failure = EngineError(f"the engine stopped ({type(error).__name__}: {error}): load the model again")
             self._failure.__cause__ = error
         finally:
-            ending = self._failure or EngineClosed("the engine was closed")
-            places = {id(row): place for place, row in enumerate(self._scheduler.running)}
-            rows = [*self._scheduler.clear(), *self._parked]
-            while not self._inbox.empty():
-                rows += [row] if (row := self._inbox.get()) is not None else []
-            for row in rows:
-                place = places.get(id(row))
-                if self._failure is None and isinstance(row, ReplyRow):
-                    row.end(row.state if place is None else self._states[place], "cancelled")
-                else:
-                    row.fail(ending)
+            for row, state in zip(self._scheduler.running, self._states, strict=False):
+                row.state = state
+            for row in [*self._scheduler.clear(), *self._parked]:
+                self._end(row)
+            self._has_ended = True
+            self._end_all()
+
+    def _end_all(self) -> None:
+        """End what is still in the inbox. Any thread may do this once the engine's own has ended."""
+        with contextlib.suppress(Empty):
+            while True:
+                row = self._inbox.get_nowait()
+                if row is not None:
+                    self._end(row)
+
+    def _end(self, row: Row) -> None:
+        """A reply keeps what it has when the engine is closed; all else, and all if it broke, is an error."""
+        if self._failure is None and isinstance(row, ReplyRow):
+            row.end(row.state, "cancelled")
+        else:
+            row.fail(self._failure or EngineClosed("the engine was closed"))
 
     def _take_in(self) -> bool:
         """Choose the rows of the next step; waits while there are none. False when the engine is closed."""

@@ -22,7 +22,7 @@ def quiet_stderr() -> Iterator[None]:
         os.dup2(kept.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             kept.seek(0)
             os.write(saved, kept.read())
             raise
