@@ -86,9 +86,9 @@ def _train(
     )
     watch = Watch(settings.epochs, trainer.total_updates, trainer.tokens_an_update)
     if Run(trainer, out, tuple(data or ()), watch).train():
-        print(f"done: write with it by 'textrepl {out}'")
+        watch.note(f"done: write with it by 'textrepl {out}'")
         return 0
-    print(f"saved; go on with 'python -m engine.train --out {out} --resume'")
+    watch.note(f"saved; go on with 'python -m engine.train --out {out} --resume'")
     return 130
 
 

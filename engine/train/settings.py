@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+METAVARS: dict[type, str] = {int: "N", float: "X", str: "TEXT"}
+
+
 def _option(
     default: Any, help: str, *, low: float = -math.inf, high: float = math.inf, choices: tuple[str, ...] = ()
 ) -> Any:
@@ -75,6 +78,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             type=type(item.default),
             default=argparse.SUPPRESS,
             choices=item.metadata["choices"] or None,
-            metavar=None if item.metadata["choices"] else item.name.rpartition("_")[2].upper(),
+            metavar=None if item.metadata["choices"] else METAVARS[type(item.default)],
             help=f"{item.metadata['help']} ({item.default!r})",
         )
