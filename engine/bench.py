@@ -90,7 +90,7 @@ def measure(files: model_dir.ModelFiles, show: Callable[[str], None]) -> dict[st
     """One model's rates, their ratios, and its agreement with Keras."""
     import keras
 
-    with engine.load(files.network) as loaded:
+    with engine.load(files.network) as loaded, engine.load(files.network, precision="int8") as small:
         step = OnnxStep(read_network(files.network))
         stateful = keras.models.load_model(files.network, compile=False)
         ways: dict[str, Callable[[], float]] = {
@@ -99,6 +99,8 @@ def measure(files: model_dir.ModelFiles, show: Callable[[str], None]) -> dict[st
             "engine_1": lambda: engine_rate(loaded, 1, 1500),
             f"onnx_step_{ROWS}": lambda: bare_rate(step, ROWS),
             f"engine_{ROWS}": lambda: engine_rate(loaded, ROWS, 60),
+            "engine_1_int8": lambda: engine_rate(small, 1, 1500),
+            f"engine_{ROWS}_int8": lambda: engine_rate(small, ROWS, 60),
         }
         rates: dict[str, list[float]] = {name: [] for name in ways}
         for way in ways.values():
@@ -111,18 +113,21 @@ def measure(files: model_dir.ModelFiles, show: Callable[[str], None]) -> dict[st
             ratios = [value / one for value, one in zip(values, rates["engine_1"], strict=True)]
             figures[name] = statistics.median(values)
             show(f"  {name:14} {figures[name]:10,.0f}   x {statistics.median(ratios):.3f}")
-        pairs = list(
-            zip(*(rates[name] for name in ("engine_1", "tutorial", "onnx_step", f"engine_{ROWS}")), strict=True)
-        )
-        figures["engine_1_to_tutorial"] = statistics.median(one / tutorial for one, tutorial, _, _ in pairs)
-        figures["engine_1_to_onnx_step"] = statistics.median(one / bare for one, _, bare, _ in pairs)
-        figures[f"engine_{ROWS}_to_engine_1"] = statistics.median(many / one for one, _, _, many in pairs)
+        for name, other in (
+            ("engine_1", "tutorial"), ("engine_1_int8", "tutorial"), ("engine_1", "onnx_step"),
+            (f"engine_{ROWS}", "engine_1"), (f"engine_{ROWS}_int8", "engine_1"),
+            (f"engine_{ROWS}", f"onnx_step_{ROWS}"),
+        ):  # fmt: skip
+            ratios = [one / two for one, two in zip(rates[name], rates[other], strict=True)]
+            figures[f"{name}_to_{other}"] = statistics.median(ratios)
         figures["logit_difference"] = logit_difference(step, stateful, loaded.vocabulary)
         figures["same_alone_and_batched"] = same_alone_and_batched(loaded)
     show(
-        f"  engine alone: {figures['engine_1_to_tutorial']:.1f} x the tutorial's way, "
-        f"{figures['engine_1_to_onnx_step']:.2f} of the bare step; {ROWS} together: "
-        f"{figures[f'engine_{ROWS}_to_engine_1']:.2f} x one"
+        f"  engine alone: {figures['engine_1_to_tutorial']:.1f} x the tutorial's way "
+        f"(int8 {figures['engine_1_int8_to_tutorial']:.1f} x), "
+        f"{figures['engine_1_to_onnx_step']:.2f} of the bare step; {ROWS} together: {figures[f'engine_{ROWS}_to_engine_1']:.1f} x one "
+        f"(int8 {figures[f'engine_{ROWS}_int8_to_engine_1']:.1f} x), "
+        f"{figures[f'engine_{ROWS}_to_onnx_step_{ROWS}']:.2f} of the bare step"
     )
     show(
         f"  logits against Keras over {STEPS_COMPARED:,} steps: at most {figures['logit_difference']:.1e} apart; "

@@ -32,7 +32,7 @@ from engine.steps import Step
 from engine.vocabulary import Encoding, Vocabulary
 
 BACKENDS = ("auto", "onnx", "keras")
-PRECISIONS = ("float32",)
+PRECISIONS = ("float32", "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +88,30 @@ def load(
     vocabulary = model_dir.read_vocabulary(files)
     step: Step
     if backend == "keras":
+        if precision != "float32":
+            raise ValueError(f"precision {precision!r}: the keras backend computes in 'float32'")
         from engine.steps.keras import KerasStep
 
         step = KerasStep(files.network)
     else:
         from engine.steps.onnx import OnnxStep
 
-        backend, step = "onnx", OnnxStep(read_network(files.network))
+        backend, step = "onnx", OnnxStep(read_network(files.network), precision=precision)
     model_dir.check_fit(files, vocabulary, step.vocabulary_size)
-    return Engine(files.name, step, vocabulary, backend, max_batch)
+    return Engine(files.name, step, vocabulary, backend, max_batch, precision)
 
 
 class Engine:
     """A loaded model and the thread that runs it. Close it, or use it as a context manager."""
 
-    def __init__(self, name: str, step: Step, vocabulary: Vocabulary, backend: str, max_batch: int) -> None:
+    def __init__(
+        self, name: str, step: Step, vocabulary: Vocabulary, backend: str, max_batch: int, precision: str = "float32"
+    ) -> None:
         self.vocabulary = vocabulary
         shape = step.shape
         self.info = Info(
             name, vocabulary.level, shape.cell, shape.units, shape.layers, len(vocabulary), shape.parameters,
-            4 * step.state_size, backend, "float32",
+            4 * step.state_size, backend, precision,
         )  # fmt: skip
         self._step_program = step
         self._scheduler: Scheduler[Row] = Scheduler(max_batch)

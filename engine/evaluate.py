@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", nargs="+", required=True, metavar="FILE", help="UTF-8 text files, read in order")
     parser.add_argument("--tail", type=float, default=1.0, metavar="SHARE", help="score only this share at the end (1)")
     parser.add_argument("--backend", choices=("auto", "onnx", "keras"), default="auto")
+    parser.add_argument("--precision", choices=("float32", "int8"), default="float32")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args(argv)
     if not 0 < arguments.tail <= 1:
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         text = read_texts(arguments.data)
         text = text[split_point(len(text), arguments.tail) :]
-        with engine.load(arguments.model, backend=arguments.backend) as model:
+        with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
             score = model.score(text)
     except (engine.EngineError, ValueError) as error:
         print(f"engine.evaluate: {error}", file=sys.stderr)

@@ -65,6 +65,12 @@ class Recurrent:
         return len(self.recurrent)
 
     @property
+    def is_bounded(self) -> bool:
+        """Whether its outputs always lie within [-1, 1]."""
+        gates = self.cell == "rnn" or self.recurrent_activation in ("sigmoid", "hard_sigmoid")
+        return gates and self.activation in ("tanh", "sigmoid", "hard_sigmoid", "softsign")
+
+    @property
     def state_size(self) -> int:
         """Floats of state: H, or 2H for an LSTM (hidden state, then cell state)."""
         return self.units * (2 if self.cell == "lstm" else 1)

@@ -39,7 +39,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--echo", action="store_true", help="write the prompt before the continuation")
     made.add_argument("--json", action="store_true", help="write one JSON object a line")
     made.add_argument("--backend", choices=("auto", "onnx", "keras"), default="auto", help="what runs the network")
-    made.add_argument("--precision", choices=("float32",), default="float32", help="of the network's weights")
+    made.add_argument(
+        "--precision", choices=("float32", "int8"), default="float32", help="of the network's weights; int8 is faster"
+    )
     made.add_argument("--version", action="version", version=f"textrepl {_version()}")
     return made
 

@@ -1,11 +1,16 @@
 """The step function on ONNX Runtime, compiled from a network's data in memory.
 
+With precision "int8", products with a recurrent layer's output are of 8-bit integers: weights with one scale a
+column, activations with the fixed scale 1/127, for they lie in (-1, 1). A fixed scale needs no statistics of the
+batch, so a row's numbers stay its own; sums of integers are exact in any order.
+
 Everything that depends on the token alone (embedding, normalization before the first recurrent layer, its input
 kernel and biases) is folded into one table `[V, G*H]`, so the first layer's input costs a row look-up.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 
 import numpy as np
@@ -28,7 +33,7 @@ ONNX_ACTIVATIONS = {
 class OnnxStep:
     """One session and its shapes. Stateless, and safe to call from any thread."""
 
-    def __init__(self, network: Network, *, threads: int | None = None) -> None:
+    def __init__(self, network: Network, *, precision: str = "float32", threads: int | None = None) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_count(network) if threads is None else threads
         options.inter_op_num_threads = 1
@@ -41,7 +46,7 @@ class OnnxStep:
         self.vocabulary_size = network.vocabulary_size
         try:
             self._session = onnxruntime.InferenceSession(
-                compile_step(network).SerializeToString(), options, providers=["CPUExecutionProvider"]
+                compile_step(network, precision).SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the runtime's errors share no other class
             raise ModelLoadError(f"{network.name}: ONNX Runtime cannot run it ({error}): use --backend keras") from None
@@ -64,15 +69,39 @@ def thread_count(network: Network) -> int:
     return min(MAX_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def compile_step(network: Network) -> ModelProto:
-    """The ONNX model of one step."""
-    return _Compiler(network).model
+def compile_step(network: Network, precision: str = "float32") -> ModelProto:
+    """The ONNX model of one step; `precision` is "float32" or "int8"."""
+    return _Compiler(network, precision == "int8").model
+
+
+def quantize(kernel: Array) -> tuple[NDArray[np.int8], Array]:
+    """A kernel as 8-bit integers `[I, O]` and the scale of each column `[O]`, so that their product is near it."""
+    scale = np.maximum(np.abs(kernel).max(axis=0), np.float32(1e-30)) / np.float32(127)
+    return np.rint(kernel / scale).astype(np.int8), scale.astype(np.float32)
+
+
+@functools.cache
+def signed_weights_are_exact() -> bool:
+    """Whether this processor sums products of unsigned and signed bytes exactly: those without VNNI cut at 16 bits."""
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["a", "b"], ["c"])],
+        "probe",
+        [value("a", TensorProto.UINT8, [1, 64])],
+        [value("c", TensorProto.INT32, [1, 16])],
+        [numpy_helper.from_array(np.full((64, 16), 127, np.int8), "b")],
+    )
+    probe = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
+    return bool((session.run(None, {"a": np.full((1, 64), 255, np.uint8)})[0] == 64 * 255 * 127).all())
 
 
 class _Compiler:
     """Grows a graph node by node; `x` names the activations `[B, width]` as they pass through the layers."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, is_int8: bool) -> None:
+        self._is_int8 = is_int8
+        self._bounded: set[str] = set()  # activations that lie in (-1, 1)
         self._nodes: list[NodeProto] = []
         self._constants: list[TensorProto] = []
         self._after: list[str] = []
@@ -83,7 +112,12 @@ class _Compiler:
             if isinstance(layer, Recurrent):
                 if not projected:
                     projected = self._project(layer, x)
+                before = states[0]
+                if layer.is_bounded:
+                    self._bounded.add(before)
                 x, projected = self._recurrent(layer, projected, states), ""
+                if layer.is_bounded:
+                    self._bounded.add(x)
             else:
                 x = self._pointwise(layer, x)
         self._node("Identity", x, output="logits")
@@ -141,7 +175,10 @@ class _Compiler:
         x_gates, x_c = self._split(x, [2 * size, size])
         total = self._node("Add", x_gates, self._product(h, layer.recurrent[:, : 2 * size]))
         z, r = self._split(self._activate(layer.recurrent_activation, total), [size, size])
-        inner = self._product(self._node("Mul", r, h), layer.recurrent[:, 2 * size :])
+        gated = self._node("Mul", r, h)
+        if h in self._bounded:
+            self._bounded.add(gated)
+        inner = self._product(gated, layer.recurrent[:, 2 * size :])
         c = self._activate(layer.activation, self._node("Add", x_c, inner))
         return self._node("Add", c, self._node("Mul", z, self._node("Sub", h, c)))
 
@@ -184,7 +221,18 @@ class _Compiler:
         return self._node(ONNX_ACTIVATIONS[name], x)
 
     def _product(self, x: str, kernel: Array) -> str:
-        return self._node("MatMul", x, self._constant(kernel))
+        if not (self._is_int8 and x in self._bounded):
+            return self._node("MatMul", x, self._constant(kernel))
+        weights, scale = quantize(kernel)
+        zero = self._constant(np.uint8(128))
+        rounded = self._node("QuantizeLinear", x, self._constant(np.float32(1 / 127)), zero)
+        if signed_weights_are_exact():
+            total = self._node("MatMulInteger", rounded, self._constant(weights), zero)
+        else:
+            shifted = (weights.astype(np.int16) + 128).astype(np.uint8)
+            total = self._node("MatMulInteger", rounded, self._constant(shifted), zero, zero)
+        total = self._node("Cast", total, to=TensorProto.FLOAT)
+        return self._node("Mul", total, self._constant(scale / np.float32(127)))
 
     def _split(self, x: str, sizes: list[int]) -> list[str]:
         if len(sizes) == 1:

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-
 METAVARS: dict[type, str] = {int: "N", float: "X", str: "TEXT"}
 
 

@@ -62,6 +62,15 @@ def test_the_keras_backend_writes_the_same_text(keras_model_dir: Path) -> None:
     assert first.parameters == infos[1].parameters == 31 * 8 + (8 + 24 + 2) * 72 + (24 + 24 + 2) * 72 + 25 * 31
 
 
+def test_int8_is_chosen_by_name(keras_model_dir: Path) -> None:
+    with engine.load(keras_model_dir, precision="int8") as model:
+        assert model.info.precision == "int8"
+        together = [reply.text for reply in [talk.say("ab") for talk in talks(model, 20, 40)]]
+        assert together == [talk.say("ab").text for talk in talks(model, 20, 40)]
+    with pytest.raises(ValueError, match="precision 'int8'"):
+        engine.load(keras_model_dir, backend="keras", precision="int8")
+
+
 def test_score_is_what_the_logits_say(tiny: Engine) -> None:
     text = "the cat sat on the mat."
     score = tiny.score(text)

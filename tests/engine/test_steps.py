@@ -12,8 +12,8 @@ import pytest
 from engine.errors import ModelLoadError
 from engine.network import Network, read_network
 from engine.quiet import import_tensorflow
-from engine.steps.onnx import OnnxStep
-from tests.networks import tiny_network
+from engine.steps.onnx import OnnxStep, compile_step, quantize
+from tests.networks import LETTERS, tiny_network
 
 import_tensorflow()
 import keras  # noqa: E402
@@ -115,10 +115,11 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return np.asarray(x / x.sum(-1, keepdims=True))
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8"])
 @pytest.mark.parametrize("units", [1, 13, 256, 512])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_row_is_bit_equal_alone_and_in_any_batch(units: int, threads: int) -> None:
-    step = OnnxStep(tiny_network(units=units), threads=threads)
+def test_a_row_is_bit_equal_alone_and_in_any_batch(units: int, threads: int, precision: str) -> None:
+    step = OnnxStep(tiny_network(units=units), threads=threads, precision=precision)
     rng = np.random.default_rng(3)
     for rows in (2, 3, 8, 33, 64):
         ids = rng.integers(step.vocabulary_size, size=(4, rows)).astype(np.int32)
@@ -130,6 +131,37 @@ def test_a_row_is_bit_equal_alone_and_in_any_batch(units: int, threads: int) -> 
                 one, alone[row] = step(now[row : row + 1], alone[row])
                 assert (one[0] == logits[row]).all()
                 assert (alone[row][0] == states[row]).all()
+
+
+@pytest.mark.parametrize("name", ["gru", "gru-reset-before", "lstm", "rnn", "mixed-normalized"])
+def test_int8_comes_near_and_takes_integers_where_it_may(name: str, tmp_path: Path) -> None:
+    model = randomized(MODELS[name]())
+    model.save(path := tmp_path / "model.keras")
+    network = read_network(path)
+    ids = np.random.default_rng(1).integers(V, size=200).astype(np.int32)
+    exact, rough = run(OnnxStep(network), ids), run(OnnxStep(network, precision="int8"), ids)
+    assert np.abs(softmax(np.stack(exact)) - softmax(np.stack(rough))).max() < 0.05
+    kinds = [node.op_type for node in compile_step(network, "int8").graph.node]
+    if name == "rnn":  # its relu is not bounded
+        assert "MatMulInteger" not in kinds
+    else:
+        assert kinds.count("MatMulInteger") > kinds.count("MatMul")
+
+
+def test_int8_does_not_need_a_processor_that_sums_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = np.random.default_rng(1).integers(len(LETTERS), size=50).astype(np.int32)
+    signed = run(OnnxStep(tiny_network(), precision="int8"), ids)
+    monkeypatch.setattr("engine.steps.onnx.signed_weights_are_exact", lambda: False)
+    unsigned = run(OnnxStep(tiny_network(), precision="int8"), ids)
+    assert all((a == b).all() for a, b in zip(signed, unsigned, strict=True))
+
+
+def test_quantized_weights_are_within_half_a_step() -> None:
+    kernel = np.random.default_rng(2).normal(0, 1, (40, 9)).astype(np.float32)
+    kernel[:, 3] = 0
+    weights, scale = quantize(kernel)
+    assert np.abs(weights * scale - kernel).max() <= 0.5 * scale.max() * 1.001
+    assert np.abs(weights).max() == 127
 
 
 def test_the_arguments_are_not_changed() -> None:
@@ -144,7 +176,7 @@ def test_the_arguments_are_not_changed() -> None:
 
 def test_the_first_layer_is_a_table_look_up() -> None:
     """The input kernel and the embedding are folded: one row of 3H numbers a token, and no product with them."""
-    from engine.steps.onnx import compile_step, fold_table
+    from engine.steps.onnx import fold_table
 
     network: Network = tiny_network(layers=1)
     table, _ = fold_table(network)
