@@ -125,7 +125,8 @@ def measure(files: model_dir.ModelFiles, show: Callable[[str], None]) -> dict[st
     show(
         f"  engine alone: {figures['engine_1_to_tutorial']:.1f} x the tutorial's way "
         f"(int8 {figures['engine_1_int8_to_tutorial']:.1f} x), "
-        f"{figures['engine_1_to_onnx_step']:.2f} of the bare step; {ROWS} together: {figures[f'engine_{ROWS}_to_engine_1']:.1f} x one "
+        f"{figures['engine_1_to_onnx_step']:.2f} of the bare step; {ROWS} together: "
+        f"{figures[f'engine_{ROWS}_to_engine_1']:.1f} x one "
         f"(int8 {figures[f'engine_{ROWS}_int8_to_engine_1']:.1f} x), "
         f"{figures[f'engine_{ROWS}_to_onnx_step_{ROWS}']:.2f} of the bare step"
     )

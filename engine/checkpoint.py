@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,12 +31,16 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A reply to be written: from `start`, whose pending tokens are fed first, with `recent` tokens before."""
+    """A reply to be written: from `start`, whose pending tokens are fed first, with `recent` tokens before.
+
+    Requests of one `owner` share a turn where many wait.
+    """
 
     start: Checkpoint
     recent: tuple[int, ...]
     sampling: Sampling
     unseen: dict[str, str]
+    owner: Hashable
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -51,9 +51,10 @@ class Runner(Protocol):
 class Conversation:
     """The tree, and the place in it where the next turn goes."""
 
-    def __init__(self, runner: Runner, sampling: Sampling | None = None) -> None:
+    def __init__(self, runner: Runner, sampling: Sampling | None = None, owner: Hashable = None) -> None:
         self.sampling = sampling or Sampling()
         self._runner = runner
+        self._owner = object() if owner is None else owner
         seed = secrets.randbits(63) if self.sampling.seed is None else self.sampling.seed
         start = Checkpoint(runner.zero_state(), (), seed, derive_key(seed), 0)
         self._turns: dict[int, Turn] = {0: Turn(0, "start", "", (), None, start)}
@@ -131,7 +132,7 @@ class Conversation:
 
     def fork(self) -> Conversation:
         """Another conversation that begins as a copy of this branch; neither changes the other."""
-        branch = Conversation(self._runner, self.sampling)
+        branch = Conversation(self._runner, self.sampling, self._owner)
         path = [self._turns[0], *self.turns]
         branch._turns = {turn.id: turn for turn in path}
         branch._forward = {before.id: turn.id for before, turn in itertools.pairwise(path)}
@@ -201,7 +202,7 @@ class Conversation:
         start = replace(start, pending=start.pending + tokens)
         if sampling.length:
             start = self._started(start)
-        return Request(start, self._recent(before, tokens), sampling, unseen)
+        return Request(start, self._recent(before, tokens), sampling, unseen, self._owner)
 
     def _write(self, request: Request, parent: int, text: str, tokens: tuple[int, ...]) -> Reply:
         reply = self._runner.run(request)

@@ -10,6 +10,9 @@ import atexit
 import contextlib
 import math
 import threading
+import time
+from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -22,7 +25,7 @@ from numpy.typing import NDArray
 from engine import model_dir
 from engine.checkpoint import Checkpoint, FinishReason, Request
 from engine.conversation import Conversation
-from engine.errors import EngineClosed, EngineError
+from engine.errors import EngineBusy, EngineClosed, EngineError
 from engine.network import read_network
 from engine.reply import Reply
 from engine.rows import ReplyRow, Row, WatchRow
@@ -32,6 +35,7 @@ from engine.steps import Step
 from engine.vocabulary import Encoding, Vocabulary
 
 BACKENDS = ("auto", "onnx", "keras")
+MAX_WAITING = 4096
 PRECISIONS = ("float32", "int8")
 
 
@@ -113,6 +117,8 @@ class Engine:
             name, vocabulary.level, shape.cell, shape.units, shape.layers, len(vocabulary), shape.parameters,
             4 * step.state_size, backend, precision,
         )  # fmt: skip
+        self.max_waiting = MAX_WAITING
+        self._finished: deque[float] = deque(maxlen=256)  # when the latest rows left
         self._step_program = step
         self._scheduler: Scheduler[Row] = Scheduler(max_batch)
         self._states = np.zeros((0, step.state_size), np.float32)  # of the running rows, [B, S]
@@ -127,9 +133,13 @@ class Engine:
         self._thread.start()
         atexit.register(self.close)
 
-    def conversation(self, *, sampling: Sampling | None = None) -> Conversation:
-        """A new conversation, with the settings that its replies have by default."""
-        return Conversation(self, sampling)
+    def conversation(self, *, sampling: Sampling | None = None, owner: Hashable = None) -> Conversation:
+        """A new conversation, with the settings that its replies have by default.
+
+        Where more replies are asked for than fit the batch, owners take turns; without one, each conversation
+        is its own.
+        """
+        return Conversation(self, sampling, owner)
 
     def score(self, text: str) -> Score:
         """How surprising `text` is from a state of zeros. Raises `ValueError` if no character of it is known."""
@@ -172,7 +182,11 @@ class Engine:
         return np.zeros(self._step_program.state_size, np.float32)
 
     def run(self, request: Request) -> Reply:
-        """Queue a reply. Raises `EngineClosed`."""
+        """Queue a reply. Raises `EngineBusy` if `max_waiting` replies wait already, and `EngineClosed`."""
+        waiting = len(self._scheduler) + self._inbox.qsize() - self._scheduler.max_batch
+        if waiting >= self.max_waiting:
+            seconds = max(1.0, waiting / self._finish_rate())
+            raise EngineBusy(f"{waiting:,} replies wait already: try again in about {seconds:.0f} s", seconds)
         reply = Reply(request.unseen, self._wake)
         self._submit(ReplyRow(request, self.vocabulary.tokens, reply))
         return reply
@@ -213,6 +227,11 @@ class Engine:
         self._inbox.put(row)
         if self._has_ended:  # between the look above and now; nobody else would ever see the row
             self._end_all()
+
+    def _finish_rate(self) -> float:
+        """Rows that left in a second, lately; 1 where nothing is known."""
+        times = list(self._finished)
+        return len(times) / max(1e-3, time.monotonic() - times[0]) if len(times) > 1 else 1.0
 
     def _wake(self) -> None:
         """Something has changed about a row: it was cancelled, or its reader has caught up."""
@@ -291,6 +310,15 @@ class Engine:
         self._close_gaps(places)
         self._unpark()  # a reader may have caught up before it could see that its reply was parked
 
+    def _suspend(self, places: list[int]) -> None:
+        """Put rows back into the queue, to make room for others."""
+        rows = [self._scheduler.running[place] for place in places]
+        for row, place in zip(rows, places, strict=True):
+            row.state = self._states[place].copy()
+        self._close_gaps(places)
+        for row in rows:
+            self._scheduler.add(row)
+
     def _unpark(self) -> None:
         for row in [row for row in self._parked if row.is_cancelled or not row.is_ahead]:
             self._parked.remove(row)
@@ -315,6 +343,8 @@ class Engine:
         self._leave(finished, "length")
         if ahead := [place for place, row in enumerate(self._scheduler.running) if row.is_ahead]:
             self._park(ahead)
+        if expired := self._scheduler.expired():
+            self._suspend(expired)
 
     def _draw(self, rows: list[Row], logits: NDArray[np.float32]) -> list[int]:
         """Sample a token for each row that draws and hand it over; returns the places of finished rows."""
@@ -345,6 +375,7 @@ class Engine:
         """End the rows at these places."""
         for place in places:
             self._scheduler.running[place].end(self._states[place], reason)
+            self._finished.append(time.monotonic())
         if places:
             self._close_gaps(places)
 

@@ -22,7 +22,11 @@ class ModelLoadError(EngineError):
 
 
 class EngineBusy(EngineError):
-    """The queue of waiting replies is full; come back later."""
+    """The queue of waiting replies is full; `seconds` is a guess when to come back."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class EngineClosed(EngineError):

@@ -6,7 +6,7 @@ A row names the next token to feed, and is told what came of it. All of it happe
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Protocol
 
@@ -25,6 +25,7 @@ SCORE_BLOCK = 1024  # logits kept before their surprisals are computed together
 class Row(Protocol):
     """A row of the batch. While `draws`, the engine samples a token for it at each step and calls `take`."""
 
+    owner: Hashable
     next: int  # the token to feed in the next step
     draws: bool
     is_done: bool  # before the first step
@@ -55,6 +56,7 @@ class ReplyRow:
     def __init__(self, request: Request, tokens: tuple[str, ...], reply: Reply) -> None:
         start = request.start
         self.state = start.state
+        self.owner = request.owner
         self.sampling: Sampling = request.sampling
         self.generator = Generator(start.key, start.place)
         self.recent: deque[int] = deque(request.recent, maxlen=PENALTY_WINDOW)
@@ -195,6 +197,7 @@ class WatchRow:
 
     def __init__(self, ids: NDArray[np.int32], state: Floats, done: Callable[[Exception | None], None]) -> None:
         self.state = state
+        self.owner: Hashable = self  # nobody's but its own
         self.next = int(ids[0])
         self.is_cancelled = False
         self.logits: Floats = np.zeros(0, np.float32)

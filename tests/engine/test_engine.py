@@ -248,3 +248,36 @@ def test_no_thread_is_left_behind() -> None:
 def test_bad_arguments_of_load_are_named(keras_model_dir: Path, arguments: dict[str, Any], word: str) -> None:
     with pytest.raises(ValueError, match=word):
         engine.load(keras_model_dir, **arguments)
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
+    with tiny_engine(max_batch=1) as model:
+        model.max_waiting = 3
+        first, *others = talks(model, 6, 10**8)
+        replies = [first.say("ab")]
+        next(iter_ := iter(replies[0]))
+        replies += [talk.say("ab") for talk in others[:3]]
+        with pytest.raises(engine.EngineBusy, match="replies wait already: try again in about") as caught:
+            others[3].say("ab")
+        assert caught.value.seconds >= 1
+        assert others[3].text == ""
+        for reply in replies:
+            reply.stop()
+        "".join(iter_)
+        assert others[3].say("ab", length=5).text
+
+
+def test_rows_that_take_turns_write_what_they_write_alone() -> None:
+    with tiny_engine(max_batch=2) as narrow, tiny_engine() as wide:
+        turns = [reply.text for reply in [talk.say("the cat") for talk in talks(narrow, 9, 150)]]
+        together = [reply.text for reply in [talk.say("the cat") for talk in talks(wide, 9, 150)]]
+    assert turns == together
+
+
+def test_a_short_request_is_answered_while_long_ones_run() -> None:
+    with tiny_engine(max_batch=4) as model:
+        long = [model.conversation(owner="loud").say("ab", length=10**8) for _ in range(40)]
+        time.sleep(0.1)
+        assert model.conversation(owner="quiet").say("ab", length=20).text
+        assert model.score("the cat").characters == 7
+        assert all(reply.finish_reason is None for reply in long)
