@@ -8,12 +8,17 @@ for piece in talk.say("ROMEO:", length=200):
     print(piece, end="", flush=True)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from engine.conversation import Conversation, Turn
 from engine.engine import Engine, Info, Score, load
 from engine.errors import EngineBusy, EngineClosed, EngineError, ModelLoadError, StoreError, TrainingError
 from engine.reply import Reply
 from engine.sampling import Sampling
 from engine.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from engine.store import Store
 
 __all__ = [
     "Conversation",
@@ -26,9 +31,19 @@ __all__ = [
     "Reply",
     "Sampling",
     "Score",
+    "Store",
     "StoreError",
     "TrainingError",
     "Turn",
     "Vocabulary",
     "load",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`engine.Store`, imported when it is asked for: a database library is no part of a quick start."""
+    if name == "Store":
+        from engine.store import Store
+
+        return Store
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -38,8 +38,23 @@ class Turn:
     finish_reason: FinishReason | None = None  # of a reply
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All of a conversation as plain data: its turns in the order of their ids with the start first, and its place."""
+
+    sampling: Sampling
+    turns: tuple[Turn, ...]
+    present: int
+    forward: dict[int, int]
+
+
 class Runner(Protocol):
     """What runs requests: the engine."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
 
     def encode(self, text: str) -> Encoding: ...
     def start_token(self) -> int: ...
@@ -53,7 +68,9 @@ class Conversation:
 
     def __init__(self, runner: Runner, sampling: Sampling | None = None, owner: Hashable = None) -> None:
         self.sampling = sampling or Sampling()
-        self._runner = runner
+        self.runner = runner
+        self.handle: object = None
+        """What a store remembers of it, so that the next save writes only what is new."""
         self._owner = object() if owner is None else owner
         seed = secrets.randbits(63) if self.sampling.seed is None else self.sampling.seed
         start = Checkpoint(runner.zero_state(), (), seed, derive_key(seed), 0)
@@ -74,7 +91,7 @@ class Conversation:
         settings = sampling or self.sampling
         if length is not None:
             settings = replace(settings, length=length)
-        encoding = self._runner.encode(text)
+        encoding = self.runner.encode(text)
         tokens = tuple(encoding.ids.tolist())
         start = here.checkpoint
         if sampling is not None and sampling.seed not in (None, start.seed):
@@ -132,12 +149,26 @@ class Conversation:
 
     def fork(self) -> Conversation:
         """Another conversation that begins as a copy of this branch; neither changes the other."""
-        branch = Conversation(self._runner, self.sampling, self._owner)
+        branch = Conversation(self.runner, self.sampling, self._owner)
         path = [self._turns[0], *self.turns]
         branch._turns = {turn.id: turn for turn in path}
         branch._forward = {before.id: turn.id for before, turn in itertools.pairwise(path)}
         branch._present, branch._next_id = self._present, self._next_id
         return branch
+
+    def snapshot(self) -> Snapshot:
+        """The whole conversation as data; waits for a reply that is being written."""
+        present = self._here().id
+        return Snapshot(self.sampling, tuple(self._turns.values()), present, dict(self._forward))
+
+    @classmethod
+    def restored(cls, runner: Runner, snapshot: Snapshot, owner: Hashable = None) -> Conversation:
+        """The conversation that a snapshot was taken of."""
+        made = cls(runner, snapshot.sampling, owner)
+        made._turns = {turn.id: turn for turn in snapshot.turns}
+        made._present, made._forward = snapshot.present, dict(snapshot.forward)
+        made._next_id = max(made._turns) + 1
+        return made
 
     @property
     def text(self) -> str:
@@ -168,7 +199,7 @@ class Conversation:
         """The `n` likeliest next tokens with their probabilities, likeliest first, before any setting."""
         if n < 1:
             raise ValueError(f"n {n}: must be at least 1")
-        return self._runner.likeliest(self._started(self._here().checkpoint), n)
+        return self.runner.likeliest(self._started(self._here().checkpoint), n)
 
     def _here(self) -> Turn:
         """The present turn, once a reply that is being written has ended and has its place in the tree."""
@@ -205,13 +236,13 @@ class Conversation:
         return Request(start, self._recent(before, tokens), sampling, unseen, self._owner)
 
     def _write(self, request: Request, parent: int, text: str, tokens: tuple[int, ...]) -> Reply:
-        reply = self._runner.run(request)
+        reply = self.runner.run(request)
         self._writing = reply, parent, text, tokens, request.sampling
         return reply
 
     def _started(self, checkpoint: Checkpoint) -> Checkpoint:
         """A network writes after a token; where there is none at all, after the vocabulary's start token."""
-        return checkpoint if checkpoint.pending else replace(checkpoint, pending=(self._runner.start_token(),))
+        return checkpoint if checkpoint.pending else replace(checkpoint, pending=(self.runner.start_token(),))
 
     def _recent(self, turn: Turn, tokens: Sequence[int]) -> tuple[int, ...]:
         """The last tokens up to and with `tokens`, oldest first, as many as the repetition penalty looks at."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
+import hashlib
+import json
 import math
 import threading
 import time
@@ -168,6 +171,18 @@ class Engine:
         self.close()
 
     # What a conversation asks of its runner
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.info.name
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """The sha256 of weights and vocabulary: states of one model mean nothing to another."""
+        digest = hashlib.sha256(json.dumps(self.vocabulary.to_json()).encode())
+        digest.update(self._step_program.fingerprint)
+        return digest.hexdigest()
 
     def encode(self, text: str) -> Encoding:
         """The ids of a text."""

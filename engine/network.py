@@ -115,15 +115,20 @@ class Network:
         return sum(layer.state_size for layer in self.recurrent)
 
     @property
-    def parameters(self) -> int:
-        """Trained numbers; a one-hot input has none."""
-        return sum(
-            array.size
+    def weights(self) -> list[Array]:
+        """All trained arrays, as Keras orders them; a one-hot input has none."""
+        return [
+            array
             for layer in self.layers
             if not (isinstance(layer, Embedding) and layer.is_one_hot)
             for name in ("table", "kernel", "recurrent", "bias", "gamma", "beta")
             if (array := getattr(layer, name, None)) is not None
-        )
+        ]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were trained."""
+        return sum(array.size for array in self.weights)
 
     @property
     def vocabulary_size(self) -> int:

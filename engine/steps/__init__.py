@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,12 +28,26 @@ class Shape:
     parameters: int
 
 
+def fingerprint(weights: Sequence[NDArray[np.float32]]) -> bytes:
+    """The sha256 of some arrays with their shapes."""
+    digest = hashlib.sha256()
+    for array in weights:
+        digest.update(str(array.shape).encode())
+        digest.update(np.ascontiguousarray(array, np.float32).data)
+    return digest.digest()
+
+
 class Step(Protocol):
     """A step program. A row's result never depends on the other rows."""
 
     shape: Shape
     state_size: int
     vocabulary_size: int
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The sha256 of all weights, in the order of the layers and as Keras orders a layer's."""
+        ...
 
     def __call__(self, ids: Ids, state: State) -> tuple[Logits, State]:
         """Feed one token a row. The arrays returned are new; those passed in are not changed."""

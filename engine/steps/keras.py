@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.errors import ModelLoadError
 from engine.quiet import import_tensorflow
-from engine.steps import Ids, Logits, Shape, State
+from engine.steps import Ids, Logits, Shape, State, fingerprint
 
 try:
     import_tensorflow()
@@ -47,6 +47,7 @@ class KerasStep:
             {"SimpleRNN": "rnn"}.get(type(recurrent[0]).__name__, type(recurrent[0]).__name__.lower()),
             _state_sizes(recurrent[0])[0], len(recurrent), model.count_params(),
         )  # fmt: skip
+        self.fingerprint = fingerprint([variable.numpy() for variable in model.trainable_variables])
         self._is_one_hot = len(model.inputs[0].shape) == 3
         self._gives_probabilities = _ends_in_softmax(model)
         self._twin = explicit_state_twin(model)

@@ -20,7 +20,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from engine.errors import ModelLoadError
 from engine.network import Array, Dense, Embedding, Layer, Network, Normalization, Recurrent
-from engine.steps import Ids, Logits, Shape, State
+from engine.steps import Ids, Logits, Shape, State, fingerprint
 
 OPSET, IR_VERSION = 17, 8
 SMALL_PARAMETERS, MAX_THREADS = 300_000, 4
@@ -42,6 +42,7 @@ class OnnxStep:
         options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         first = network.recurrent[0]
         self.shape = Shape(first.cell, first.units, len(network.recurrent), network.parameters)
+        self.fingerprint = fingerprint(network.weights)
         self.state_size = network.state_size
         self.vocabulary_size = network.vocabulary_size
         try:

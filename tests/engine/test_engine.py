@@ -197,7 +197,7 @@ class Failing:
     def __init__(self, after: int) -> None:
         self._step, self._left = OnnxStep(tiny_network()), after
         self.shape, self.state_size = self._step.shape, self._step.state_size
-        self.vocabulary_size = self._step.vocabulary_size
+        self.vocabulary_size, self.fingerprint = self._step.vocabulary_size, self._step.fingerprint
 
     def __call__(self, ids: Ids, state: State) -> tuple[Logits, State]:
         self._left -= 1

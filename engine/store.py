@@ -1,0 +1,328 @@
+"""Conversations in SQL: the whole tree with its checkpoints, a turn a row. SQLite by default, PostgreSQL by URL.
+
+A save is one transaction and durable once it returns; it writes the turns that are new, not the tree. Two processes may
+use one store: a conversation that was changed elsewhere since it was opened or saved is refused, not overwritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import platformdirs
+import sqlalchemy as sql
+from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Engine as SqlEngine
+
+from engine.checkpoint import Checkpoint
+from engine.conversation import Conversation, Snapshot, Turn
+from engine.engine import Engine
+from engine.errors import StoreError
+from engine.sampling import Sampling
+
+VERSION = 1
+BUSY_SECONDS = 10  # how long a save waits for another process to finish its own
+FULL_INT, FULL_FLOAT = np.dtype("<i4"), np.dtype("<f4")
+
+_tables = sql.MetaData()
+_meta = sql.Table(
+    "textrepl_meta",
+    _tables,
+    sql.Column("key", sql.Text, primary_key=True),
+    sql.Column("value", sql.Text, nullable=False),
+)
+_conversations = sql.Table(
+    "conversations",
+    _tables,
+    sql.Column("id", sql.Integer, primary_key=True, autoincrement=True),
+    sql.Column("name", sql.Text, nullable=False, unique=True),
+    sql.Column("model", sql.Text, nullable=False),  # its name, for messages
+    sql.Column("fingerprint", sql.Text, nullable=False),  # of its weights
+    sql.Column("sampling", sql.Text, nullable=False),
+    sql.Column("present", sql.Integer, nullable=False),
+    sql.Column("forward", sql.Text, nullable=False),
+    sql.Column("revision", sql.Integer, nullable=False),
+    sqlite_autoincrement=True,  # an id is never given twice, so a stale handle cannot hit another conversation
+)
+_turns = sql.Table(
+    "turns",
+    _tables,
+    sql.Column("conversation", sql.Integer, sql.ForeignKey("conversations.id"), primary_key=True),
+    sql.Column("id", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("parent", sql.Integer),
+    sql.Column("kind", sql.Text, nullable=False),
+    sql.Column("text", sql.LargeBinary, nullable=False),  # UTF-8: a text may hold what a database's text may not
+    sql.Column("tokens", sql.LargeBinary, nullable=False),  # int32, little-endian
+    sql.Column("state", sql.LargeBinary, nullable=False),  # float32, little-endian
+    sql.Column("pending", sql.LargeBinary, nullable=False),  # int32, little-endian
+    sql.Column("generator", sql.Text, nullable=False),  # seed, key and place; they may have 64 bits without a sign
+    sql.Column("sampling", sql.Text),
+    sql.Column("finish_reason", sql.Text),
+)
+MIGRATIONS: list[Callable[[Connection], None]] = [_tables.create_all]  # from each version to the next
+
+
+@dataclass(slots=True)
+class Handle:
+    """What a conversation remembers of the store that it was saved in or opened from."""
+
+    url: str
+    id: int
+    name: str
+    revision: int
+    last_turn: int
+
+
+class Store:
+    """Stored conversations. Raises `StoreError` for whatever the database cannot do."""
+
+    def __init__(self, url: str | None = None) -> None:
+        """By default an SQLite file in the platform's data directory. Makes the tables if there are none."""
+        self.url = url or default_url()
+        try:
+            parsed = sql.make_url(self.url)
+        except sql.exc.ArgumentError:
+            raise StoreError(f"{self.url!r} is no database URL: give one like sqlite:///stories.db") from None
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            with _errors(self.url):
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            database = sql.create_engine(parsed)
+        except (ImportError, sql.exc.NoSuchModuleError) as error:
+            raise StoreError(f"{parsed.drivername} is not installed ({error}): install its driver") from None
+        if parsed.get_backend_name() == "sqlite":
+            sql.event.listen(database, "connect", _prepare_sqlite)
+            sql.event.listen(database, "begin", _begin_sqlite)
+        self._database, self._writing = database, database.execution_options(is_writing=True)
+        try:
+            with self._transaction(self._writing) as connection:
+                _migrate(connection, self._shown)
+        except StoreError:
+            self.close()
+            raise
+
+    def save(self, conversation: Conversation, name: str) -> None:
+        """Write what is new of a conversation under a name, which it must have had before or nobody may have.
+
+        Raises `StoreError` if the name is taken, or if the conversation was changed elsewhere.
+        """
+        state = conversation.snapshot()
+        handle = conversation.handle if isinstance(conversation.handle, Handle) else None
+        if handle is not None and (handle.url, handle.name) != (self.url, name):
+            handle = None
+        values = {
+            "sampling": _dump_sampling(conversation.sampling),
+            "present": state.present,
+            "forward": json.dumps(sorted(state.forward.items())),
+        }
+        with self._transaction(self._writing) as connection:
+            if handle is None:
+                runner = conversation.runner
+                handle = self._insert(
+                    connection, name, {**values, "model": runner.name, "fingerprint": runner.fingerprint}
+                )
+            else:
+                handle = self._update(connection, handle, values)
+            if new := [turn for turn in state.turns if turn.id > handle.last_turn]:
+                rows = [{"conversation": handle.id, **_turn_row(turn)} for turn in new]
+                connection.execute(_turns.insert(), rows)
+                handle = dataclasses.replace(handle, last_turn=max(turn.id for turn in new))
+        conversation.handle = handle
+
+    def open(self, model: Engine, name: str, *, feed_again: bool = False) -> Conversation:
+        """A stored conversation, as it was. With `feed_again`, its present branch read by another model.
+
+        Raises `StoreError` if there is none of that name, or if it was written with other weights.
+        """
+        with self._transaction(self._database) as connection:
+            found = connection.execute(_conversations.select().where(_conversations.c.name == name)).mappings().first()
+            if found is None:
+                raise StoreError(f"there is no conversation {name!r} in {self._shown}")
+            selection = _turns.select().where(_turns.c.conversation == found["id"]).order_by(_turns.c.id)
+            rows = connection.execute(selection).mappings().all()
+        turns = [_read_turn(row) for row in rows]
+        if found["fingerprint"] == model.fingerprint:
+            snapshot = Snapshot(
+                _load_sampling(found["sampling"]), tuple(turns), found["present"], dict(json.loads(found["forward"]))
+            )
+            conversation = Conversation.restored(model, snapshot)
+            conversation.handle = Handle(self.url, found["id"], name, found["revision"], max(turn.id for turn in turns))
+            return conversation
+        if not feed_again:
+            raise StoreError(
+                f"{name!r} was written with other weights (model {found['model']!r}) than those loaded: load that "
+                "model, or open it with feed_again=True to have its text read by this one"
+            )
+        conversation = model.conversation(sampling=_load_sampling(found["sampling"]))
+        for text in _branch_texts(turns, found["present"]):
+            conversation.say(text, length=0).result()
+        return conversation
+
+    def names(self) -> list[str]:
+        """All names, in order."""
+        with self._transaction(self._database) as connection:
+            return list(connection.execute(sql.select(_conversations.c.name).order_by(_conversations.c.name)).scalars())
+
+    def delete(self, name: str) -> None:
+        """Delete a conversation for good: its pages are overwritten. Raises `StoreError` if there is none."""
+        with self._transaction(self._writing) as connection:
+            found = connection.execute(sql.select(_conversations.c.id).where(_conversations.c.name == name)).scalar()
+            if found is None:
+                raise StoreError(f"there is no conversation {name!r} in {self._shown}")
+            connection.execute(_turns.delete().where(_turns.c.conversation == found))
+            connection.execute(_conversations.delete().where(_conversations.c.id == found))
+        if self._database.dialect.name == "sqlite":
+            raw = self._database.raw_connection()  # out of the log, too, which no transaction may hold open
+            with _errors(self._shown), contextlib.closing(raw):
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _shown(self) -> str:
+        """The URL without its password."""
+        return sql.make_url(self.url).render_as_string(hide_password=True)
+
+    @contextmanager
+    def _transaction(self, database: SqlEngine) -> Iterator[Connection]:
+        with _errors(self._shown), database.begin() as connection:
+            yield connection
+
+    def _insert(self, connection: Connection, name: str, values: dict[str, Any]) -> Handle:
+        try:
+            inserted = connection.execute(_conversations.insert().values(name=name, revision=1, **values))
+        except sql.exc.IntegrityError:
+            raise StoreError(
+                f"{name!r} is the name of another conversation: choose another one, or delete that"
+            ) from None
+        (number,) = inserted.inserted_primary_key or (0,)
+        return Handle(self.url, number, name, 1, -1)
+
+    def _update(self, connection: Connection, handle: Handle, values: dict[str, Any]) -> Handle:
+        table = _conversations.c
+        changed = connection.execute(
+            _conversations.update()
+            .where(table.id == handle.id, table.name == handle.name, table.revision == handle.revision)
+            .values(revision=handle.revision + 1, **values)
+        )
+        if changed.rowcount != 1:
+            raise StoreError(
+                f"{handle.name!r} was changed or deleted elsewhere since it was opened: open it again, or save this "
+                "one under another name"
+            )
+        return dataclasses.replace(handle, revision=handle.revision + 1)
+
+
+def default_url() -> str:
+    """The SQLite file in the platform's folder for a user's data."""
+    return f"sqlite:///{Path(platformdirs.user_data_dir('textrepl')) / 'conversations.db'}"
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    """WAL: readers never wait. FULL: a commit is on the disk. Secure delete: what is deleted is overwritten."""
+    connection.isolation_level = None  # `_begin_sqlite` begins transactions
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """The driver's own transactions begin late and leave out table changes. A writer asks for its lock at once."""
+    writes = connection.get_execution_options().get("is_writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(connection: Connection, url: str) -> None:
+    if connection.dialect.name == "postgresql":  # one process at a time
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7270126)")
+    has_tables = sql.inspect(connection).has_table(_meta.name)
+    found = (
+        connection.execute(sql.select(_meta.c.value).where(_meta.c.key == "version")).scalar() if has_tables else "0"
+    )
+    version = int(found or 0)
+    if version > VERSION:
+        raise StoreError(f"{url} has the schema of a newer textrepl (version {version}): update textrepl")
+    if version == VERSION:
+        return
+    for migration in MIGRATIONS[version:]:
+        migration(connection)
+    connection.execute(_meta.delete().where(_meta.c.key == "version"))
+    connection.execute(_meta.insert().values(key="version", value=str(VERSION)))
+
+
+@contextmanager
+def _errors(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (sql.exc.SQLAlchemyError, OSError, ValueError, KeyError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise StoreError(f"{url} cannot be used ({reason}); nothing was changed") from error
+
+
+def _turn_row(turn: Turn) -> dict[str, Any]:
+    point = turn.checkpoint
+    return {
+        "id": turn.id,
+        "parent": turn.parent,
+        "kind": turn.kind,
+        "text": turn.text.encode("utf-8", "surrogatepass"),
+        "tokens": np.array(turn.tokens, FULL_INT).tobytes(),
+        "state": point.state.astype(FULL_FLOAT, copy=False).tobytes(),
+        "pending": np.array(point.pending, FULL_INT).tobytes(),
+        "generator": json.dumps([point.seed, point.key, point.place]),
+        "sampling": None if turn.sampling is None else _dump_sampling(turn.sampling),
+        "finish_reason": turn.finish_reason,
+    }
+
+
+def _read_turn(row: RowMapping) -> Turn:
+    seed, key, place = json.loads(row["generator"])
+    checkpoint = Checkpoint(
+        np.frombuffer(row["state"], FULL_FLOAT).astype(np.float32),
+        tuple(np.frombuffer(row["pending"], FULL_INT).tolist()),
+        seed, key, place,
+    )  # fmt: skip
+    return Turn(
+        row["id"],
+        row["kind"],
+        row["text"].decode("utf-8", "surrogatepass"),
+        tuple(np.frombuffer(row["tokens"], FULL_INT).tolist()),
+        row["parent"],
+        checkpoint,
+        None if row["sampling"] is None else _load_sampling(row["sampling"]),
+        row["finish_reason"],
+    )
+
+
+def _dump_sampling(sampling: Sampling) -> str:
+    return json.dumps(dataclasses.asdict(sampling))
+
+
+def _load_sampling(text: str) -> Sampling:
+    return Sampling(**json.loads(text))
+
+
+def _branch_texts(turns: list[Turn], present: int) -> list[str]:
+    by_id, texts = {turn.id: turn for turn in turns}, []
+    turn = by_id[present]
+    while turn.parent is not None:
+        texts.append(turn.text)
+        turn = by_id[turn.parent]
+    return texts[::-1]

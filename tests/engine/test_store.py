@@ -1,0 +1,289 @@
+"""Conversations in SQLite and, where a server can be started, in PostgreSQL: the same tests for both."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sql
+
+import engine
+from engine import store as store_module
+from engine.conversation import Conversation
+from engine.engine import Engine
+from tests.networks import tiny_engine
+
+SAMPLING = engine.Sampling(temperature=1.0, seed=2**63 + 5, length=8, stop=("zz", "é"))
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of its own on 127.0.0.1, without passwords, gone when the tests are."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    initdb = shutil.which("initdb") or (str(found[-1]) if found else "")
+    if not initdb:
+        pytest.skip("PostgreSQL's server is not installed")
+    folder = tmp_path_factory.mktemp("postgres")
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # the server refuses to run as root
+        for path in (folder, *folder.parents[:2]):
+            path.chmod(0o755)
+        shutil.chown(folder, "postgres")
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    data, port = folder / "data", random.randrange(20000, 30000)
+    subprocess.run([*as_user, initdb, "-D", data, "-A", "trust", "-U", "writer"], check=True, capture_output=True)
+    options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off"
+    control = [*as_user, str(Path(initdb).with_name("pg_ctl")), "-D", str(data), "-w"]
+    subprocess.run([*control, "-o", options, "-l", str(folder / "log"), "start"], check=True, capture_output=True)
+    try:
+        yield f"postgresql+psycopg://writer@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/below/stories.db"
+    server: str = request.getfixturevalue("postgres")
+    database = sql.create_engine(server)
+    with database.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    database.dispose()
+    return server
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[engine.Store]:
+    with engine.Store(url) as made:
+        yield made
+
+
+def written(tiny: Engine) -> Conversation:
+    """A tree with branches, a stopped reply, unseen characters and a stop string."""
+    talk = tiny.conversation(sampling=SAMPLING)
+    talk.say("the cat é漢\0")
+    talk.retry()
+    talk.undo()
+    talk.say("ab", sampling=replace(SAMPLING, length=3))
+    talk.say("", length=10**6).stop()
+    talk.goto(2)
+    return talk
+
+
+def same(one: Conversation, other: Conversation) -> None:
+    a, b = one.snapshot(), other.snapshot()
+    assert (a.sampling, a.present, a.forward) == (b.sampling, b.present, b.forward)
+    for x, y in zip(a.turns, b.turns, strict=True):
+        assert x.checkpoint.state.tobytes() == y.checkpoint.state.tobytes()
+        plain = replace(x.checkpoint, state=y.checkpoint.state)
+        assert replace(x, checkpoint=plain) == y
+
+
+def test_what_is_saved_comes_back_whole(store: engine.Store, tiny: Engine) -> None:
+    talk = written(tiny)
+    store.save(talk, "a tale")
+    again = store.open(tiny, "a tale")
+    same(talk, again)
+    assert again.say("x").text == talk.say("x").text
+    assert again.retry().text == talk.retry().text
+    assert store.names() == ["a tale"]
+
+
+def test_a_save_writes_only_what_is_new(store: engine.Store, tiny: Engine) -> None:
+    talk = written(tiny)
+    store.save(talk, "a")
+    statements: list[tuple[str, Any]] = []
+    sql.event.listen(
+        store._writing, "before_cursor_execute", lambda c, k, text, values, *rest: statements.append((text, values))
+    )
+    talk.say("new", length=1)
+    store.save(talk, "a")
+    inserts = [values for text, values in statements if text.startswith("INSERT")]
+    assert len(inserts) == 1
+    assert len(inserts[0]) == 2  # a prompt and a reply
+    talk.undo()
+    statements.clear()
+    store.save(talk, "a")  # a move alone
+    assert not [text for text, _ in statements if text.startswith("INSERT")]
+    same(talk, store.open(tiny, "a"))
+
+
+def test_a_conversation_changed_elsewhere_is_not_overwritten(store: engine.Store, url: str, tiny: Engine) -> None:
+    store.save(written(tiny), "a")
+    with engine.Store(url) as other:
+        one, two = store.open(tiny, "a"), other.open(tiny, "a")
+        one.say("one")
+        store.save(one, "a")
+        two.say("two")
+        with pytest.raises(engine.StoreError, match="'a' was changed or deleted elsewhere"):
+            other.save(two, "a")
+        other.save(two, "a, as two has it")
+        same(one, other.open(tiny, "a"))
+        same(two, store.open(tiny, "a, as two has it"))
+        other.delete("a")
+        with pytest.raises(engine.StoreError, match="changed or deleted"):
+            store.save(one, "a")
+
+
+def test_a_name_is_one_conversations(store: engine.Store, tiny: Engine) -> None:
+    store.save(written(tiny), "a")
+    with pytest.raises(engine.StoreError, match="'a' is the name of another"):
+        store.save(written(tiny), "a")
+    for call in (lambda: store.open(tiny, "b"), lambda: store.delete("b")):
+        with pytest.raises(engine.StoreError, match="no conversation 'b'"):
+            call()
+
+
+def test_a_fork_is_saved_apart(store: engine.Store, tiny: Engine) -> None:
+    talk = written(tiny)
+    store.save(talk, "a")
+    branch = talk.fork()
+    branch.say("other")
+    store.save(branch, "b")
+    same(branch, store.open(tiny, "b"))
+    same(talk, store.open(tiny, "a"))
+
+
+def test_other_weights_are_refused_and_the_text_can_be_read_again(store: engine.Store, tiny: Engine) -> None:
+    talk = written(tiny)
+    store.save(talk, "a")
+    with tiny_engine(seed=9) as other:
+        with pytest.raises(engine.StoreError, match=r"other weights \(model 'tiny'\).*feed_again"):
+            store.open(other, "a")
+        again = store.open(other, "a", feed_again=True)
+        assert again.text == talk.text
+        afresh = other.conversation()
+        afresh.say(talk.text, length=0)
+        assert again.next_tokens() == afresh.next_tokens()
+        store.save(again, "b")
+        same(again, store.open(other, "b"))
+
+
+def test_both_backends_know_a_model_by_the_same_fingerprint(keras_model_dir: Path) -> None:
+    with engine.load(keras_model_dir) as one, engine.load(keras_model_dir, backend="keras") as other:
+        assert one.fingerprint == other.fingerprint
+    with tiny_engine() as one, tiny_engine(seed=1) as other:
+        assert one.fingerprint != other.fingerprint
+
+
+def test_what_is_deleted_is_gone_from_the_disk(tmp_path: Path, tiny: Engine) -> None:
+    with engine.Store(f"sqlite:///{tmp_path}/s.db") as store:
+        talk = tiny.conversation(sampling=SAMPLING)
+        talk.say("unmistakable words")
+        store.save(talk, "a")
+        written_bytes = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert b"unmistakable" in written_bytes
+        store.delete("a")
+        assert store.names() == []
+        assert b"unmistakable" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_newer_schema_and_damaged_files_are_refused(tmp_path: Path, tiny: Engine) -> None:
+    path = tmp_path / "s.db"
+    with engine.Store(f"sqlite:///{path}") as store:
+        store.save(written(tiny), "a")
+        with store._writing.begin() as connection:
+            connection.execute(store_module._meta.update().values(value="99"))
+    with pytest.raises(engine.StoreError, match="newer textrepl"):
+        engine.Store(f"sqlite:///{path}")
+    (other := tmp_path / "other.db").write_bytes(b"this is no database at all, but long enough to look like one" * 99)
+    with pytest.raises(engine.StoreError, match="not a database"):
+        engine.Store(f"sqlite:///{other}")
+    for wrong in (
+        "stories",
+        "mysql+nothing://x",
+        "postgresql+psycopg://writer:secret@127.0.0.1:1/none?connect_timeout=2",
+    ):
+        with pytest.raises(engine.StoreError) as caught:
+            engine.Store(wrong)
+        assert "secret" not in str(caught.value)
+
+
+WRITER = """
+    import sys, engine
+    from tests.networks import tiny_engine
+    with tiny_engine() as model, engine.Store(sys.argv[1]) as store:
+        talk = model.conversation(sampling=engine.Sampling(seed=1, length=20))
+        for number in range(10**6):
+            talk.say("x").text
+            store.save(talk, sys.argv[2])
+            print(len(talk.turns), flush=True)
+"""
+
+
+def writer(url: str, name: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", textwrap.dedent(WRITER), url, name]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_kill_9_loses_no_turn_whose_save_returned(url: str, tiny: Engine, attempt: int) -> None:
+    with writer(url, "a") as process:
+        assert process.stdout is not None
+        saved = [process.stdout.readline() for _ in range(10 + 7 * attempt)][-1]
+        time.sleep(0.003 * attempt)
+        process.send_signal(signal.SIGKILL)
+        saved = ([saved, *process.stdout.read().splitlines()])[-1]
+    with engine.Store(url) as store:
+        talk = store.open(tiny, "a")
+        assert len(talk.turns) >= int(saved)
+        straight = tiny.conversation(sampling=engine.Sampling(seed=1, length=20))
+        for _ in range(len(talk.turns) // 2):
+            assert straight.say("x").text
+        same(straight, talk)
+        assert talk.say("x").text == straight.say("x").text
+
+
+def test_processes_write_side_by_side(url: str, tiny: Engine) -> None:
+    engine.Store(url).close()
+    each = [writer(url, name) for name in "abc"]
+    counts = []
+    for process in each:
+        assert process.stdout is not None
+        counts.append(int([process.stdout.readline() for _ in range(15)][-1]))
+    for process in each:
+        process.kill()
+        assert process.stdout is not None
+        process.stdout.close()
+        process.wait()
+    with engine.Store(url) as store:
+        assert store.names() == ["a", "b", "c"]
+        for name, count in zip("abc", counts, strict=True):
+            assert len(store.open(tiny, name).turns) >= count
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_is_an_error_and_keeps_what_was_saved(tmp_path: Path, tiny: Engine) -> None:
+    (disk := tmp_path / "disk").mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        with engine.Store(f"sqlite:///{disk}/s.db") as store:
+            talk = tiny.conversation(sampling=engine.Sampling(seed=1, length=2000))
+            saved, message = 0, ""
+            while not message:
+                assert talk.say("x").text
+                try:
+                    store.save(talk, "a")
+                    saved = len(talk.turns)
+                except engine.StoreError as error:
+                    message = str(error)
+            assert "full" in message
+            assert saved > 0
+            assert len(store.open(tiny, "a").turns) == saved
+            assert talk.say("go on").text  # the conversation itself is unharmed
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
