@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine.conversation import Conversation, Turn
 from engine.engine import Engine, Info, Score, load
 from engine.errors import EngineBusy, EngineClosed, EngineError, ModelLoadError, StoreError, TrainingError
+from engine.replay import replay
 from engine.reply import Reply
 from engine.sampling import Sampling
 from engine.vocabulary import Vocabulary
@@ -37,6 +38,7 @@ __all__ = [
     "Turn",
     "Vocabulary",
     "load",
+    "replay",
 ]
 
 

@@ -7,9 +7,10 @@ one thread at a time; while a reply is written, whatever asks for the conversati
 from __future__ import annotations
 
 import itertools
+import json
 import secrets
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ from engine.reply import Reply
 from engine.sampling import PENALTY_WINDOW, Sampling, derive_key
 from engine.vocabulary import Encoding
 
+EXPORT_VERSION = 1
 Kind = Literal["start", "prompt", "reply"]
 
 
@@ -36,6 +38,7 @@ class Turn:
     checkpoint: Checkpoint
     sampling: Sampling | None = None  # of a reply
     finish_reason: FinishReason | None = None  # of a reply
+    drawn: int = 0  # random numbers that a reply took; its text may have fewer tokens, where a stop string ended it
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,37 @@ class Conversation:
         present = self._here().id
         return Snapshot(self.sampling, tuple(self._turns.values()), present, dict(self._forward))
 
+    def export(self) -> str:
+        """The conversation as JSON: all that is needed to write it again, byte for byte, with `engine.replay`."""
+        snapshot = self.snapshot()
+        return json.dumps(
+            {
+                "version": EXPORT_VERSION,
+                "model": self.runner.name,
+                "fingerprint": self.runner.fingerprint,
+                "seed": snapshot.turns[0].checkpoint.seed,
+                "sampling": asdict(snapshot.sampling),
+                "present": snapshot.present,
+                "turns": [
+                    {
+                        "id": turn.id,
+                        "parent": turn.parent,
+                        "kind": turn.kind,
+                        "text": turn.text,
+                        "sampling": turn.sampling and asdict(turn.sampling),
+                        "seed": turn.checkpoint.seed,
+                        "key": turn.checkpoint.key,
+                        "place": turn.checkpoint.place - turn.drawn,
+                        "drawn": turn.drawn,
+                        "finish_reason": turn.finish_reason,
+                    }
+                    for turn in snapshot.turns[1:]
+                ],
+            },
+            ensure_ascii=False,
+            indent=1,
+        )
+
     @classmethod
     def restored(cls, runner: Runner, snapshot: Snapshot, owner: Hashable = None) -> Conversation:
         """The conversation that a snapshot was taken of."""
@@ -213,15 +247,17 @@ class Conversation:
             self._writing = None
             if tokens or text:
                 parent = self._add("prompt", text, tokens, parent, result.prompt_end)
-            if result.end.place != result.prompt_end.place:
-                self._add("reply", result.text, result.tokens, parent, result.end, sampling, result.finish_reason)
+            if drawn := result.end.place - result.prompt_end.place:
+                self._add(
+                    "reply", result.text, result.tokens, parent, result.end, sampling, result.finish_reason, drawn
+                )
         return self._turns[self._present]
 
     def _add(
         self, kind: Kind, text: str, tokens: tuple[int, ...], parent: int, end: Checkpoint,
-        sampling: Sampling | None = None, reason: FinishReason | None = None,
+        sampling: Sampling | None = None, reason: FinishReason | None = None, drawn: int = 0,
     ) -> int:  # fmt: skip
-        turn = Turn(self._next_id, kind, text, tokens, parent, end, sampling, reason)
+        turn = Turn(self._next_id, kind, text, tokens, parent, end, sampling, reason, drawn)
         self._turns[turn.id] = turn
         self._next_id += 1
         self._forward[parent] = self._present = turn.id
@@ -233,7 +269,7 @@ class Conversation:
         start = replace(start, pending=start.pending + tokens)
         if sampling.length:
             start = self._started(start)
-        return Request(start, self._recent(before, tokens), sampling, unseen, self._owner)
+        return Request(start, recent_tokens(self._turns, before, tokens), sampling, unseen, self._owner)
 
     def _write(self, request: Request, parent: int, text: str, tokens: tuple[int, ...]) -> Reply:
         reply = self.runner.run(request)
@@ -244,13 +280,14 @@ class Conversation:
         """A network writes after a token; where there is none at all, after the vocabulary's start token."""
         return checkpoint if checkpoint.pending else replace(checkpoint, pending=(self.runner.start_token(),))
 
-    def _recent(self, turn: Turn, tokens: Sequence[int]) -> tuple[int, ...]:
-        """The last tokens up to and with `tokens`, oldest first, as many as the repetition penalty looks at."""
-        recent = tuple(tokens[-PENALTY_WINDOW:])
-        while turn.parent is not None and len(recent) < PENALTY_WINDOW:
-            recent = turn.tokens[-(PENALTY_WINDOW - len(recent)) :] + recent
-            turn = self._turns[turn.parent]
-        return recent
+
+def recent_tokens(turns: Mapping[int, Turn], turn: Turn, tokens: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """The last tokens up to `turn` and then `tokens`, oldest first: as many as the repetition penalty looks at."""
+    recent = tokens[-PENALTY_WINDOW:]
+    while turn.parent is not None and len(recent) < PENALTY_WINDOW:
+        recent = turn.tokens[-(PENALTY_WINDOW - len(recent)) :] + recent
+        turn = turns[turn.parent]
+    return recent
 
 
 def _reseeded(checkpoint: Checkpoint, seed: int | None) -> Checkpoint:

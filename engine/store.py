@@ -23,8 +23,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.engine import Engine as SqlEngine
 
 from engine.checkpoint import Checkpoint
-from engine.conversation import Conversation, Snapshot, Turn
-from engine.engine import Engine
+from engine.conversation import Conversation, Runner, Snapshot, Turn
 from engine.errors import StoreError
 from engine.sampling import Sampling
 
@@ -66,6 +65,7 @@ _turns = sql.Table(
     sql.Column("generator", sql.Text, nullable=False),  # seed, key and place; they may have 64 bits without a sign
     sql.Column("sampling", sql.Text),
     sql.Column("finish_reason", sql.Text),
+    sql.Column("drawn", sql.Integer, nullable=False),
 )
 MIGRATIONS: list[Callable[[Connection], None]] = [_tables.create_all]  # from each version to the next
 
@@ -137,7 +137,7 @@ class Store:
                 handle = dataclasses.replace(handle, last_turn=max(turn.id for turn in new))
         conversation.handle = handle
 
-    def open(self, model: Engine, name: str, *, feed_again: bool = False) -> Conversation:
+    def open(self, model: Runner, name: str, *, feed_again: bool = False) -> Conversation:
         """A stored conversation, as it was. With `feed_again`, its present branch read by another model.
 
         Raises `StoreError` if there is none of that name, or if it was written with other weights.
@@ -161,7 +161,7 @@ class Store:
                 f"{name!r} was written with other weights (model {found['model']!r}) than those loaded: load that "
                 "model, or open it with feed_again=True to have its text read by this one"
             )
-        conversation = model.conversation(sampling=_load_sampling(found["sampling"]))
+        conversation = Conversation(model, _load_sampling(found["sampling"]))
         for text in _branch_texts(turns, found["present"]):
             conversation.say(text, length=0).result()
         return conversation
@@ -289,6 +289,7 @@ def _turn_row(turn: Turn) -> dict[str, Any]:
         "generator": json.dumps([point.seed, point.key, point.place]),
         "sampling": None if turn.sampling is None else _dump_sampling(turn.sampling),
         "finish_reason": turn.finish_reason,
+        "drawn": turn.drawn,
     }
 
 
@@ -308,6 +309,7 @@ def _read_turn(row: RowMapping) -> Turn:
         checkpoint,
         None if row["sampling"] is None else _load_sampling(row["sampling"]),
         row["finish_reason"],
+        row["drawn"],
     )
 
 

@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"errors", "quiet", "sampling"},
     {"checkpoint", "network", "reply", "scheduler", "vocabulary", "text"},
-    {"conversation", "rows", "steps", "model_dir", "store"},
-    {"engine"},
+    {"conversation", "rows", "steps", "model_dir"},
+    {"engine", "store", "replay"},
     {"train", "adopt", "evaluate", "bench"},
 ]
 

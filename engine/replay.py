@@ -1,0 +1,75 @@
+"""Writes an exported conversation again: the same seeds, prompts and settings give the same text, byte for byte."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from engine.checkpoint import Checkpoint, Request, Result
+from engine.conversation import EXPORT_VERSION, Conversation, Runner, Snapshot, Turn, recent_tokens
+from engine.errors import EngineError
+from engine.sampling import Sampling, derive_key
+
+
+def replay(model: Runner, exported: str) -> Conversation:
+    """The conversation that `Conversation.export` was asked of, written anew by `model`.
+
+    Raises `ValueError` if it is no export, and `EngineError` that names the first turn whose text would be another.
+    """
+    try:
+        data = json.loads(exported)
+        if data["version"] != EXPORT_VERSION:
+            raise ValueError(f"version {data['version']!r}: this program reads version {EXPORT_VERSION}")
+        seed = int(data["seed"])
+        start = Turn(0, "start", "", (), None, Checkpoint(model.zero_state(), (), seed, derive_key(seed), 0))
+        turns = {0: start}
+        for row in data["turns"]:
+            turn = _write_again(model, turns, row)
+            if turn.text != row["text"]:
+                raise EngineError(_difference(model, data, turn, row["text"]))
+            turns[turn.id] = turn
+        forward = {turn.parent: turn.id for turn in turns.values() if turn.parent is not None}
+        place: int | None = int(data["present"])
+        while place is not None and (parent := turns[place].parent) is not None:
+            forward[parent], place = place, parent
+        snapshot = Snapshot(_sampling(data["sampling"]), tuple(turns.values()), int(data["present"]), forward)
+        return Conversation.restored(model, snapshot)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"exported: is no conversation ({type(error).__name__}: {error})") from None
+
+
+def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any]) -> Turn:
+    before = turns[row["parent"]]
+    if row["kind"] == "prompt":
+        tokens = tuple(model.encode(row["text"]).ids.tolist())
+        begin = replace(before.checkpoint, pending=before.checkpoint.pending + tokens)
+        end = _run(model, begin, (), Sampling(length=0)).end
+        return Turn(row["id"], "prompt", row["text"], tokens, before.id, end)
+    sampling = _sampling(row["sampling"])
+    begin = replace(
+        before.checkpoint,
+        pending=before.checkpoint.pending or (model.start_token(),),
+        seed=row["seed"], key=row["key"], place=row["place"],
+    )  # fmt: skip
+    result = _run(model, begin, recent_tokens(turns, before), replace(sampling, length=row["drawn"]))
+    return Turn(
+        row["id"], "reply", result.text, result.tokens, before.id, result.end, sampling, row["finish_reason"],
+        row["drawn"],
+    )  # fmt: skip
+
+
+def _run(model: Runner, begin: Checkpoint, recent: tuple[int, ...], sampling: Sampling) -> Result:
+    return model.run(Request(begin, recent, sampling, {}, object())).result()
+
+
+def _sampling(data: dict[str, Any]) -> Sampling:
+    return Sampling(**data)
+
+
+def _difference(model: Runner, data: dict[str, Any], turn: Turn, text: str) -> str:
+    same = next(
+        (n for n, (a, b) in enumerate(zip(turn.text, text, strict=False)) if a != b), min(len(turn.text), len(text))
+    )
+    why = "" if data["fingerprint"] == model.fingerprint else f"; it was written with other weights ({data['model']})"
+    return f"turn {turn.id} would be another text after its first {same} characters{why}"
