@@ -19,6 +19,7 @@ from typing import Any
 import engine
 from engine.model_dir import NETWORK, VOCABULARY, replace_file, write_json
 from engine.network import read_network
+from engine.quiet import fail
 from engine.text import read_text
 
 UNKNOWN = "[UNK]"
@@ -33,21 +34,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("model", metavar="FILE.keras", type=Path)
     parser.add_argument("--data", nargs="+", metavar="TEXT", help="the text that it was trained on")
     parser.add_argument("--tokens", metavar="JSON", type=Path, help="a list of its tokens, or an object token: id")
+    parser.add_argument("--backend", choices=("onnx", "keras"), default="onnx", help="what can read the file")
     parser.add_argument("--out", metavar="DIR", type=Path, help="a model directory to make; else beside the file")
     arguments = parser.parse_args(argv)
     if not arguments.data and not arguments.tokens:
         parser.error("give --data with the text that the model was trained on, or --tokens")
     try:
-        return _adopt(arguments.model, arguments.data or [], arguments.tokens, arguments.out)
+        return _adopt(arguments.model, arguments.data or [], arguments.tokens, arguments.out, arguments.backend)
     except engine.EngineError as error:
-        print(f"engine.adopt: {error}", file=sys.stderr)
+        return fail("engine.adopt", str(error))
     except OSError as error:
-        print(f"engine.adopt: {error.filename}: {error.strerror}", file=sys.stderr)
-    return 1
+        return fail("engine.adopt", f"{error.filename or 'stdout'}: {error.strerror}")
 
 
-def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None) -> int:
-    size = read_network(model).vocabulary_size
+def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None, backend: str) -> int:
+    size = _vocabulary_size(model, backend)
     text = "".join(read_text(path) for path in data)
     vocabulary = read_tokens(tokens) if tokens else tokens_of(text, size)
     if len(vocabulary) != size:
@@ -62,7 +63,7 @@ def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None) 
     write_json(place, vocabulary.to_json())
     print(f"wrote {place} with {size} tokens; write with it by 'textrepl {out or model}'")
     if text:
-        _check(out or model, text[:CHECKED_CHARACTERS], size)
+        _check(out or model, text[:CHECKED_CHARACTERS], size, backend)
     return 0
 
 
@@ -93,8 +94,16 @@ def read_tokens(path: Path) -> engine.Vocabulary:
         raise engine.ModelLoadError(f"{path} is no list of tokens ({error})") from None
 
 
-def _check(model: Path, text: str, size: int) -> None:
-    with engine.load(model) as loaded:
+def _vocabulary_size(model: Path, backend: str) -> int:
+    if backend == "onnx":
+        return read_network(model).vocabulary_size
+    from engine.steps.keras import KerasStep
+
+    return KerasStep(model).vocabulary_size
+
+
+def _check(model: Path, text: str, size: int, backend: str) -> None:
+    with engine.load(model, backend=backend) as loaded:
         found = loaded.score(text).bits_per_character
     if found > math.log2(size):
         print(

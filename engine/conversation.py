@@ -20,7 +20,7 @@ from engine.checkpoint import Checkpoint, FinishReason, Request
 from engine.errors import EngineError
 from engine.reply import Reply
 from engine.sampling import PENALTY_WINDOW, Sampling, derive_key
-from engine.vocabulary import Encoding
+from engine.vocabulary import Encoding, normalize
 
 EXPORT_VERSION = 1
 Kind = Literal["start", "prompt", "reply"]
@@ -60,7 +60,7 @@ class Runner(Protocol):
     def fingerprint(self) -> str: ...
 
     def encode(self, text: str) -> Encoding: ...
-    def start_token(self) -> int: ...
+    def start_token(self) -> tuple[int, str]: ...
     def zero_state(self) -> NDArray[np.float32]: ...
     def run(self, request: Request) -> Reply: ...
     def likeliest(self, checkpoint: Checkpoint, n: int) -> list[tuple[str, float]]: ...
@@ -70,6 +70,7 @@ class Conversation:
     """The tree, and the place in it where the next turn goes."""
 
     def __init__(self, runner: Runner, sampling: Sampling | None = None, owner: Hashable = None) -> None:
+        _check_sampling(sampling)
         self.sampling = sampling or Sampling()
         self.runner = runner
         self.handle: object = None
@@ -86,21 +87,22 @@ class Conversation:
     def say(self, text: str = "", *, length: int | None = None, sampling: Sampling | None = None) -> Reply:
         """Feed `text`, if any, and write on. Settings hold for this reply; another seed starts its numbers anew.
 
+        Where there is nothing at all to write on from, the vocabulary's start token (a line end) becomes a prompt.
         Raises `ValueError` for a length that is none, `EngineBusy` and `EngineClosed`; then nothing has changed.
         """
         if not isinstance(text, str):
             raise ValueError(f"text {text!r}: must be a str")
+        _check_sampling(sampling)
         here = self._here()
         settings = sampling or self.sampling
         if length is not None:
             settings = replace(settings, length=length)
+        text = normalize(text)
         encoding = self.runner.encode(text)
-        tokens = tuple(encoding.ids.tolist())
         start = here.checkpoint
         if sampling is not None and sampling.seed not in (None, start.seed):
             start = _reseeded(start, sampling.seed)
-        request = self._request(here, start, tokens, settings, dict(encoding.replaced))
-        return self._write(request, here.id, text, tokens)
+        return self._write(here, start, text, tuple(encoding.ids.tolist()), settings, dict(encoding.replaced))
 
     def retry(self, sampling: Sampling | None = None) -> Reply:
         """Write another reply in place of the present one, from the checkpoint where that began.
@@ -108,6 +110,7 @@ class Conversation:
         Draws fresh numbers, derived from the seed, the turn and the attempt, or those of `sampling.seed`.
         Raises `ValueError` if there is no turn yet.
         """
+        _check_sampling(sampling)
         here = self._here()
         if here.kind == "start":
             raise ValueError("there is nothing to retry yet")
@@ -118,31 +121,30 @@ class Conversation:
         elif attempts := sum(t.parent == before.id and t.kind == "reply" for t in self._turns.values()):
             start = replace(start, key=derive_key(start.seed, before.id, attempts), place=0)
         settings = sampling or here.sampling or self.sampling
-        return self._write(self._request(before, start, (), settings, {}), before.id, "", ())
+        return self._write(before, start, "", (), settings, {})
 
     def undo(self, n: int = 1) -> None:
         """Go back `n` turns (a prompt is one, a reply is one). Raises `ValueError` if there are fewer."""
-        if n < 1 or n > len(self.turns):
+        if not isinstance(n, int) or n < 1 or n > len(self.turns):
             raise ValueError(f"undo {n}: there are {len(self.turns)} turns to take back")
         for _ in range(n):
             self._present = self._turns[self._present].parent or 0
 
     def redo(self, n: int = 1) -> None:
         """Go forward `n` turns, the way last gone. Raises `ValueError` if there are fewer."""
-        self._here()
-        place = self._present
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"redo {n}: must be a whole number, at least 1")
+        place = self._here().id
         for step in range(n):
             if place not in self._forward:
                 raise ValueError(f"redo {n}: there are {step} turns to bring back")
             place = self._forward[place]
-        if n < 1:
-            raise ValueError(f"redo {n}: must be at least 1")
         self._present = place
 
     def goto(self, turn_id: int) -> None:
         """Go to any turn of the tree; 0 is the start. Raises `ValueError` if there is no such turn."""
         self._here()
-        if turn_id not in self._turns:
+        if not isinstance(turn_id, int) or turn_id not in self._turns:
             raise ValueError(f"turn_id {turn_id}: there is no such turn")
         self._present = turn_id
         child = turn_id
@@ -231,9 +233,12 @@ class Conversation:
 
     def next_tokens(self, n: int = 10) -> list[tuple[str, float]]:
         """The `n` likeliest next tokens with their probabilities, likeliest first, before any setting."""
-        if n < 1:
-            raise ValueError(f"n {n}: must be at least 1")
-        return self.runner.likeliest(self._started(self._here().checkpoint), n)
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"n {n!r}: must be a whole number, at least 1")
+        checkpoint = self._here().checkpoint
+        if not checkpoint.pending:
+            checkpoint = replace(checkpoint, pending=(self.runner.start_token()[0],))
+        return self.runner.likeliest(checkpoint, n)
 
     def _here(self) -> Turn:
         """The present turn, once a reply that is being written has ended and has its place in the tree."""
@@ -263,22 +268,18 @@ class Conversation:
         self._forward[parent] = self._present = turn.id
         return turn.id
 
-    def _request(
-        self, before: Turn, start: Checkpoint, tokens: tuple[int, ...], sampling: Sampling, unseen: dict[str, str]
-    ) -> Request:
+    def _write(
+        self, before: Turn, start: Checkpoint, text: str, tokens: tuple[int, ...], sampling: Sampling,
+        unseen: dict[str, str],
+    ) -> Reply:  # fmt: skip
+        if sampling.length and not start.pending and not tokens:
+            token, piece = self.runner.start_token()
+            tokens, text = (token,), text + piece
         start = replace(start, pending=start.pending + tokens)
-        if sampling.length:
-            start = self._started(start)
-        return Request(start, recent_tokens(self._turns, before, tokens), sampling, unseen, self._owner)
-
-    def _write(self, request: Request, parent: int, text: str, tokens: tuple[int, ...]) -> Reply:
-        reply = self.runner.run(request)
-        self._writing = reply, parent, text, tokens, request.sampling
+        recent = recent_tokens(self._turns, before, tokens)
+        reply = self.runner.run(Request(start, recent, sampling, unseen, self._owner))
+        self._writing = reply, before.id, text, tokens, sampling
         return reply
-
-    def _started(self, checkpoint: Checkpoint) -> Checkpoint:
-        """A network writes after a token; where there is none at all, after the vocabulary's start token."""
-        return checkpoint if checkpoint.pending else replace(checkpoint, pending=(self.runner.start_token(),))
 
 
 def recent_tokens(turns: Mapping[int, Turn], turn: Turn, tokens: tuple[int, ...] = ()) -> tuple[int, ...]:
@@ -288,6 +289,11 @@ def recent_tokens(turns: Mapping[int, Turn], turn: Turn, tokens: tuple[int, ...]
         recent = turn.tokens[-(PENALTY_WINDOW - len(recent)) :] + recent
         turn = turns[turn.parent]
     return recent
+
+
+def _check_sampling(sampling: Sampling | None) -> None:
+    if not isinstance(sampling, Sampling | None):
+        raise ValueError(f"sampling {sampling!r}: must be an engine.Sampling")
 
 
 def _reseeded(checkpoint: Checkpoint, seed: int | None) -> Checkpoint:

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -89,6 +90,8 @@ def load(
     for name, value, allowed in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
         if value not in allowed:
             raise ValueError(f"{name} {value!r}: must be {' or '.join(map(repr, allowed))}")
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path {path!r}: must be a path or a name")
     if not isinstance(max_batch, int) or max_batch < 1:
         raise ValueError(f"max_batch {max_batch!r}: must be a whole number, at least 1")
     files = model_dir.find(path)
@@ -106,6 +109,13 @@ def load(
         backend, step = "onnx", OnnxStep(read_network(files.network), precision=precision)
     model_dir.check_fit(files, vocabulary, step.vocabulary_size)
     return Engine(files.name, step, vocabulary, backend, max_batch, precision)
+
+
+def _exp(x: float) -> float:
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
 
 
 class Engine:
@@ -152,7 +162,7 @@ class Engine:
         nats = np.concatenate([[math.log(len(self.vocabulary))], self._watch(ids, self.zero_state()).nats])
         total, characters = float(nats.sum()), len(self.vocabulary.decode(ids))
         bits = total / math.log(2)
-        return Score(total, bits, characters, bits / characters, math.exp(total / len(ids)), ids, nats / math.log(2))
+        return Score(total, bits, characters, bits / characters, _exp(total / len(ids)), ids, nats / math.log(2))
 
     def close(self) -> None:
         """End running replies with what they have ("cancelled") and stop the thread. May be called twice."""
@@ -188,9 +198,9 @@ class Engine:
         """The ids of a text."""
         return self.vocabulary.encode(text)
 
-    def start_token(self) -> int:
-        """What a conversation without any text goes on from."""
-        return self.vocabulary.start_id
+    def start_token(self) -> tuple[int, str]:
+        """What a conversation without any text goes on from: its id and its text."""
+        return self.vocabulary.start_id, self.vocabulary.tokens[self.vocabulary.start_id]
 
     def zero_state(self) -> NDArray[np.float32]:
         """The state `[S]` before anything was fed."""

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import engine
+from engine.quiet import fail
 from engine.text import read_texts, split_point
 
 
@@ -27,15 +28,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not 0 < arguments.tail <= 1:
         parser.error(f"--tail {arguments.tail}: must be above 0, at most 1")
     try:
-        text = read_texts(arguments.data)
-        text = text[split_point(len(text), arguments.tail) :]
-        with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
-            score = model.score(text)
+        return _evaluate(arguments)
     except (engine.EngineError, ValueError) as error:
-        print(f"engine.evaluate: {error}", file=sys.stderr)
-        return 1
+        return fail("engine.evaluate", str(error))
+    except OSError as error:
+        return fail("engine.evaluate", f"cannot write the figures: {error.strerror}")
     except KeyboardInterrupt:
         return 130
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    text = read_texts(arguments.data)
+    text = text[split_point(len(text), arguments.tail) :]
+    with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
+        unseen = model.encode(text).replaced
+        if unseen:
+            count = sum(text.count(character) for character in unseen)
+            print(
+                f"engine.evaluate: the model never saw {count:,} of these {len(text):,} characters "
+                f"({' '.join(sorted(unseen))[:60]}); near equivalents are scored in their place, the rest is left out",
+                file=sys.stderr,
+            )
+        score = model.score(text)
     figures = {
         "model": model.info.name,
         "characters": score.characters,
@@ -45,11 +59,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "perplexity": score.perplexity,
     }
     if arguments.json:
-        print(json.dumps(figures))
+        print(json.dumps(figures), flush=True)
         return 0
     print(
         f"{model.info.name} on {score.characters:,} characters: {figures['nats_per_token']:.4f} nats a token, "
-        f"{score.bits_per_character:.4f} bits a character, perplexity {score.perplexity:.4f}"
+        f"{score.bits_per_character:.4f} bits a character, perplexity {score.perplexity:.4f}",
+        flush=True,
     )
     return 0
 

@@ -18,6 +18,7 @@ from engine.errors import ModelLoadError
 from engine.vocabulary import Vocabulary
 
 NETWORK, VOCABULARY, SETTINGS = "model.keras", "vocabulary.json", "settings.json"
+CHECKPOINT = "checkpoint.npz"  # of the training run, if it is to go on
 BUNDLED = "shakespeare"
 ADOPT = "python -m engine.adopt {} --data TEXT"
 
@@ -44,10 +45,17 @@ def names() -> list[str]:
 
 def find(path: str | Path | None) -> ModelFiles:
     """A directory, a `.keras` file, a name, or None for the bundled model. Raises `ModelLoadError`."""
+    try:
+        return _find(path)
+    except (OSError, ValueError) as error:  # a name too long, a folder that may not be read, a NUL in a name
+        raise ModelLoadError(f"{str(path)[:80]}: cannot be looked up ({error.args[-1]}): give another path") from None
+
+
+def _find(path: str | Path | None) -> ModelFiles:
     given = Path(path if path is not None else BUNDLED)
     is_name = path is None or len(given.parts) == 1
     places = [] if path is None else [given]
-    places += [folder / given for folder in folders()] if is_name else []
+    places += [folder / given for folder in folders()[path is None :]] if is_name else []  # ours, not one from here
     for place in places:
         if place.is_dir() and (place / NETWORK).is_file():
             return ModelFiles(place.resolve().name, place / NETWORK, place / VOCABULARY)

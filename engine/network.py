@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,8 +27,7 @@ from engine.errors import ModelLoadError
 
 Array = NDArray[np.float32]
 
-MAX_CONFIG_BYTES = 16 << 20
-MAX_WEIGHT_BYTES = 8 << 30
+MAX_UNPACKED, MAX_RATIO = 16 << 20, 20  # bytes that a file may unpack to, beside this many times its own size
 WEIGHTS, CONFIG = "model.weights.h5", "config.json"
 PASSED_OVER = {
     "InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout",
@@ -139,9 +140,10 @@ class Network:
 def read_network(path: str | Path) -> Network:
     """Read a `.keras` file. Raises `ModelLoadError` that names the file, what is wrong and the mend."""
     try:
+        limit = MAX_UNPACKED + MAX_RATIO * Path(path).stat().st_size
         with zipfile.ZipFile(path) as archive:
-            config = json.loads(_member(archive, CONFIG, MAX_CONFIG_BYTES))
-            weights = io.BytesIO(_member(archive, WEIGHTS, MAX_WEIGHT_BYTES))
+            config = json.loads(_member(archive, CONFIG, limit))
+            weights = io.BytesIO(_member(archive, WEIGHTS, limit))
         with h5py.File(weights, "r") as file:
             return _Reader(file).network(config)
     except FileNotFoundError:
@@ -154,7 +156,8 @@ def read_network(path: str | Path) -> Network:
         ) from None
     except OSError as error:
         raise ModelLoadError(f"{path} cannot be read: {error.strerror or 'its weights are damaged'}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, RuntimeError, NotImplementedError):
+    except (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
+            lzma.LZMAError, zlib.error):  # fmt: skip  # whatever damaged bytes make of the readers
         raise ModelLoadError(f"{path} is damaged or no Keras 3 model: save or copy it again") from None
 
 
@@ -190,6 +193,8 @@ class _Reader:
         layers = list(self._layers(chain))
         if not layers or not isinstance(layers[0], Embedding):
             layers.insert(0, _one_hot_input(chain, layers))
+        elif layers[0].is_one_hot:
+            layers[0] = _unit_matrix(len(layers[0].table), layers[1:])
         _check(layers)
         return Network(str(inner["name"]), tuple(layers))
 
@@ -217,7 +222,7 @@ class _Reader:
         if kind == "CategoryEncoding" and config.get("output_mode") != "one_hot":
             raise _UnfitError(f"has a layer {config['name']!r} whose output is not one-hot, which {_OTHER}")
         size = config["num_tokens" if kind == "CategoryEncoding" else "num_classes"]
-        return Embedding(np.eye(int(size), dtype=np.float32), is_one_hot=True)
+        return Embedding(np.zeros((int(size), 0), np.float32), is_one_hot=True)  # filled in below
 
     def _recurrent(self, kind: str, config: Mapping[str, Any], is_last: bool) -> Layer:
         if config.get("go_backwards"):
@@ -272,7 +277,9 @@ class _Reader:
             group = group[part]
         if not isinstance(group, h5py.Dataset) or group.is_virtual or group.external:
             raise _UnfitError(f"keeps the weights of its layer {layer!r} outside of the file: save it again")
-        if group.dtype.kind != "f" or group.nbytes > MAX_WEIGHT_BYTES or not 1 <= group.ndim <= 2:
+        if group.nbytes > MAX_UNPACKED + MAX_RATIO * group.id.get_storage_size():
+            raise _UnfitError(f"layer {layer!r}: its weights take no room in the file: save or copy it again")
+        if group.dtype.kind != "f" or not 1 <= group.ndim <= 2:
             raise _UnfitError(f"layer {layer!r}: its weights are no matrices of numbers")
         array = np.ascontiguousarray(group[()], dtype=np.float32)
         if not np.isfinite(array).all():
@@ -335,9 +342,17 @@ def _one_hot_input(chain: Sequence[Mapping[str, Any]], layers: Sequence[Layer]) 
     if not layers or not isinstance(layers[0], Recurrent):
         raise _UnfitError("begins with neither an Embedding nor a recurrent layer over one-hot input")
     shape = chain[0]["config"].get("batch_shape") or []
-    if len(shape) != 3 or shape[2] != len(layers[0].kernel):
+    if len(shape) != 3:
         raise _UnfitError("its input is neither token ids nor one-hot vectors")
-    return Embedding(np.eye(len(layers[0].kernel), dtype=np.float32), is_one_hot=True)
+    return _unit_matrix(shape[2], layers)
+
+
+def _unit_matrix(size: int, layers: Sequence[Layer]) -> Embedding:
+    """One-hot vectors of a size that the layer after them takes."""
+    rows = len(layers[0].kernel) if layers and isinstance(layers[0], Recurrent | Dense) else -1
+    if size != rows:
+        raise _UnfitError("its input is neither token ids nor one-hot vectors that fit its first layer")
+    return Embedding(np.eye(rows, dtype=np.float32), is_one_hot=True)
 
 
 def _check(layers: Sequence[Layer]) -> None:

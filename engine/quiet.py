@@ -1,7 +1,8 @@
-"""Imports TensorFlow without the lines that it writes to stderr at every start."""
+"""What programs say on stderr: nothing of TensorFlow's at its import, one line when they fail."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -38,3 +39,14 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices("GPU")
+
+
+def fail(program: str, message: str) -> int:
+    """One line to stderr, and exit code 1. Stdout is given up, so that nothing is flushed into it at exit."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"{program}: {message}\n")
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1

@@ -49,7 +49,6 @@ def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any]) -> 
     sampling = _sampling(row["sampling"])
     begin = replace(
         before.checkpoint,
-        pending=before.checkpoint.pending or (model.start_token(),),
         seed=row["seed"], key=row["key"], place=row["place"],
     )  # fmt: skip
     result = _run(model, begin, recent_tokens(turns, before), replace(sampling, length=row["drawn"]))

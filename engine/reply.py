@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
 from engine.checkpoint import FinishReason, Result
@@ -66,35 +65,46 @@ class Reply:
         self._notify = lambda: ready.put(None)
         try:
             while True:
+                is_finished = self._finished.is_set()  # looked at first, for pieces may come in between
                 if self._pieces:
                     yield self._take()
-                elif self._finished.is_set():
+                elif is_finished:
                     break
                 else:
                     ready.get()
         finally:
-            self._notify = None
-            if not self._finished.is_set():
-                self.stop()
+            self.abandon()
         self._raise_error()
 
-    async def __aiter__(self) -> AsyncIterator[str]:
+    def __aiter__(self) -> AsyncPieces:
+        return AsyncPieces(self)
+
+    async def next_pieces(self) -> str:
+        """All pieces that there are, waiting for one without holding up the event loop; "" at the end."""
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
-        self._notify = lambda: _call_soon(loop, ready.set)
-        try:
-            while True:
-                ready.clear()
-                if self._pieces:
-                    yield self._take()
-                elif self._finished.is_set():
-                    break
-                else:
-                    await ready.wait()
-        finally:
-            self._notify = None
-            if not self._finished.is_set():
-                self.stop()
-        self._raise_error()
+
+        def notify() -> None:
+            try:
+                loop.call_soon_threadsafe(ready.set)
+            except RuntimeError:  # the loop was closed, so nobody can read any more
+                self.abandon()
+
+        self._notify = notify
+        while True:
+            ready.clear()
+            is_finished = self._finished.is_set()
+            if self._pieces:
+                return self._take()
+            if is_finished:
+                self._raise_error()
+                return ""
+            await ready.wait()
+
+    def abandon(self) -> None:
+        """Nobody reads any more."""
+        self._notify = None
+        if not self._finished.is_set():
+            self.stop()
 
     # The engine's side
 
@@ -142,6 +152,24 @@ class Reply:
             raise self._error
 
 
-def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
-    with contextlib.suppress(RuntimeError):  # the reader's loop was closed: nobody reads any more
-        loop.call_soon_threadsafe(call)
+class AsyncPieces:
+    """Reads a reply in an event loop. No generator, for those are closed some time later when a loop is left."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    def __aiter__(self) -> AsyncPieces:
+        return self
+
+    async def __anext__(self) -> str:
+        pieces = await self._reply.next_pieces()
+        if not pieces:
+            raise StopAsyncIteration
+        return pieces
+
+    async def aclose(self) -> None:
+        """Stop the reply, if it is still being written."""
+        self._reply.abandon()
+
+    def __del__(self) -> None:
+        self._reply.abandon()

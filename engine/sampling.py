@@ -44,7 +44,10 @@ class Sampling:
     seed: int | None = _setting(None, 0, 2**64 - 1, "the same seed gives the same text; none for another each time")
 
     def __post_init__(self) -> None:
-        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+        stop = (self.stop,) if isinstance(self.stop, str) else self.stop
+        if not isinstance(stop, tuple | list):
+            raise ValueError(f"stop {stop!r}: must be texts")
+        stop = tuple(stop)
         object.__setattr__(self, "stop", stop)
         if not all(isinstance(text, str) and text for text in stop):
             raise ValueError(f"stop {stop!r}: must be texts, none of them empty")
@@ -110,7 +113,7 @@ class Sampler:
         self._banned = banned
         self._greedy = np.array([s.temperature == 0 for s in settings])
         self._any_greedy, self._all_greedy = bool(self._greedy.any()), bool(self._greedy.all())
-        self._inverse = np.array([[1.0 / s.temperature if s.temperature else 1.0] for s in settings])
+        self._inverse = np.array([[min(1.0 / s.temperature, 1e30) if s.temperature else 1.0] for s in settings])
         self._filtered = [(row, s) for row, s in enumerate(settings) if s.top_k or s.top_p < 1 or s.min_p]
         self._penalized = [(row, s) for row, s in enumerate(settings) if s.repetition_penalty > 1]
 

@@ -65,7 +65,7 @@ class Vocabulary:
         if len(ids) != len(self.tokens):
             twice = next(token for index, token in enumerate(self.tokens) if ids[token] != index)
             raise ValueError(f"tokens: {twice!r} stands twice")
-        if self.unknown is not None and self.unknown not in ids:
+        if self.unknown is not None and not (isinstance(self.unknown, str) and self.unknown in ids):
             raise ValueError(f"unknown {self.unknown!r}: is not among the tokens")
         object.__setattr__(self, "_ids", ids)
 

@@ -25,13 +25,13 @@ class Job:
     is_json: bool = False
 
 
-def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO) -> int:
+def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -> int:
     """Write the continuations. Returns 0, or 130 after Ctrl-C, with what was written until then."""
     first = secrets.randbits(32) if job.sampling.seed is None else job.sampling.seed
     seeds = [(first + number) % 2**64 for number in range(job.samples)]
     talks = [model.conversation(sampling=replace(job.sampling, seed=seed)) for seed in seeds]
     replies = [talk.say(job.prompt) for talk in talks]
-    if replies[0].unseen:
+    if replies[0].unseen and stderr is not None:
         print(f"textrepl: {tell_unseen(replies[0].unseen)}", file=stderr)
     with stopping_at_ctrl_c(replies) as interrupted:
         for reply, seed in zip(replies, seeds, strict=True):

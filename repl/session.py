@@ -7,6 +7,7 @@ the story to the letter and continued.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from repl.arguments import SETTINGS
 from repl.oneshot import tell_unseen
 from repl.tree import draw, first_words, last_words
 
+ESCAPES = {r"\n": "\n", r"\t": "\t", "\\\\": "\\"}  # what may be written in a stop string
 SHOWN_END = 240  # characters of the story that are shown after a jump
 
 
@@ -104,7 +106,7 @@ class Session:
         while f"fork{number}" in self._stories:
             number += 1
         name = argument or f"fork{number}"
-        if name in self._stories or name.isdigit():
+        if name in self._stories or name.isdecimal():
             raise ValueError(f"name {name!r}: is taken; give another one, with a letter in it")
         before, self._stories[name] = self.name, self.story.fork()
         self.name = name
@@ -113,7 +115,7 @@ class Session:
     def goto(self, argument: str) -> Answer:
         if argument in self._stories:
             self.name = argument
-        elif argument.isdigit():
+        elif argument.isdecimal():
             self.story.goto(int(argument))
         else:
             others = ", ".join(self._stories)
@@ -167,7 +169,7 @@ class Session:
 def parse_setting(name: str, text: str) -> Any:
     """The value of a setting from what a person typed. Raises `ValueError` that names both."""
     if name == "stop":
-        return () if text == "none" else (text.encode().decode("unicode_escape"),)
+        return () if text == "none" else (re.sub(r"\\[nt\\]", lambda found: ESCAPES[found[0]], text),)
     if name == "seed" and text == "none":
         return None
     kind = float if isinstance(SETTINGS[name].default, float) else int
@@ -186,7 +188,7 @@ def _shown(value: object) -> str:
 def _count(argument: str) -> int:
     if not argument:
         return 1
-    if not argument.isdigit():
+    if not argument.isdecimal():
         raise ValueError(f"{argument!r}: give a number of turns")
     return int(argument)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError, TrainingError
-from engine.model_dir import NETWORK
-from engine.quiet import import_tensorflow
+from engine.model_dir import CHECKPOINT, NETWORK
+from engine.quiet import fail, import_tensorflow
 from engine.train.corpus import read_corpus
 from engine.train.settings import TrainSettings, add_arguments
 
@@ -41,22 +41,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("stopped at once; what was saved before is whole", file=sys.stderr)
         return 130
     except EngineError as error:
-        print(f"engine.train: {error}", file=sys.stderr)
-        return 1
+        return fail("engine.train", str(error))
 
 
 def _train(
     settings: TrainSettings, overrides: dict[str, Any], data: list[str] | None, out: Path, is_resumed: bool
 ) -> int:
-    if not is_resumed and (out / NETWORK).exists():
-        raise TrainingError(f"{out} holds a model already: choose another --out, or go on with --resume")
+    if not is_resumed and any((out / name).exists() for name in (NETWORK, CHECKPOINT)):
+        raise TrainingError(f"{out} holds a model or a run already: choose another --out, or go on with --resume")
+    if is_resumed and not (out / CHECKPOINT).exists():
+        raise TrainingError(f"there is nothing to resume in {out}: start without --resume")
     if out.exists() and not out.is_dir():
         raise TrainingError(f"{out} is a file: choose another --out")
+    corpus = None if is_resumed else read_corpus(data or [], settings.held_out, settings.steps)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"cannot make {out} ({error.strerror}): choose another --out") from None
-    corpus = None if is_resumed else read_corpus(data or [], settings.held_out, settings.steps)
     try:
         import_tensorflow()
     except ImportError:
@@ -78,13 +79,12 @@ def _train(
     trainer = Trainer(settings, corpus)
     if saved is not None:
         trainer.restore(saved)
-    print(
+    watch = Watch(settings.epochs, trainer.total_updates, trainer.tokens_an_update)
+    watch.note(
         f"{len(corpus.training):,} characters to learn from, {len(corpus.held_out):,} held out, "
         f"{len(corpus.vocabulary)} different; {trainer.model.count_params():,} parameters; "
-        f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps",
-        flush=True,
+        f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
     )
-    watch = Watch(settings.epochs, trainer.total_updates, trainer.tokens_an_update)
     if Run(trainer, out, tuple(data or ()), watch).train():
         watch.note(f"done: write with it by 'textrepl {out}'")
         return 0

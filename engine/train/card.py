@@ -110,6 +110,12 @@ def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str
             f"{nats:.4f} nats = {nats / LN2:.3f} bits a character, perplexity {math.exp(nats):.3f}, over the last "
             f"{figures.held_out_characters:,} characters, scored {how}"
         )
+    measured = "(nothing was held out to measure it by)."
+    if figures.held_out_nats is not None:
+        files = shlex.join(names)
+        measured = (
+            f"and measured by `python -m engine.evaluate models/{name} --data {files} --tail {settings.held_out:g}`."
+        )
     return f"""# {name}
 
 A character model: {settings.layers} GRU layers of {settings.units} units over an embedding of {settings.embedding}, \
@@ -128,7 +134,7 @@ Trained by
 {command}
 ```
 
-and measured by `python -m engine.evaluate models/{name} --data {names[0]} --tail {settings.held_out:g}`.
+{measured}
 
 ![losses by epoch](loss.png)
 

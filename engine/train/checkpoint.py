@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
-from engine.model_dir import replace_file
+from engine.model_dir import CHECKPOINT, replace_file
 from engine.train.settings import TrainSettings
 
-FILE = "checkpoint.npz"
 VERSION = 1
 
 
@@ -32,7 +31,8 @@ class Progress:
     update: int = 0
     seconds: float = 0.0
     epoch_loss: float = 0.0  # summed over the chunks of this epoch so far
-    best: float | None = None  # lowest held-out loss
+    best: float | None = None  # held-out loss of the model that is kept
+    best_epoch: int | None = None  # and the epoch it is from, counted from 0
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -59,13 +59,13 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
     named = {
         f"{group}/{index}": array for group, arrays in checkpoint.arrays.items() for index, array in enumerate(arrays)
     }
-    with replace_file(directory / FILE) as temporary, temporary.open("wb") as file:
+    with replace_file(directory / CHECKPOINT) as temporary, temporary.open("wb") as file:
         np.savez(file, header=np.array(json.dumps(header)), **named)  # type: ignore[arg-type]
 
 
 def load(directory: Path) -> Checkpoint:
     """Raises `TrainingError` if there is no checkpoint, or one that this program cannot go on from."""
-    path = directory / FILE
+    path = directory / CHECKPOINT
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))

@@ -25,7 +25,7 @@ class Run:
     def __init__(self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch) -> None:
         self._trainer, self._out, self._data, self._watch = trainer, out, data, watch
         self._is_stopping = False
-        self._save_error = ""
+        self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
 
     def train(self) -> bool:
@@ -50,10 +50,8 @@ class Run:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        if self._save_error:
-            raise TrainingError(
-                f"{self._save_error}: make room or choose another --out; what was saved before is whole"
-            )
+        for error in self._save_errors.values():
+            raise TrainingError(f"{error}: make room, then go on with --resume; what was saved before is whole")
         return not self._is_stopping
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
@@ -67,9 +65,11 @@ class Run:
         trainer, progress = self._trainer, self._trainer.progress
         row = trainer.end_epoch()
         is_best = progress.best is None or row["held_out_nats"] < progress.best
-        if is_best and self._keep("the best model", self._write_model):
-            progress.best = row["held_out_nats"]
-        self._watch.epoch(row, is_best)
+        is_kept = is_best and self._keep("the best model", self._write_model)
+        if is_kept:
+            progress.best, progress.best_epoch = row["held_out_nats"], int(row["epoch"])
+            self._keep("the card", lambda: self._write_card(self._held_out_nats(row), is_final=False))
+        self._watch.epoch(row, is_kept)
         self._keep_checkpoint()
         every = trainer.settings.sample_every
         if every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
@@ -77,7 +77,7 @@ class Run:
 
     def _finish(self) -> None:
         """Score the held-out text whole, with the engine that serves the model, and write the card."""
-        if not (self._out / NETWORK).exists():
+        if self._trainer.progress.best_epoch is None:
             return
         held_out = self._trainer.corpus.held_out
         nats = None
@@ -97,12 +97,13 @@ class Run:
     def _write_model(self) -> None:
         with replace_file(self._out / NETWORK) as temporary:
             self._trainer.model.save(temporary)
-        nats = self._trainer.progress.history[-1]["held_out_nats"]
-        self._write_card(nats if len(self._trainer.corpus.held_out) > 1 else None, is_final=False)
+
+    def _held_out_nats(self, row: dict[str, float]) -> float | None:
+        return row["held_out_nats"] if len(self._trainer.corpus.held_out) > 1 else None
 
     def _write_card(self, held_out_nats: float | None, *, is_final: bool) -> None:
         trainer, progress = self._trainer, self._trainer.progress
-        best = min(progress.history, key=lambda row: row["held_out_nats"])
+        best = progress.history[progress.best_epoch or 0]  # of the model that is on the disk
         figures = card.Figures(
             int(best["epoch"]) + 1, best["training_nats"], held_out_nats, len(trainer.corpus.held_out),
             len(trainer.corpus.training), trainer.model.count_params(), progress.seconds, is_final,
@@ -132,8 +133,8 @@ class Run:
             write()
         except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where a file cannot be flushed
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            self._save_error = f"could not save {what} in {self._out} ({reason})"
-            self._watch.note(f"{self._save_error}; training goes on and tries again")
+            self._save_errors[what] = f"could not save {what} in {self._out} ({reason})"
+            self._watch.note(f"{self._save_errors[what]}; training goes on and tries again")
             return False
-        self._save_error = ""
+        self._save_errors.pop(what, None)
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
@@ -58,10 +59,9 @@ class Watch:
     def note(self, line: str) -> None:
         """A line that stays."""
         if self._live and self._width:
-            self._stream.write("\r" + " " * self._width + "\r")
+            line = "\r" + " " * self._width + "\r" + line
             self._width = 0
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        self._show(line + "\n")
 
     def epoch(self, row: dict[str, float], is_best: bool) -> None:
         """The line that an epoch leaves behind."""
@@ -80,9 +80,14 @@ class Watch:
         if not self._live:
             self.note(line)
             return
-        self._stream.write("\r" + line.ljust(self._width))
+        self._show("\r" + line.ljust(self._width))
         self._width = len(line)
-        self._stream.flush()
+
+    def _show(self, text: str) -> None:
+        """A reader that went away, or a full disk under a log, must not end a run of hours."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
 
 
 def _smooth(old: float, new: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 from pathlib import Path
@@ -117,6 +118,30 @@ def test_an_event_loop_reads_many_replies_at_once(tiny: Engine) -> None:
     assert asyncio.run(main()) == [talk.say("ab").text for talk in talks(tiny, 30, 80)]
 
 
+def test_leaving_an_async_loop_stops_the_reply_at_once(tiny: Engine) -> None:
+    async def main() -> tuple[str, str | None]:
+        talk = talks(tiny, 1, 10**8)[0]
+        reply = talk.say("ab")
+        async for _ in reply:
+            break
+        return talk.text, reply.finish_reason  # waits for the end without leaving the event loop
+
+    text, reason = asyncio.run(main())
+    assert len(text) > 2
+    assert reason == "cancelled"
+
+
+def test_no_piece_is_lost_at_the_end(tiny: Engine) -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for length in range(1, 400):
+            reply = tiny.conversation(sampling=engine.Sampling(seed=length, length=length % 7 + 1)).say("ab")
+            assert "".join(reply) == reply.text
+    finally:
+        sys.setswitchinterval(before)
+
+
 def test_an_event_loop_can_stop_and_abandon_a_reply(tiny: Engine) -> None:
     async def main() -> list[Reply]:
         stopped, left = (talk.say("ab") for talk in talks(tiny, 2, 10**8))
@@ -124,7 +149,7 @@ def test_an_event_loop_can_stop_and_abandon_a_reply(tiny: Engine) -> None:
             stopped.stop()
         pieces = left.__aiter__()
         await anext(pieces)
-        await pieces.aclose()  # type: ignore[attr-defined]
+        await pieces.aclose()
         return [stopped, left]
 
     assert [reply.result().finish_reason for reply in asyncio.run(main())] == ["cancelled", "cancelled"]

@@ -29,8 +29,11 @@ def test_a_model_is_found_by_folder_file_and_name(
 
 def test_the_bundled_model_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "shakespeare").mkdir(parents=True)
+    (tmp_path / "models" / "shakespeare" / "model.keras").touch()  # another one of that name is not the bundled one
     with engine.load() as model:
         assert model.info.name == "shakespeare"
+        assert model.info.units == 512
     assert model_dir.names() == ["shakespeare"]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,21 @@ def test_evaluate_prints_what_score_says(
     assert math.isclose(math.exp(figures["nats_per_token"]), figures["perplexity"])
     assert evaluate.main(command) == 0
     assert f"{score.bits_per_character:.4f} bits a character" in capsys.readouterr().out
+
+
+def test_evaluate_tells_what_the_model_never_saw(
+    keras_model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path := tmp_path / "x.txt").write_text("the cat \u6f22\u6f22 \u00e9")
+    assert evaluate.main([str(keras_model_dir), "--data", str(path)]) == 0
+    captured = capsys.readouterr()
+    assert "never saw 3 of these 12 characters" in captured.err
+    assert "on 10 characters" in captured.out
+    command = f"{sys.executable} -m engine.evaluate {keras_model_dir} --data {path} > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_evaluate_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +109,24 @@ def test_the_wrong_text_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "9 different characters but the network takes 30" in capsys.readouterr().err
     assert not (tmp_path / "vocabulary.json").exists()
     assert adopt.main([str(tmp_path / "none.keras"), "--data", str(tmp_path / "text.txt")]) == 1
+
+
+def test_a_model_of_other_layers_can_be_adopted_for_the_keras_backend(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layers = [
+        keras.layers.Embedding(3, 8),
+        keras.layers.BatchNormalization(),
+        keras.layers.GRU(16, return_sequences=True),
+        keras.layers.Dense(3, activation="gelu"),
+    ]
+    keras.Sequential([keras.Input((None,)), *layers]).save(path := tmp_path / "model.keras")
+    (tmp_path / "text.txt").write_text("abcabc")
+    assert adopt.main([str(path), "--data", str(tmp_path / "text.txt")]) == 1
+    assert "--backend keras" in capsys.readouterr().err
+    assert adopt.main([str(path), "--data", str(tmp_path / "text.txt"), "--backend", "keras"]) == 0
+    with engine.load(path, backend="keras") as model:
+        assert len(model.conversation().say("ab", length=5).text) == 5
 
 
 def test_the_parts_of_the_benchmark(keras_model_dir: Path) -> None:

@@ -81,6 +81,10 @@ def test_unseen_characters_are_told_on_stderr(model: str) -> None:
     assert len(done.stdout) == 3
 
 
+def test_a_message_never_lands_in_the_text(model: str) -> None:
+    assert len(run(model, "--prompt", "\u6f22", "--length", "3", shell="2>&-").stdout) == 3
+
+
 def test_wrong_usage_is_2(model: str) -> None:
     one_line(run(model, "--prompt", "a", "--temperature", "-1"), 2, "temperature -1.0")
     one_line(run(model, "--prompt", "a", "--top-p", "2"), 2, "top_p 2.0")
@@ -92,6 +96,7 @@ def test_wrong_usage_is_2(model: str) -> None:
 def test_what_could_not_be_done_is_1(model: str, tmp_path: Path) -> None:
     one_line(run("nowhere", "--prompt", "a"), 1, "nowhere", "no such model")
     one_line(run(str(tmp_path), "--prompt", "a"), 1, "no model.keras")
+    one_line(run("a" * 300, "--prompt", "a"), 1, "cannot be looked up")
     one_line(run(model, text=b"caf\xe9"), 1, "not UTF-8")
     one_line(run(model, "--prompt", "a", shell=">&-"), 1, "stdout is closed")
     one_line(

@@ -48,6 +48,7 @@ def test_retry_undo_redo_and_goto(session: Session) -> None:
     assert "there are 0 turns to take back" in said(session, "/undo")
     assert "bring back" in said(session, "/redo 9")
     assert "give a number" in said(session, "/undo x")
+    assert "give a number" in said(session, "/undo \u00b2")
     assert "no such turn" in said(session, "/goto 99")
     assert "give a turn's number" in said(session, "/goto nowhere")
 
@@ -76,6 +77,8 @@ def test_settings_are_shown_and_changed(session: Session) -> None:
     assert session.sampling.top_k == 5
     said(session, r"/set stop \n\n")
     assert session.sampling.stop == ("\n\n",)
+    said(session, "/set stop \u00e9\u2014\\")
+    assert session.sampling.stop == ("\u00e9\u2014\\",)
     said(session, "/set stop none")
     said(session, "/set seed none")
     assert not session.sampling.stop

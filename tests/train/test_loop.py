@@ -15,6 +15,7 @@ from engine.quiet import import_tensorflow
 import_tensorflow()
 import tensorflow as tf  # noqa: E402
 
+from engine.model_dir import CHECKPOINT  # noqa: E402
 from engine.train import checkpoint  # noqa: E402
 from engine.train.corpus import Corpus, read_corpus  # noqa: E402
 from engine.train.loop import Trainer, rate_at  # noqa: E402
@@ -95,9 +96,9 @@ def test_damaged_checkpoints_are_refused(corpus: Corpus, tmp_path: Path) -> None
     with pytest.raises(TrainingError, match="nothing to resume"):
         checkpoint.load(tmp_path)
     checkpoint.save(tmp_path, Trainer(SMALL, corpus).checkpoint(()))
-    whole = (tmp_path / checkpoint.FILE).read_bytes()
+    whole = (tmp_path / CHECKPOINT).read_bytes()
     for size in (0, 100, len(whole) // 2):
-        (tmp_path / checkpoint.FILE).write_bytes(whole[:size])
+        (tmp_path / CHECKPOINT).write_bytes(whole[:size])
         with pytest.raises(TrainingError, match="cannot be read"):
             checkpoint.load(tmp_path)
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import engine
+from engine.model_dir import CHECKPOINT
 from engine.train import checkpoint
 from engine.train.__main__ import main
 
@@ -98,10 +99,34 @@ def test_a_full_disk_ends_in_one_line_and_loses_nothing(plain_text: Path, tmp_pa
         assert not [name for name in names if name.startswith(".")]  # no half files
         if "model.keras" in names:
             engine.load(disk / "out").close()
-        if checkpoint.FILE in names:
+        if CHECKPOINT in names:
             checkpoint.load(disk / "out")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_what_could_not_be_kept_is_not_in_the_card(plain_text: Path, tmp_path: Path) -> None:
+    """No file over 60 kB can be written when the run goes on: small ones can, the model and checkpoint cannot."""
+    out = tmp_path / "out"
+    assert run(*command(plain_text, out, "--epochs", "2", "--sample-every", "0", "--units", "64")).returncode == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    limited = f"ulimit -f 60; exec {sys.executable} -m engine.train --out {out} --resume --epochs 4"
+    done = run("bash", "-c", limited)
+    assert done.returncode == 1
+    assert "could not save" in done.stderr
+    assert done.stderr.count("\n") == 1
+    for name in ("model.keras", "checkpoint.npz"):
+        assert (out / name).read_bytes() == before[name]
+    assert "in epoch 2 (kept)" in (out / "README.md").read_text()
+    assert "best so far" not in done.stdout
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(plain_text: Path, tmp_path: Path) -> None:
+    line = " ".join(command(plain_text, tmp_path / "out", "--epochs", "2"))
+    done = run("bash", "-c", f"{line} | head -1; exit ${{PIPESTATUS[0]}}")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    engine.load(tmp_path / "out").close()
 
 
 def failing(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -124,8 +149,11 @@ def test_bad_input_gets_one_line(plain_text: Path, tmp_path: Path, capsys: pytes
     assert "is a file" in failing(capsys, "--data", plain_text, "--out", short)
     assert "cannot make" in failing(capsys, "--data", plain_text, "--out", short / "below")
     assert "nothing to resume" in failing(capsys, "--out", out, "--resume")
-    (out / "model.keras").touch()
-    assert "holds a model already" in failing(capsys, "--data", plain_text, "--out", out)
+    assert not out.exists()  # nothing is made before all is known to be well
+    for name in ("model.keras", "checkpoint.npz"):
+        (held := tmp_path / f"held-{name}").mkdir()
+        (held / name).touch()
+        assert "holds a model or a run already" in failing(capsys, "--data", plain_text, "--out", held)
 
 
 @pytest.mark.parametrize(
