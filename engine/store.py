@@ -95,7 +95,7 @@ class Store:
             with _errors(self.url):
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         try:
-            database = sql.create_engine(parsed)
+            database = sql.create_engine(parsed, pool_pre_ping=True)  # a server may have been away
         except (ImportError, sql.exc.NoSuchModuleError) as error:
             raise StoreError(f"{parsed.drivername} is not installed ({error}): install its driver") from None
         if parsed.get_backend_name() == "sqlite":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import sys
 import threading
 import time
@@ -306,3 +307,60 @@ def test_a_short_request_is_answered_while_long_ones_run() -> None:
         assert model.conversation(owner="quiet").say("ab", length=20).text
         assert model.score("the cat").characters == 7
         assert all(reply.finish_reason is None for reply in long)
+
+
+def test_closing_while_64_replies_run_hangs_nobody() -> None:
+    for wait in (0.0, 0.01, 0.05):
+        model = tiny_engine(max_batch=16)
+        each = talks(model, 64, 10**8)
+        replies = [talk.say("the cat") for talk in each]
+        readers = [threading.Thread(target=lambda reply=reply: list(reply)) for reply in replies[:32]]
+        for reader in readers:
+            reader.start()
+        time.sleep(wait)
+        model.close()
+        for reader in readers:
+            reader.join(10)
+            assert not reader.is_alive()
+        assert {reply.result().finish_reason for reply in replies} == {"cancelled"}
+        for talk in each:
+            assert talk.text.startswith("the cat")
+
+
+def test_32_threads_at_random_write_what_one_thread_writes() -> None:
+    """Each thread drives a conversation of its own by a random plan; the same plans are then run one by one."""
+
+    def drive(model: Engine, plan: random.Random, operations: int) -> str:
+        talk = model.conversation(sampling=engine.Sampling(seed=plan.randrange(99), length=9, temperature=1.0))
+        talk.say("a", length=3)
+        said = []
+        for _ in range(operations):
+            kind = plan.choice(["say", "say", "stop", "fork", "undo", "retry"])
+            if kind == "undo":
+                talk.undo(plan.randrange(1, 1 + len(talk.turns))) if talk.turns else talk.say("b")
+            elif kind == "fork":
+                talk = talk.fork()
+            elif kind == "retry" and talk.turns:
+                said.append(talk.retry().text)
+            elif kind == "stop":  # however much it wrote, what is kept is a beginning of what it would have written
+                branch, again = talk.fork(), talk.fork()
+                reply = branch.say("", length=10**6)
+                time.sleep(plan.random() / 100)
+                reply.stop()
+                assert again.say("", length=len(reply.text)).text == reply.text
+            else:
+                said.append("".join(talk.say(plan.choice(["", "b", "the cat"]), length=plan.randrange(12))))
+        return "".join(said)
+
+    seeds, results = range(32), dict[int, str]()
+    with tiny_engine(max_batch=8) as model:
+        threads = [
+            threading.Thread(target=lambda seed=seed: results.update({seed: drive(model, random.Random(seed), 60)}))
+            for seed in seeds
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        assert sorted(results) == list(seeds)
+        assert all(drive(model, random.Random(seed), 60) == results[seed] for seed in seeds)

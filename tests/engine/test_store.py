@@ -11,7 +11,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,21 @@ from tests.networks import tiny_engine
 SAMPLING = engine.Sampling(temperature=1.0, seed=2**63 + 5, length=8, stop=("zz", "é"))
 
 
+@dataclass(frozen=True)
+class Server:
+    url: str
+    start_command: list[str]
+    stop_command: list[str]
+
+    def start(self) -> None:
+        subprocess.run(self.start_command, check=True, capture_output=True)
+
+    def stop(self) -> None:
+        subprocess.run(self.stop_command, check=True, capture_output=True)
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of its own on 127.0.0.1, without passwords, gone when the tests are."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     initdb = shutil.which("initdb") or (str(found[-1]) if found else "")
@@ -45,24 +58,29 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run([*as_user, initdb, "-D", data, "-A", "trust", "-U", "writer"], check=True, capture_output=True)
     options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off"
     control = [*as_user, str(Path(initdb).with_name("pg_ctl")), "-D", str(data), "-w"]
-    subprocess.run([*control, "-o", options, "-l", str(folder / "log"), "start"], check=True, capture_output=True)
+    server = Server(
+        f"postgresql+psycopg://writer@127.0.0.1:{port}/postgres",
+        [*control, "-o", options, "-l", str(folder / "log"), "start"],
+        [*control, "-m", "fast", "stop"],
+    )
+    server.start()
     try:
-        yield f"postgresql+psycopg://writer@127.0.0.1:{port}/postgres"
+        yield server
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
+        server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/below/stories.db"
-    server: str = request.getfixturevalue("postgres")
-    database = sql.create_engine(server)
+    server: Server = request.getfixturevalue("postgres")
+    database = sql.create_engine(server.url)
     with database.begin() as connection:
         connection.exec_driver_sql("DROP SCHEMA public CASCADE")
         connection.exec_driver_sql("CREATE SCHEMA public")
     database.dispose()
-    return server
+    return server.url
 
 
 @pytest.fixture
@@ -287,3 +305,43 @@ def test_a_full_disk_is_an_error_and_keeps_what_was_saved(tmp_path: Path, tiny: 
             assert talk.say("go on").text  # the conversation itself is unharmed
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a read-only disk needs root")
+def test_a_read_only_store_is_refused_in_one_line(tmp_path: Path, tiny: Engine) -> None:
+    (disk := tmp_path / "disk").mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        talk = written(tiny)
+        with engine.Store(f"sqlite:///{disk}/s.db") as store:
+            store.save(talk, "a")
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(engine.StoreError, match="cannot be used") as caught:
+            engine.Store(f"sqlite:///{disk}/s.db").save(talk, "a")
+        assert "\n" not in str(caught.value)
+        assert talk.say("go on").text
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_server_that_goes_away_and_comes_back(postgres: Server, tiny: Engine) -> None:
+    with engine.Store(postgres.url) as store:
+        talk = tiny.conversation(sampling=engine.Sampling(seed=1, length=20))
+        name = f"story {random.random()}"
+        errors: list[str] = []
+        saved = 0
+        for number in range(60):
+            if number == 20:
+                postgres.stop()
+            if number == 40:
+                postgres.start()
+            assert talk.say("x").text  # the engine goes on whatever the store does
+            try:
+                store.save(talk, name)
+                saved += 1
+            except engine.StoreError as error:
+                errors.append(str(error))
+        assert (saved, len(errors)) == (40, 20)
+        assert all("nothing was changed" in error for error in errors)
+        same(talk, store.open(tiny, name))
