@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 import engine
-from engine import model_dir
+from engine import bench_serving, model_dir
 from engine.network import read_network
 from engine.quiet import import_tensorflow
 from engine.steps.onnx import OnnxStep
@@ -122,6 +122,7 @@ def measure(files: model_dir.ModelFiles, show: Callable[[str], None]) -> dict[st
             figures[f"{name}_to_{other}"] = statistics.median(ratios)
         figures["logit_difference"] = logit_difference(step, stateful, loaded.vocabulary)
         figures["same_alone_and_batched"] = same_alone_and_batched(loaded)
+        figures["serving"] = bench_serving.measure(loaded)
     show(
         f"  engine alone: {figures['engine_1_to_tutorial']:.1f} x the tutorial's way "
         f"(int8 {figures['engine_1_int8_to_tutorial']:.1f} x), "
@@ -135,6 +136,8 @@ def measure(files: model_dir.ModelFiles, show: Callable[[str], None]) -> dict[st
         f"one seed alone and with {ROWS - 1} neighbours: "
         f"{'the same text' if figures['same_alone_and_batched'] else 'ANOTHER TEXT'}"
     )
+    for line in bench_serving.show(figures["serving"]):
+        show(line)
     return figures
 
 

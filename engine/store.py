@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +136,22 @@ class Store:
                 connection.execute(_turns.insert(), rows)
                 handle = dataclasses.replace(handle, last_turn=max(turn.id for turn in new))
         conversation.handle = handle
+
+    def save_copies(self, conversation: Conversation, names: Iterable[str]) -> None:
+        """Save a conversation under many new names in one transaction, as for a test with a large store."""
+        state, runner = conversation.snapshot(), conversation.runner
+        values = {
+            "sampling": _dump_sampling(state.sampling),
+            "present": state.present,
+            "forward": json.dumps(sorted(state.forward.items())),
+            "model": runner.name,
+            "fingerprint": runner.fingerprint,
+        }
+        rows = [_turn_row(turn) for turn in state.turns]
+        with self._transaction(self._writing) as connection:
+            for name in names:
+                handle = self._insert(connection, name, values)
+                connection.execute(_turns.insert(), [{"conversation": handle.id, **row} for row in rows])
 
     def open(self, model: Runner, name: str, *, feed_again: bool = False) -> Conversation:
         """A stored conversation, as it was. With `feed_again`, its present branch read by another model.

@@ -18,7 +18,7 @@ FLOORS = [
     {"checkpoint", "network", "reply", "scheduler", "vocabulary", "text"},
     {"conversation", "rows", "steps", "model_dir"},
     {"engine", "store", "replay"},
-    {"train", "adopt", "evaluate", "bench"},
+    {"train", "adopt", "evaluate", "bench", "bench_serving"},
 ]
 
 
