@@ -41,16 +41,12 @@ def replay(model: Runner, exported: str) -> Conversation:
 
 def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any]) -> Turn:
     before = turns[row["parent"]]
+    begin = replace(before.checkpoint, seed=row["seed"], key=row["key"], place=row["place"])
     if row["kind"] == "prompt":
         tokens = tuple(model.encode(row["text"]).ids.tolist())
-        begin = replace(before.checkpoint, pending=before.checkpoint.pending + tokens)
-        end = _run(model, begin, (), Sampling(length=0)).end
+        end = _run(model, replace(begin, pending=begin.pending + tokens), (), Sampling(length=0)).end
         return Turn(row["id"], "prompt", row["text"], tokens, before.id, end)
     sampling = _sampling(row["sampling"])
-    begin = replace(
-        before.checkpoint,
-        seed=row["seed"], key=row["key"], place=row["place"],
-    )  # fmt: skip
     result = _run(model, begin, recent_tokens(turns, before), replace(sampling, length=row["drawn"]))
     return Turn(
         row["id"], "reply", result.text, result.tokens, before.id, result.end, sampling, row["finish_reason"],
