@@ -118,19 +118,11 @@ class Store:
         handle = conversation.handle if isinstance(conversation.handle, Handle) else None
         if handle is not None and (handle.url, handle.name) != (self.url, name):
             handle = None
-        values = {
-            "sampling": _dump_sampling(conversation.sampling),
-            "present": state.present,
-            "forward": json.dumps(sorted(state.forward.items())),
-        }
         with self._transaction(self._writing) as connection:
             if handle is None:
-                runner = conversation.runner
-                handle = self._insert(
-                    connection, name, {**values, "model": runner.name, "fingerprint": runner.fingerprint}
-                )
+                handle = self._insert(connection, name, {**_place(state), **_model(conversation.runner)})
             else:
-                handle = self._update(connection, handle, values)
+                handle = self._update(connection, handle, _place(state))
             if new := [turn for turn in state.turns if turn.id > handle.last_turn]:
                 rows = [{"conversation": handle.id, **_turn_row(turn)} for turn in new]
                 connection.execute(_turns.insert(), rows)
@@ -139,14 +131,8 @@ class Store:
 
     def save_copies(self, conversation: Conversation, names: Iterable[str]) -> None:
         """Save a conversation under many new names in one transaction, as for a test with a large store."""
-        state, runner = conversation.snapshot(), conversation.runner
-        values = {
-            "sampling": _dump_sampling(state.sampling),
-            "present": state.present,
-            "forward": json.dumps(sorted(state.forward.items())),
-            "model": runner.name,
-            "fingerprint": runner.fingerprint,
-        }
+        state = conversation.snapshot()
+        values = {**_place(state), **_model(conversation.runner)}
         rows = [_turn_row(turn) for turn in state.turns]
         with self._transaction(self._writing) as connection:
             for name in names:
@@ -290,6 +276,20 @@ def _errors(url: str) -> Iterator[None]:
     except (sql.exc.SQLAlchemyError, OSError, ValueError, KeyError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise StoreError(f"{url} cannot be used ({reason}); nothing was changed") from error
+
+
+def _place(state: Snapshot) -> dict[str, Any]:
+    """What changes in a conversation's own row from save to save."""
+    return {
+        "sampling": _dump_sampling(state.sampling),
+        "present": state.present,
+        "forward": json.dumps(sorted(state.forward.items())),
+    }
+
+
+def _model(runner: Runner) -> dict[str, str]:
+    """What wrote a conversation; it never changes."""
+    return {"model": runner.name, "fingerprint": runner.fingerprint}
 
 
 def _turn_row(turn: Turn) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What many tests share: a tiny engine, a tiny model directory that Keras has written, and real text."""
+"""What many tests share: a tiny engine, a tiny model directory that Keras has written, and a small text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import pytest
 from engine.engine import Engine
 from engine.quiet import import_tensorflow
 from tests.networks import LETTERS, tiny_engine
-
-DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,15 +42,6 @@ def keras_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build_model(len(LETTERS), TrainSettings(units=24, layers=2, embedding=8)).save(folder / NETWORK)
     write_json(folder / VOCABULARY, Vocabulary(tuple(LETTERS)).to_json())
     return folder
-
-
-@pytest.fixture(scope="session")
-def shakespeare() -> str:
-    """The real text, for figures that only it can give."""
-    path = DATA / "tinyshakespeare.txt"
-    if not path.exists():
-        pytest.skip("tinyshakespeare.txt is not here")
-    return path.read_text(encoding="utf-8")
 
 
 @pytest.fixture
