@@ -27,13 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import model_dir
+from engine.batch import Batch
 from engine.checkpoint import Checkpoint, FinishReason, Request
 from engine.conversation import Conversation
 from engine.errors import EngineBusy, EngineClosed, EngineError
 from engine.network import read_network
 from engine.reply import Reply
 from engine.rows import ReplyRow, Row, WatchRow
-from engine.sampling import Sampler, Sampling
+from engine.sampling import Sampling
 from engine.scheduler import Scheduler
 from engine.steps import Step
 from engine.vocabulary import Encoding, Vocabulary
@@ -134,9 +135,7 @@ class Engine:
         self._finished: deque[float] = deque(maxlen=256)  # when the latest rows left
         self._step_program = step
         self._scheduler: Scheduler[Row] = Scheduler(max_batch)
-        self._states = np.zeros((0, step.state_size), np.float32)  # of the running rows, [B, S]
-        self._sampler: Sampler | None = None  # of the rows that draw; None when those have changed
-        self._drawing: list[int] = []
+        self._batch = Batch(step, vocabulary.unknown_id)
         self._parked: list[ReplyRow] = []  # until their readers have caught up
         # Rows, and None to wake the thread; putting is reentrant, so that a signal handler may do it.
         self._inbox: SimpleQueue[Row | None] = SimpleQueue()
@@ -272,7 +271,9 @@ class Engine:
             self._failure = EngineError(f"the engine stopped ({type(error).__name__}: {error}): load the model again")
             self._failure.__cause__ = error
         finally:
-            for row, state in zip(self._scheduler.running, self._states, strict=False):
+            if self._failure is None:
+                self._batch.hand_over()
+            for row, state in zip(self._batch.rows, self._batch.states, strict=True):
                 row.state = state
             for row in [*self._scheduler.clear(), *self._parked]:
                 self._end(row)
@@ -300,8 +301,7 @@ class Engine:
             if not self._inbox.empty() or not len(self._scheduler):
                 self._read_inbox()
             if joined := self._scheduler.admit():
-                self._states = np.concatenate([self._states, np.stack([row.state for row in joined])])
-                self._sampler = None
+                self._batch.join(joined)
                 self._leave([place for place, row in enumerate(self._scheduler.running) if row.is_done], "length")
             if self._scheduler.running:
                 return True
@@ -309,6 +309,7 @@ class Engine:
 
     def _read_inbox(self) -> None:
         """Queue what has come in, waiting for it if there is nothing else to do, and see to what has changed."""
+        self._batch.hand_over()
         has_changed = False
         while not (len(self._scheduler) or has_changed) or not self._inbox.empty():
             row = self._inbox.get()
@@ -330,7 +331,7 @@ class Engine:
         """Take rows out of the batch whose readers have to catch up."""
         for place in places:
             row = cast(ReplyRow, self._scheduler.running[place])
-            row.park(self._states[place])
+            row.park(self._batch.states[place])
             self._parked.append(row)
         self._close_gaps(places)
         self._unpark()  # a reader may have caught up before it could see that its reply was parked
@@ -339,7 +340,7 @@ class Engine:
         """Put rows back into the queue, to make room for others."""
         rows = [self._scheduler.running[place] for place in places]
         for row, place in zip(rows, places, strict=True):
-            row.state = self._states[place].copy()
+            row.state = self._batch.states[place].copy()
         self._close_gaps(places)
         for row in rows:
             self._scheduler.add(row)
@@ -354,52 +355,16 @@ class Engine:
                 self._scheduler.add(row)
 
     def _step(self) -> None:
-        rows = self._scheduler.running
-        ids = np.array([row.next for row in rows], np.int32)
-        logits, states = self._step_program(ids, self._states)
-        self._states = states
-        if self._sampler is None:
-            self._drawing = [place for place, row in enumerate(rows) if row.draws]
-            drawing = [cast(ReplyRow, rows[place]) for place in self._drawing]
-            self._sampler = Sampler([row.sampling for row in drawing], self.vocabulary.unknown_id)
-        finished = self._draw(rows, logits) if self._drawing else []
-        if len(self._drawing) < len(rows):
-            finished += self._observe(rows, logits)
-        self._leave(finished, "length")
+        self._leave(self._batch.step(), "length")
         if ahead := [place for place, row in enumerate(self._scheduler.running) if row.is_ahead]:
             self._park(ahead)
         if expired := self._scheduler.expired():
             self._suspend(expired)
 
-    def _draw(self, rows: list[Row], logits: NDArray[np.float32]) -> list[int]:
-        """Sample a token for each row that draws and hand it over; returns the places of finished rows."""
-        assert self._sampler is not None
-        drawing = cast(list[ReplyRow], [rows[place] for place in self._drawing])
-        chosen = logits if len(drawing) == len(rows) else logits[self._drawing]
-        tokens = self._sampler(
-            chosen, [row.generator.draw() for row in drawing], [row.recent for row in drawing]
-        ).tolist()
-        return [
-            place
-            for place, row, token in zip(self._drawing, drawing, tokens, strict=True)
-            if row.take(token, self._states[place])
-        ]
-
-    def _observe(self, rows: list[Row], logits: NDArray[np.float32]) -> list[int]:
-        finished = []
-        for place, row in enumerate(rows):
-            if place in self._drawing:
-                continue
-            if row.observe(logits[place], self._states[place]):
-                finished.append(place)
-            elif row.draws:
-                self._sampler = None
-        return finished
-
     def _leave(self, places: list[int], reason: FinishReason) -> None:
         """End the rows at these places."""
         for place in places:
-            self._scheduler.running[place].end(self._states[place], reason)
+            self._scheduler.running[place].end(self._batch.states[place], reason)
             self._finished.append(time.monotonic())
         if places:
             self._close_gaps(places)
@@ -408,5 +373,4 @@ class Engine:
         gone = set(places)
         kept = [place for place in range(len(self._scheduler.running)) if place not in gone]
         self._scheduler.leave(kept)
-        self._states = self._states[kept]
-        self._sampler = None
+        self._batch.keep(kept)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
 from engine.checkpoint import FinishReason, Result
 
-WAKE_SECONDS = 0.004  # a reader is woken at most this often, and then gets all there is: waking costs a switch
-MAX_UNREAD = 512  # pieces; a reply that is this far ahead of its reader waits, so that stopping it stops the reading
+MAX_UNREAD = 480  # characters; a reply so far ahead of its reader waits, so that stopping it stops the reading
 
 
 class Reply:
@@ -28,7 +26,7 @@ class Reply:
         self._pieces: deque[str] = deque()
         self._finished = threading.Event()
         self._notify: Callable[[], None] | None = None
-        self._notified = 0.0
+        self._written = self._read = 0  # characters; each is counted by one thread
         self._result: Result | None = None
         self._error: Exception | None = None
 
@@ -109,17 +107,19 @@ class Reply:
     # The engine's side
 
     def push(self, piece: str) -> None:
-        """Add a piece, and wake the reader unless it was woken just now."""
+        """Add a piece, for the reader to find when it looks next."""
         self._pieces.append(piece)
-        now = time.monotonic()
-        if now - self._notified >= WAKE_SECONDS:
-            self._notified = now
+        self._written += len(piece)
+
+    def announce(self) -> None:
+        """Wake the reader, if there is anything to read."""
+        if self._pieces:
             self._wake()
 
     @property
     def is_ahead(self) -> bool:
         """Whether somebody reads, but is too far behind for more to be written now."""
-        return len(self._pieces) >= MAX_UNREAD and self._notify is not None and not self._is_awaited
+        return self._written - self._read >= MAX_UNREAD and self._notify is not None and not self._is_awaited
 
     def finish(self, result: Result) -> None:
         """No more pieces come."""
@@ -143,6 +143,7 @@ class Reply:
     def _take(self) -> str:
         """All pieces there are, as one. The engine may append meanwhile."""
         pieces = "".join([self._pieces.popleft() for _ in range(len(self._pieces))])
+        self._read += len(pieces)
         if self.is_parked:
             self._wake_engine()
         return pieces

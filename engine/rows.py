@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.checkpoint import Checkpoint, FinishReason, Request, Result
 from engine.reply import Reply
-from engine.sampling import PENALTY_WINDOW, Generator, Sampling, surprisal_nats
+from engine.sampling import PENALTY_WINDOW, Sampling, surprisal_nats
 
 Floats = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ SCORE_BLOCK = 1024  # logits kept before their surprisals are computed together
 
 
 class Row(Protocol):
-    """A row of the batch. While `draws`, the engine samples a token for it at each step and calls `take`."""
+    """A row of the batch. While `draws`, tokens are sampled for it and it is a `ReplyRow`."""
 
     owner: Hashable
     next: int  # the token to feed in the next step
@@ -35,7 +35,9 @@ class Row(Protocol):
     def is_cancelled(self) -> bool: ...
 
     @property
-    def is_ahead(self) -> bool: ...
+    def is_ahead(self) -> bool:
+        """Whether its reader has to catch up first."""
+        ...
 
     def observe(self, logits: Floats, state: Floats) -> bool:
         """After a step without a draw: `logits [V]`, `state [S]` (views). True when the row is done."""
@@ -58,12 +60,12 @@ class ReplyRow:
         self.state = start.state
         self.owner = request.owner
         self.sampling: Sampling = request.sampling
-        self.generator = Generator(start.key, start.place)
-        self.recent: deque[int] = deque(request.recent, maxlen=PENALTY_WINDOW)
+        self.key, self.place = start.key, start.place  # of its random numbers
         self.draws = False
+        self.left = request.sampling.length  # tokens to write at most
         self._start, self._reply, self._pieces = start, reply, tokens
         self._pending = deque(start.pending)
-        self._left = request.sampling.length
+        self._recent = request.recent
         self._tokens: list[int] = []
         self._prompt_end: Checkpoint | None = None
         self._stops = StopTrail(request.sampling.stop) if request.sampling.stop else None
@@ -76,8 +78,17 @@ class ReplyRow:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether its reader has to catch up first."""
         return self._reply.is_ahead
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing was written yet."""
+        return not self._tokens
+
+    @property
+    def recent(self) -> tuple[int, ...]:
+        """The latest tokens, oldest first, as many as the repetition penalty looks at."""
+        return (*self._recent, *self._tokens[-PENALTY_WINDOW:])[-PENALTY_WINDOW:]
 
     def park(self, state: Floats) -> None:
         """The row leaves the batch for a while."""
@@ -94,7 +105,7 @@ class ReplyRow:
             self.next = self._pending.popleft()
             return False
         self._prompt_end = self._checkpoint(state)
-        if not self._left or not self._pending:
+        if not self.left or not self._pending:
             return True
         self.next = self._pending.popleft()
         self.draws = True
@@ -103,17 +114,26 @@ class ReplyRow:
     def observe(self, logits: Floats, state: Floats) -> bool:
         return self._advance(state)
 
-    def take(self, token: int, state: Floats) -> bool:
-        """A token was drawn, `state [S]` being that before it is fed. True when the reply is done."""
-        self._tokens.append(token)
-        self.recent.append(token)
-        self.next = token
-        self._left -= 1
+    def take(self, tokens: list[int], state: Floats) -> bool:
+        """Tokens were drawn, `state [S]` being that before the last is fed. True when the reply is done.
+
+        With stop strings the tokens come one by one, for the reply ends at any of them.
+        """
+        if not tokens:
+            return False
+        self._tokens += tokens
+        self.next = tokens[-1]
+        self.place += len(tokens)
+        self.left -= len(tokens)
         if self._stops is None:
-            self._reply.push(self._pieces[token])
-        elif piece := self._stops.add(token, self._pieces[token], state):
+            self._reply.push("".join([self._pieces[token] for token in tokens]))
+        elif piece := self._stops.add(self.next, self._pieces[self.next], state):
             self._reply.push(piece)
-        return self._left <= 0 or (self._stops is not None and self._stops.found)
+        return self.left <= 0 or (self._stops is not None and self._stops.found)
+
+    def announce(self) -> None:
+        """Wake the reader, if there is anything to read."""
+        self._reply.announce()
 
     def end(self, state: Floats, reason: FinishReason) -> None:
         end, text_tokens = self._end_checkpoint(state), self._tokens
@@ -130,7 +150,7 @@ class ReplyRow:
         self._reply.fail(error)
 
     def _checkpoint(self, state: Floats) -> Checkpoint:
-        return replace(self._start, state=state.copy(), pending=tuple(self._pending), place=self.generator.place)
+        return replace(self._start, state=state.copy(), pending=tuple(self._pending), place=self.place)
 
     def _end_checkpoint(self, state: Floats) -> Checkpoint:
         """The end of the text: what is fed in `state`, and what is not."""
@@ -139,7 +159,7 @@ class ReplyRow:
             return replace(self._start, state=state.copy(), pending=unfed)
         if not self._tokens:
             return self._prompt_end
-        place = self.generator.place
+        place = self.place
         if self._stops is not None and self._stops.found:
             if self._stops.last is None:
                 return replace(self._prompt_end, place=place)

@@ -65,36 +65,22 @@ class Sampling:
             raise ValueError("top_p 0: must be above 0, at most 1")
 
 
-class Generator:
-    """A counter-based source of uniform numbers: SplitMix64 (Steele, Lea and Flood 2014) at `place` of `key`.
+def uniforms(keys: Sequence[int] | int, places: Sequence[int] | int, count: int) -> NDArray[np.float64]:
+    """The numbers `place`, `place + 1`, ... of each key's stream `[B, count]`, in [0, 1) with 52 random bits.
 
-    Its whole state is two integers, so a checkpoint keeps it, and number n is the same however it was reached.
+    SplitMix64 (Steele, Lea and Flood 2014) as a counter-based generator: a checkpoint keeps its two integers, and
+    number n is the same however it was reached.
     """
-
-    __slots__ = ("_block", "_first", "key", "place")
-
-    def __init__(self, key: int, place: int = 0) -> None:
-        self.key, self.place = key, place
-        self._block: list[float] = []
-        self._first = place
-
-    def draw(self) -> float:
-        """The next number of [0, 1), with 52 random bits; moves on by one place."""
-        index = self.place - self._first
-        if index >= len(self._block):
-            self._block, self._first, index = uniforms(self.key, self.place, 256).tolist(), self.place, 0
-        self.place += 1
-        return self._block[index]
-
-
-def uniforms(key: int, place: int, count: int) -> NDArray[np.float64]:
-    """The numbers `place`, `place + 1`, ... of a key's stream."""
-    counters = np.arange(1, count + 1, dtype=np.uint64) + np.uint64(place & _MASK)
-    x = np.uint64(key & _MASK) + counters * np.uint64(0x9E3779B97F4A7C15)
+    counters = _as_uint64(places)[..., None] + np.arange(1, count + 1, dtype=np.uint64)
+    x: NDArray[np.uint64] = np.multiply(counters, 0x9E3779B97F4A7C15, dtype=np.uint64) + _as_uint64(keys)[..., None]
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     # 52 bits and not 53: then u times a total is below the total, also after rounding
     return np.asarray(((x ^ (x >> np.uint64(31))) >> np.uint64(12)) * (1.0 / (1 << 52)))
+
+
+def _as_uint64(numbers: Sequence[int] | int) -> NDArray[np.uint64]:
+    return np.array(numbers & _MASK if isinstance(numbers, int) else [number & _MASK for number in numbers], np.uint64)
 
 
 _MASK = (1 << 64) - 1
@@ -115,9 +101,11 @@ class Sampler:
         self._any_greedy, self._all_greedy = bool(self._greedy.any()), bool(self._greedy.all())
         self._inverse = np.array([[min(1.0 / s.temperature, 1e30) if s.temperature else 1.0] for s in settings])
         self._filtered = [(row, s) for row, s in enumerate(settings) if s.top_k or s.top_p < 1 or s.min_p]
-        self._penalized = [(row, s) for row, s in enumerate(settings) if s.repetition_penalty > 1]
+        self.penalized = [(row, s) for row, s in enumerate(settings) if s.repetition_penalty > 1]
 
-    def __call__(self, logits: Logits, numbers: Sequence[float], recent: Sequence[Sequence[int]]) -> NDArray[np.intp]:
+    def __call__(
+        self, logits: Logits, numbers: Sequence[float] | NDArray[np.float64], recent: Sequence[Sequence[int]]
+    ) -> NDArray[np.intp]:
         """One id a row: `logits [B, V]`, a uniform number a row, and each row's latest tokens, to `ids [B]`."""
         logits = self._prepare(logits, recent)
         if self._all_greedy:
@@ -137,12 +125,12 @@ class Sampler:
         return np.asarray(weights / np.cumsum(weights, axis=1)[:, -1:])
 
     def _prepare(self, logits: Logits, recent: Sequence[Sequence[int]]) -> Logits:
-        if self._banned is None and not self._penalized:
+        if self._banned is None and not self.penalized:
             return logits
         logits = logits.copy()
         if self._banned is not None and logits.shape[1] > 1:
             logits[:, self._banned] = -np.inf
-        for row, settings in self._penalized:
+        for row, settings in self.penalized:
             seen = list(set(recent[row]))
             values, penalty = logits[row, seen], np.float32(settings.repetition_penalty)
             logits[row, seen] = np.where(values > 0, values / penalty, values * penalty)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"errors", "quiet", "sampling"},
     {"checkpoint", "network", "reply", "scheduler", "vocabulary", "text"},
-    {"conversation", "rows", "steps", "model_dir"},
+    {"conversation", "batch", "rows", "steps", "model_dir"},
     {"engine", "store", "replay"},
     {"train", "adopt", "evaluate", "bench", "bench_serving"},
 ]

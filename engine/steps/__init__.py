@@ -50,5 +50,5 @@ class Step(Protocol):
         ...
 
     def __call__(self, ids: Ids, state: State) -> tuple[Logits, State]:
-        """Feed one token a row. The arrays returned are new; those passed in are not changed."""
+        """Feed one token a row. The arrays returned are new and may be written in; those passed in are not changed."""
         ...

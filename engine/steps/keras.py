@@ -61,7 +61,7 @@ class KerasStep:
     def __call__(self, ids: Ids, state: State) -> tuple[Logits, State]:
         """Feed one token a row: `ids [B]`, `state [B, S]` to `logits [B, V]`, `state [B, S]`."""
         logits, after = self._compiled(ids, state)
-        return np.asarray(logits), np.asarray(after)
+        return np.asarray(logits), np.array(after)  # TensorFlow's own memory is not to be written in
 
     def _step(self, ids: Any, state: Any) -> tuple[Any, Any]:
         inputs = tf.one_hot(ids, self.vocabulary_size) if self._is_one_hot else ids

@@ -8,6 +8,7 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import engine
+from engine.batch import NUMBERS_AHEAD
 from engine.engine import Engine
 from engine.reply import MAX_UNREAD, Reply
 from engine.steps import Ids, Logits, State
@@ -22,24 +24,48 @@ from engine.steps.onnx import OnnxStep
 from engine.vocabulary import Vocabulary
 from tests.networks import LETTERS, tiny_engine, tiny_network
 
+KINDS: list[dict[str, Any]] = [
+    {}, {"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.1}, {"temperature": 0.0}, {"repetition_penalty": 1.5},
+    {"stop": ("zzzz",)},
+]  # fmt: skip
 
-def talks(model: Engine, count: int, length: int) -> list[engine.Conversation]:
-    kinds: list[dict[str, Any]] = [
-        {}, {"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.1}, {"temperature": 0.0}, {"repetition_penalty": 1.5},
-        {"stop": ("zzzz",)},
-    ]  # fmt: skip
+
+def talks(model: Engine, count: int, length: int, kinds: Sequence[dict[str, Any]] = KINDS) -> list[engine.Conversation]:
     return [
         model.conversation(sampling=engine.Sampling(seed=seed, length=length + seed % 5, **kinds[seed % len(kinds)]))
         for seed in range(count)
     ]
 
 
-def test_one_seed_gives_one_text_alone_and_with_63_neighbours(tiny: Engine) -> None:
+@pytest.mark.parametrize("kinds", [KINDS, KINDS[:-1]], ids=["with stop strings", "without"])
+def test_one_seed_gives_one_text_alone_and_with_63_neighbours(tiny: Engine, kinds: list[dict[str, Any]]) -> None:
     prompts = ["abc"[: 1 + n % 3] * (1 + n % 7) for n in range(64)]
-    together = [talk.say(prompt) for talk, prompt in zip(talks(tiny, 64, 60), prompts, strict=True)]
+    together = [talk.say(prompt) for talk, prompt in zip(talks(tiny, 64, 90, kinds), prompts, strict=True)]
     batched = [reply.text for reply in together]
-    alone = [talk.say(prompt).text for talk, prompt in zip(talks(tiny, 64, 60), prompts, strict=True)]
+    alone = [talk.say(prompt).text for talk, prompt in zip(talks(tiny, 64, 90, kinds), prompts, strict=True)]
     assert batched == alone
+
+
+def test_a_long_prompt_is_fed_faster_than_others_write_and_stalls_none() -> None:
+    rows_of_steps: list[int] = []
+
+    class Recording(OnnxStep):
+        def __call__(self, ids: Ids, state: State) -> tuple[Logits, State]:
+            rows_of_steps.append(len(ids))
+            return super().__call__(ids, state)
+
+    prompt = "the quick brown fox " * 200
+    with Engine("tiny", Recording(tiny_network()), Vocabulary(tuple(LETTERS)), "onnx", 64) as model:
+        written = [talk.say("ab", length=10**9) for talk in talks(model, 40, 0)]
+        reader = iter(model.conversation(sampling=engine.Sampling(seed=5)).say(prompt, length=40))
+        text = next(reader)
+        for reply in written:
+            reply.stop()
+        text += "".join(reader)
+        assert rows_of_steps.count(41) < len(prompt)  # some of it was fed without the others,
+        assert rows_of_steps.count(1) < 100 * rows_of_steps.count(41)  # who got their steps nevertheless
+        assert min(len(reply.text) for reply in written) >= 40
+        assert text == model.conversation(sampling=engine.Sampling(seed=5)).say(prompt, length=40).text
 
 
 def test_more_conversations_than_places_all_get_their_text() -> None:
@@ -196,7 +222,7 @@ def test_a_reply_waits_for_a_reader_that_is_far_behind() -> None:
         next(pieces)
         time.sleep(0.2)
         endless.stop()
-        assert len("".join(pieces)) <= MAX_UNREAD
+        assert len("".join(pieces)) <= MAX_UNREAD + NUMBERS_AHEAD <= 512
         impatient = talks(model, 1, 5000)[0].say("ab")
         pieces = iter(impatient)
         next(pieces)

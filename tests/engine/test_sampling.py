@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from engine.sampling import Generator, Sampler, Sampling, derive_key, surprisal_nats, uniforms
+from engine.sampling import Sampler, Sampling, derive_key, surprisal_nats, uniforms
 
 LOGITS = np.log(np.array([[0.5, 0.25, 0.125, 0.0625, 0.0625]], np.float32))
 NOTHING: list[list[int]] = [[]]
@@ -84,13 +84,15 @@ def test_what_is_drawn_has_a_probability(s: Sampling, logits: Any, number: float
     assert sampler.probabilities(logits[None], [[2]])[0, int(sampler(logits[None], [number], [[2]])[0])] > 0
 
 
-@given(st.integers(0, 2**64 - 1), st.integers(0, 10**6), st.integers(1, 600))
-def test_a_number_is_the_same_however_its_place_was_reached(key: int, place: int, count: int) -> None:
-    walked = Generator(key, place)
-    numbers = [walked.draw() for _ in range(count)]
-    assert walked.place == place + count
-    assert Generator(key, place + count - 1).draw() == numbers[-1]
-    assert all(0 <= number < 1 for number in numbers)
+@given(st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**65)), min_size=1), st.integers(1, 100))
+def test_a_number_is_the_same_however_its_place_was_reached(streams: list[tuple[int, int]], count: int) -> None:
+    keys, places = zip(*streams, strict=True)
+    numbers = uniforms(keys, places, count)
+    assert numbers.shape == (len(streams), count)
+    assert ((numbers >= 0) & (numbers < 1)).all()
+    later = uniforms(keys, [place + count - 1 for place in places], 1)
+    assert (later[:, 0] == numbers[:, -1]).all()
+    assert (uniforms(keys[0], places[0], count) == numbers[0]).all()
 
 
 def test_splitmix64_gives_the_published_numbers() -> None:

@@ -1,0 +1,164 @@
+"""The running rows as arrays: steps them together, draws for those that write, feeds the others faster.
+
+What is drawn is handed to the rows some milliseconds' worth at a time, for a person reads no faster and the network's
+weights have pushed Python out of the processor's caches after each step. What changes the rows, or asks where they
+are, has it handed over first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.rows import ReplyRow, Row
+from engine.sampling import PENALTY_WINDOW, Sampler, uniforms
+from engine.steps import Ids, Logits, State, Step
+
+HAND_OVER_SECONDS = 0.004  # readers are woken at most this often, and then get all there is: waking costs a switch
+FEEDING_SHARE = 0.5  # of a step's time, spent after it on those rows alone that are still fed
+NUMBERS_AHEAD = 32  # random numbers made at once for each row, and the most tokens handed over at once
+
+
+class Batch:
+    """The rows of the next step, in its order, and their states `[B, S]`."""
+
+    def __init__(self, program: Step, banned: int | None) -> None:
+        self.rows: list[Row] = []
+        self.states: State = np.zeros((0, program.state_size), np.float32)  # before `ids` are fed
+        self._ids: Ids = np.zeros(0, np.int32)  # the tokens to feed next
+        self._program, self._banned = program, banned
+        self._drawing: Drawing | None = None  # None when other rows draw than before
+        self._handed_over = 0.0
+
+    def join(self, rows: Sequence[Row]) -> None:
+        """Put rows behind the others."""
+        self._change([*self.rows, *rows], np.concatenate([self.states, np.stack([row.state for row in rows])]))
+
+    def keep(self, places: list[int]) -> None:
+        """Keep the rows at these places only, in this order."""
+        self._change([self.rows[place] for place in places], self.states[places])
+
+    def _change(self, rows: list[Row], states: State) -> None:
+        self.hand_over()
+        self.rows, self.states, self._drawing = rows, states, None
+        self._ids = np.array([row.next for row in rows], np.int32)
+
+    def step(self) -> list[int]:
+        """Feed each row a token, and the rows that do not draw yet some more; returns the places of finished rows."""
+        began = time.monotonic()
+        logits, self.states = self._program(self._ids, self.states)
+        if self._drawing is None:
+            self._drawing = Drawing(self.rows, self._banned)
+        drawing = self._drawing
+        finished = self._draw(drawing, logits) if drawing.places else []
+        if drawing.others:
+            others, last = self._observe(drawing.others, logits[drawing.others])
+            finished += last
+            if drawing.places:
+                finished += self._feed(others, began)
+        return finished
+
+    def hand_over(self) -> list[int]:
+        """Give the rows what they drew, and wake their readers; returns the places of finished rows."""
+        if self._drawing is None:
+            return []
+        self._handed_over = time.monotonic()
+        finished = self._give(self._drawing)
+        for row in self._drawing.rows:
+            row.announce()
+        return finished
+
+    def _draw(self, drawing: Drawing, logits: Logits) -> list[int]:
+        if drawing.others:
+            tokens = drawing.draw(logits[drawing.places])
+            self._ids[drawing.places] = tokens
+        else:
+            self._ids = tokens = drawing.draw(logits)
+        if drawing.is_fresh or time.monotonic() - self._handed_over >= HAND_OVER_SECONDS:
+            return self.hand_over()
+        return self._give(drawing) if drawing.is_due else []
+
+    def _give(self, drawing: Drawing) -> list[int]:
+        return [
+            place
+            for place, row, tokens in zip(drawing.places, drawing.rows, drawing.take_drawn(), strict=True)
+            if row.take(tokens, self.states[place])
+        ]
+
+    def _feed(self, places: list[int], began: float) -> list[int]:
+        """Feed some rows on without the others, for a share of the time since `began`."""
+        now, finished = time.monotonic(), list[int]()
+        deadline = now + FEEDING_SHARE * (now - began)
+        while places and now < deadline:
+            logits, self.states[places] = self._program(self._ids[places], self.states[places])
+            places, last = self._observe(places, logits)
+            finished += last
+            now = time.monotonic()
+        return finished
+
+    def _observe(self, places: list[int], logits: Logits) -> tuple[list[int], list[int]]:
+        """Tell rows what came of their step, `logits [len(places), V]`; returns who goes on, and who is done."""
+        going_on, finished = [], []
+        for place, row_logits in zip(places, logits, strict=True):
+            row = self.rows[place]
+            if row.observe(row_logits, self.states[place]):
+                finished.append(place)
+                continue
+            self._ids[place] = row.next
+            if not row.draws:
+                going_on.append(place)
+            elif self._drawing is not None:
+                self.hand_over()
+                self._drawing = None
+        return going_on, finished
+
+
+class Drawing:
+    """The rows that draw, while they stay the same: their settings and numbers as arrays, and what they drew."""
+
+    def __init__(self, rows: Sequence[Row], banned: int | None) -> None:
+        self.places = [place for place, row in enumerate(rows) if row.draws]
+        self.others = [place for place, row in enumerate(rows) if not row.draws]
+        self.rows = cast(list[ReplyRow], [rows[place] for place in self.places])
+        self.left = min((row.left for row in self.rows), default=0)  # tokens until the first of them is done
+        self.may_stop = any(row.sampling.stop for row in self.rows)  # at any token
+        self.is_fresh = any(row.is_fresh for row in self.rows)  # somebody has seen nothing yet
+        self._sampler = Sampler([row.sampling for row in self.rows], banned)
+        self._recent = [
+            deque(row.recent if row.sampling.repetition_penalty > 1 else (), PENALTY_WINDOW) for row in self.rows
+        ]
+        self._keys = [row.key for row in self.rows]
+        self._places = [row.place for row in self.rows]
+        self._count = 0
+        self._numbers = np.zeros((0, 0))
+        self._drawn: list[Ids] = []
+
+    def draw(self, logits: Logits) -> Ids:
+        """A token a row, from `logits [B, V]`."""
+        number = self._count % NUMBERS_AHEAD
+        if number == 0:
+            places = [place + self._count for place in self._places]
+            self._numbers = np.ascontiguousarray(uniforms(self._keys, places, NUMBERS_AHEAD).T)
+        tokens = self._sampler(logits, self._numbers[number], self._recent).astype(np.int32)
+        for row, _ in self._sampler.penalized:
+            self._recent[row].append(int(tokens[row]))
+        self._drawn.append(tokens)
+        self._count += 1
+        self.left -= 1
+        return tokens
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the rows have to be told at once: one of them is or may be done, or the numbers made are used up."""
+        return self.left <= 0 or self.may_stop or self._count % NUMBERS_AHEAD == 0
+
+    def take_drawn(self) -> list[list[int]]:
+        """What each row drew since the last time."""
+        drawn, self._drawn, self.is_fresh = self._drawn, [], False
+        tokens: NDArray[np.int32] = np.array(drawn, np.int32).reshape(len(drawn), len(self.rows))
+        return cast(list[list[int]], tokens.T.tolist())
