@@ -1,11 +1,12 @@
 # make repl    write with the bundled model           make test    everything that CI checks
-# make bench   speed, side by side on this machine     make clean   remove what make has made
+# make bench   speed, side by side on this machine     make soak    the tests that take minutes
+# make clean   remove what make has made
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: repl test lint bench clean python
+.PHONY: repl test soak lint bench clean python
 .DEFAULT_GOAL := repl
 
 repl: .venv/repl-installed
@@ -18,6 +19,9 @@ lint: .venv/test-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+soak: .venv/test-installed
+	$(BIN)/python -m pytest -m slow
 
 bench: .venv/test-installed
 	$(BIN)/python -m engine.bench

@@ -19,7 +19,7 @@ from engine.rows import ReplyRow, Row
 from engine.sampling import PENALTY_WINDOW, Sampler, uniforms
 from engine.steps import Ids, Logits, State, Step
 
-HAND_OVER_SECONDS = 0.004  # readers are woken at most this often, and then get all there is: waking costs a switch
+ANNOUNCE_SECONDS, ANNOUNCE_SECONDS_A_ROW = 0.004, 0.0004  # readers are woken this often: waking costs a switch
 FEEDING_SHARE = 0.5  # of a step's time, spent after it on those rows alone that are still fed
 NUMBERS_AHEAD = 32  # random numbers made at once for each row, and the most tokens handed over at once
 
@@ -33,7 +33,7 @@ class Batch:
         self._ids: Ids = np.zeros(0, np.int32)  # the tokens to feed next
         self._program, self._banned = program, banned
         self._drawing: Drawing | None = None  # None when other rows draw than before
-        self._handed_over = 0.0
+        self._announced = 0.0
 
     def join(self, rows: Sequence[Row]) -> None:
         """Put rows behind the others."""
@@ -64,14 +64,15 @@ class Batch:
         return finished
 
     def hand_over(self) -> list[int]:
-        """Give the rows what they drew, and wake their readers; returns the places of finished rows."""
-        if self._drawing is None:
+        """Give the rows what they drew; returns the places of finished rows."""
+        drawing = self._drawing
+        if drawing is None:
             return []
-        self._handed_over = time.monotonic()
-        finished = self._give(self._drawing)
-        for row in self._drawing.rows:
-            row.announce()
-        return finished
+        return [
+            place
+            for place, row, tokens in zip(drawing.places, drawing.rows, drawing.take_drawn(), strict=True)
+            if row.take(tokens, self.states[place])
+        ]
 
     def _draw(self, drawing: Drawing, logits: Logits) -> list[int]:
         if drawing.others:
@@ -79,16 +80,15 @@ class Batch:
             self._ids[drawing.places] = tokens
         else:
             self._ids = tokens = drawing.draw(logits)
-        if drawing.is_fresh or time.monotonic() - self._handed_over >= HAND_OVER_SECONDS:
-            return self.hand_over()
-        return self._give(drawing) if drawing.is_due else []
-
-    def _give(self, drawing: Drawing) -> list[int]:
-        return [
-            place
-            for place, row, tokens in zip(drawing.places, drawing.rows, drawing.take_drawn(), strict=True)
-            if row.take(tokens, self.states[place])
-        ]
+        now = time.monotonic()
+        is_time = now - self._announced >= ANNOUNCE_SECONDS + ANNOUNCE_SECONDS_A_ROW * len(self.rows)
+        fresh = drawing.take_fresh()
+        finished = self.hand_over() if is_time or fresh or drawing.is_due else []
+        if is_time:
+            self._announced = now
+        for row in drawing.rows if is_time else fresh:
+            row.announce()
+        return finished
 
     def _feed(self, places: list[int], began: float) -> list[int]:
         """Feed some rows on without the others, for a share of the time since `began`."""
@@ -127,7 +127,7 @@ class Drawing:
         self.rows = cast(list[ReplyRow], [rows[place] for place in self.places])
         self.left = min((row.left for row in self.rows), default=0)  # tokens until the first of them is done
         self.may_stop = any(row.sampling.stop for row in self.rows)  # at any token
-        self.is_fresh = any(row.is_fresh for row in self.rows)  # somebody has seen nothing yet
+        self._fresh = [row for row in self.rows if row.is_fresh]
         self._sampler = Sampler([row.sampling for row in self.rows], banned)
         self._recent = [
             deque(row.recent if row.sampling.repetition_penalty > 1 else (), PENALTY_WINDOW) for row in self.rows
@@ -157,8 +157,13 @@ class Drawing:
         """Whether the rows have to be told at once: one of them is or may be done, or the numbers made are used up."""
         return self.left <= 0 or self.may_stop or self._count % NUMBERS_AHEAD == 0
 
+    def take_fresh(self) -> list[ReplyRow]:
+        """The rows that wrote their first token just now."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
     def take_drawn(self) -> list[list[int]]:
         """What each row drew since the last time."""
-        drawn, self._drawn, self.is_fresh = self._drawn, [], False
+        drawn, self._drawn = self._drawn, []
         tokens: NDArray[np.int32] = np.array(drawn, np.int32).reshape(len(drawn), len(self.rows))
         return cast(list[list[int]], tokens.T.tolist())

@@ -24,9 +24,9 @@ import numpy as np
 
 import engine
 from engine import bench_serving, model_dir
-from engine.network import read_network
+from engine.network import Network, read_network
 from engine.quiet import import_tensorflow
-from engine.steps.onnx import OnnxStep
+from engine.steps.onnx import OnnxStep, thread_count
 
 ROWS, ROUNDS, STEPS_COMPARED, STARTS = 64, 7, 1000, 7
 PROMPT = "ROMEO:"
@@ -91,7 +91,8 @@ def measure(files: model_dir.ModelFiles, show: Callable[[str], None]) -> dict[st
     import keras
 
     with engine.load(files.network) as loaded, engine.load(files.network, precision="int8") as small:
-        step = OnnxStep(read_network(files.network))
+        network = read_network(files.network)
+        step, small_step = OnnxStep(network), OnnxStep(network, precision="int8")
         stateful = keras.models.load_model(files.network, compile=False)
         ways: dict[str, Callable[[], float]] = {
             "tutorial": TutorialWay(stateful, loaded.vocabulary).rate,
@@ -100,6 +101,7 @@ def measure(files: model_dir.ModelFiles, show: Callable[[str], None]) -> dict[st
             f"onnx_step_{ROWS}": lambda: bare_rate(step, ROWS),
             f"engine_{ROWS}": lambda: engine_rate(loaded, ROWS, 60),
             "engine_1_int8": lambda: engine_rate(small, 1, 1500),
+            f"onnx_step_{ROWS}_int8": lambda: bare_rate(small_step, ROWS),
             f"engine_{ROWS}_int8": lambda: engine_rate(small, ROWS, 60),
         }
         rates: dict[str, list[float]] = {name: [] for name in ways}
@@ -116,12 +118,13 @@ def measure(files: model_dir.ModelFiles, show: Callable[[str], None]) -> dict[st
         for name, other in (
             ("engine_1", "tutorial"), ("engine_1_int8", "tutorial"), ("engine_1", "onnx_step"),
             (f"engine_{ROWS}", "engine_1"), (f"engine_{ROWS}_int8", "engine_1"),
-            (f"engine_{ROWS}", f"onnx_step_{ROWS}"),
+            (f"engine_{ROWS}", f"onnx_step_{ROWS}"), (f"engine_{ROWS}_int8", f"onnx_step_{ROWS}_int8"),
         ):  # fmt: skip
             ratios = [one / two for one, two in zip(rates[name], rates[other], strict=True)]
             figures[f"{name}_to_{other}"] = statistics.median(ratios)
         figures["logit_difference"] = logit_difference(step, stateful, loaded.vocabulary)
         figures["same_alone_and_batched"] = same_alone_and_batched(loaded)
+        figures["threads"] = thread_rates(network, show)
         figures["serving"] = bench_serving.measure(loaded)
     show(
         f"  engine alone: {figures['engine_1_to_tutorial']:.1f} x the tutorial's way "
@@ -129,7 +132,8 @@ def measure(files: model_dir.ModelFiles, show: Callable[[str], None]) -> dict[st
         f"{figures['engine_1_to_onnx_step']:.2f} of the bare step; {ROWS} together: "
         f"{figures[f'engine_{ROWS}_to_engine_1']:.1f} x one "
         f"(int8 {figures[f'engine_{ROWS}_int8_to_engine_1']:.1f} x), "
-        f"{figures[f'engine_{ROWS}_to_onnx_step_{ROWS}']:.2f} of the bare step"
+        f"{figures[f'engine_{ROWS}_to_onnx_step_{ROWS}']:.2f} of the bare step "
+        f"(int8 {figures[f'engine_{ROWS}_int8_to_onnx_step_{ROWS}_int8']:.2f})"
     )
     show(
         f"  logits against Keras over {STEPS_COMPARED:,} steps: at most {figures['logit_difference']:.1e} apart; "
@@ -193,6 +197,33 @@ def bare_rate(step: OnnxStep, rows: int) -> float:
     for _ in range(count):
         _, state = step(ids, state)
     return rows * count / (time.perf_counter() - started)
+
+
+def thread_rates(network: Network, show: Callable[[str], None]) -> dict[str, dict[str, float]]:
+    """The bare step's rates with one thread and with those chosen, alone and beside a busy process a core."""
+    chosen, rates = thread_count(network), dict[str, dict[str, float]]()
+    for precision in ("float32", "int8"):
+        steps = {threads: OnnxStep(network, precision=precision, threads=threads) for threads in {1, chosen}}
+        for busy in (0, os.cpu_count() or 1):
+            others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+            try:
+                measured: dict[str, list[float]] = {}
+                for _ in range(ROUNDS):
+                    for rows in (1, ROWS):
+                        for threads, step in steps.items():
+                            measured.setdefault(f"{rows} x {threads}", []).append(bare_rate(step, rows))
+            finally:
+                for other in others:
+                    other.kill()
+                    other.wait()
+            name = f"{precision} {'beside other load' if busy else 'alone'}"
+            rates[name] = {what: statistics.median(values) for what, values in measured.items()}
+            parts = ", ".join(
+                f"{rows} row{'s' if rows > 1 else ''} {rates[name][f'{rows} x {chosen}'] / rates[name][f'{rows} x 1']:.2f} x"
+                for rows in (1, ROWS)
+            )
+            show(f"  {chosen} threads against one, {name}: {parts}")
+    return rates
 
 
 def engine_rate(model: engine.Engine, rows: int, length: int) -> float:

@@ -329,6 +329,7 @@ class Engine:
 
     def _park(self, places: list[int]) -> None:
         """Take rows out of the batch whose readers have to catch up."""
+        self._batch.hand_over()
         for place in places:
             row = cast(ReplyRow, self._scheduler.running[place])
             row.park(self._batch.states[place])
@@ -338,9 +339,10 @@ class Engine:
 
     def _suspend(self, places: list[int]) -> None:
         """Put rows back into the queue, to make room for others."""
+        self._batch.hand_over()
         rows = [self._scheduler.running[place] for place in places]
         for row, place in zip(rows, places, strict=True):
-            row.state = self._batch.states[place].copy()
+            row.suspend(self._batch.states[place])
         self._close_gaps(places)
         for row in rows:
             self._scheduler.add(row)

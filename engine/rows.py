@@ -43,6 +43,10 @@ class Row(Protocol):
         """After a step without a draw: `logits [V]`, `state [S]` (views). True when the row is done."""
         ...
 
+    def suspend(self, state: Floats) -> None:
+        """The row leaves the batch for a while, its last state being `state`."""
+        ...
+
     def end(self, state: Floats, reason: FinishReason) -> None:
         """The row leaves the batch, its last state being `state`."""
         ...
@@ -90,10 +94,14 @@ class ReplyRow:
         """The latest tokens, oldest first, as many as the repetition penalty looks at."""
         return (*self._recent, *self._tokens[-PENALTY_WINDOW:])[-PENALTY_WINDOW:]
 
-    def park(self, state: Floats) -> None:
-        """The row leaves the batch for a while."""
+    def suspend(self, state: Floats) -> None:
         self.state = state.copy()
+        self._reply.announce()
+
+    def park(self, state: Floats) -> None:
+        """The row leaves the batch until its reader has caught up."""
         self._reply.is_parked = True
+        self.suspend(state)
 
     def unpark(self) -> None:
         """It comes back."""
@@ -247,6 +255,9 @@ class WatchRow:
         if self._block:
             self._nats.append(surprisal_nats(np.stack(self._block), self._ids[stop - len(self._block) : stop]))
             self._block.clear()
+
+    def suspend(self, state: Floats) -> None:
+        self.state = state.copy()
 
     def end(self, state: Floats, reason: FinishReason) -> None:
         self._done(None)

@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 import platformdirs
 import sqlalchemy as sql
+from numpy.typing import NDArray
 from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.engine import Engine as SqlEngine
 
@@ -47,7 +48,7 @@ _conversations = sql.Table(
     sql.Column("fingerprint", sql.Text, nullable=False),  # of its weights
     sql.Column("sampling", sql.Text, nullable=False),
     sql.Column("present", sql.Integer, nullable=False),
-    sql.Column("forward", sql.Text, nullable=False),
+    sql.Column("forward", sql.Text, nullable=False),  # JSON pairs: from a turn to a child other than its latest
     sql.Column("revision", sql.Integer, nullable=False),
     sqlite_autoincrement=True,  # an id is never given twice, so a stale handle cannot hit another conversation
 )
@@ -60,7 +61,7 @@ _turns = sql.Table(
     sql.Column("kind", sql.Text, nullable=False),
     sql.Column("text", sql.LargeBinary, nullable=False),  # UTF-8: a text may hold what a database's text may not
     sql.Column("tokens", sql.LargeBinary, nullable=False),  # int32, little-endian
-    sql.Column("state", sql.LargeBinary, nullable=False),  # float32, little-endian
+    sql.Column("state", sql.LargeBinary, nullable=False),  # float32, little-endian; nothing at all where all is zero
     sql.Column("pending", sql.LargeBinary, nullable=False),  # int32, little-endian
     sql.Column("generator", sql.Text, nullable=False),  # seed, key and place; they may have 64 bits without a sign
     sql.Column("sampling", sql.Text),
@@ -150,11 +151,10 @@ class Store:
                 raise StoreError(f"there is no conversation {name!r} in {self._shown}")
             selection = _turns.select().where(_turns.c.conversation == found["id"]).order_by(_turns.c.id)
             rows = connection.execute(selection).mappings().all()
-        turns = [_read_turn(row) for row in rows]
+        turns = [_read_turn(row, model.zero_state()) for row in rows]
         if found["fingerprint"] == model.fingerprint:
-            snapshot = Snapshot(
-                _load_sampling(found["sampling"]), tuple(turns), found["present"], dict(json.loads(found["forward"]))
-            )
+            forward = _latest_children(turns) | dict(json.loads(found["forward"]))
+            snapshot = Snapshot(_load_sampling(found["sampling"]), tuple(turns), found["present"], forward)
             conversation = Conversation.restored(model, snapshot)
             conversation.handle = Handle(self.url, found["id"], name, found["revision"], max(turn.id for turn in turns))
             return conversation
@@ -280,11 +280,18 @@ def _errors(url: str) -> Iterator[None]:
 
 def _place(state: Snapshot) -> dict[str, Any]:
     """What changes in a conversation's own row from save to save."""
+    latest = _latest_children(state.turns)
+    elsewhere = sorted(step for step in state.forward.items() if latest[step[0]] != step[1])
     return {
         "sampling": _dump_sampling(state.sampling),
         "present": state.present,
-        "forward": json.dumps(sorted(state.forward.items())),
+        "forward": json.dumps(elsewhere),
     }
+
+
+def _latest_children(turns: Iterable[Turn]) -> dict[int, int]:
+    """The way forward from each turn where nobody went back: to its latest child. `turns` in the order of their ids."""
+    return {turn.parent: turn.id for turn in turns if turn.parent is not None}
 
 
 def _model(runner: Runner) -> dict[str, str]:
@@ -300,7 +307,7 @@ def _turn_row(turn: Turn) -> dict[str, Any]:
         "kind": turn.kind,
         "text": turn.text.encode("utf-8", "surrogatepass"),
         "tokens": np.array(turn.tokens, FULL_INT).tobytes(),
-        "state": point.state.astype(FULL_FLOAT, copy=False).tobytes(),
+        "state": b"" if turn.kind == "start" else point.state.astype(FULL_FLOAT, copy=False).tobytes(),
         "pending": np.array(point.pending, FULL_INT).tobytes(),
         "generator": json.dumps([point.seed, point.key, point.place]),
         "sampling": None if turn.sampling is None else _dump_sampling(turn.sampling),
@@ -309,10 +316,10 @@ def _turn_row(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _read_turn(row: RowMapping) -> Turn:
+def _read_turn(row: RowMapping, zero_state: NDArray[np.float32]) -> Turn:
     seed, key, place = json.loads(row["generator"])
     checkpoint = Checkpoint(
-        np.frombuffer(row["state"], FULL_FLOAT).astype(np.float32),
+        np.frombuffer(row["state"], FULL_FLOAT).astype(np.float32) if row["state"] else zero_state,
         tuple(np.frombuffer(row["pending"], FULL_INT).tolist()),
         seed, key, place,
     )  # fmt: skip

@@ -18,7 +18,7 @@ FLOORS = [
     {"checkpoint", "network", "reply", "scheduler", "vocabulary", "text"},
     {"conversation", "batch", "rows", "steps", "model_dir"},
     {"engine", "store", "replay"},
-    {"train", "adopt", "evaluate", "bench", "bench_serving"},
+    {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},
 ]
 
 

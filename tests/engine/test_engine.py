@@ -353,7 +353,8 @@ def test_closing_while_64_replies_run_hangs_nobody() -> None:
             assert talk.text.startswith("the cat")
 
 
-def test_32_threads_at_random_write_what_one_thread_writes() -> None:
+@pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])
+def test_32_threads_at_random_write_what_one_thread_writes(seconds: float) -> None:
     """Each thread drives a conversation of its own by a random plan; the same plans are then run one by one."""
 
     def drive(model: Engine, plan: random.Random, operations: int) -> str:
@@ -378,15 +379,22 @@ def test_32_threads_at_random_write_what_one_thread_writes() -> None:
                 said.append("".join(talk.say(plan.choice(["", "b", "the cat"]), length=plan.randrange(12))))
         return "".join(said)
 
-    seeds, results = range(32), dict[int, str]()
-    with tiny_engine(max_batch=8) as model:
-        threads = [
-            threading.Thread(target=lambda seed=seed: results.update({seed: drive(model, random.Random(seed), 60)}))
-            for seed in seeds
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(120)
-        assert sorted(results) == list(seeds)
-        assert all(drive(model, random.Random(seed), 60) == results[seed] for seed in seeds)
+    def drive_together(seeds: range) -> None:
+        results: dict[int, str] = {}
+        with tiny_engine(max_batch=8) as model:
+            threads = [
+                threading.Thread(target=lambda seed=seed: results.update({seed: drive(model, random.Random(seed), 60)}))
+                for seed in seeds
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(120)
+            assert sorted(results) == list(seeds)
+            assert all(drive(model, random.Random(seed), 60) == results[seed] for seed in seeds)
+
+    drive_together(range(32))
+    ends, first = time.monotonic() + seconds, 32
+    while time.monotonic() < ends:
+        drive_together(range(first, first + 32))
+        first += 32

@@ -245,12 +245,12 @@ def writer(url: str, name: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
 
 
-@pytest.mark.parametrize("attempt", range(3))
-def test_kill_9_loses_no_turn_whose_save_returned(url: str, tiny: Engine, attempt: int) -> None:
+@pytest.mark.parametrize("saves", [10, 17, 24, pytest.param(3000, marks=pytest.mark.slow)])
+def test_kill_9_loses_no_turn_whose_save_returned(url: str, tiny: Engine, saves: int) -> None:
     with writer(url, "a") as process:
         assert process.stdout is not None
-        saved = [process.stdout.readline() for _ in range(10 + 7 * attempt)][-1]
-        time.sleep(0.003 * attempt)
+        saved = [process.stdout.readline() for _ in range(saves)][-1]
+        time.sleep(0.0005 * (saves % 10))
         process.send_signal(signal.SIGKILL)
         saved = ([saved, *process.stdout.read().splitlines()])[-1]
     with engine.Store(url) as store:
