@@ -218,11 +218,8 @@ def thread_rates(network: Network, show: Callable[[str], None]) -> dict[str, dic
                     other.wait()
             name = f"{precision} {'beside other load' if busy else 'alone'}"
             rates[name] = {what: statistics.median(values) for what, values in measured.items()}
-            parts = ", ".join(
-                f"{rows} row{'s' if rows > 1 else ''} {rates[name][f'{rows} x {chosen}'] / rates[name][f'{rows} x 1']:.2f} x"
-                for rows in (1, ROWS)
-            )
-            show(f"  {chosen} threads against one, {name}: {parts}")
+            one, all_rows = (rates[name][f"{rows} x {chosen}"] / rates[name][f"{rows} x 1"] for rows in (1, ROWS))
+            show(f"  {chosen} threads against one, {name}: {one:.2f} x with a row, {all_rows:.2f} x with {ROWS}")
     return rates
 
 
