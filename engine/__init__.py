@@ -11,8 +11,9 @@ for piece in talk.say("ROMEO:", length=200):
 from typing import TYPE_CHECKING, Any
 
 from engine.conversation import Conversation, Turn
-from engine.engine import Engine, Info, Score, load
+from engine.engine import Activity, Engine, Info, Score, load
 from engine.errors import EngineBusy, EngineClosed, EngineError, ModelLoadError, StoreError, TrainingError
+from engine.outline import first_words, last_words, outline
 from engine.replay import replay
 from engine.reply import Reply
 from engine.sampling import Sampling
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from engine.store import Store
 
 __all__ = [
+    "Activity",
     "Conversation",
     "Engine",
     "EngineBusy",
@@ -37,7 +39,10 @@ __all__ = [
     "TrainingError",
     "Turn",
     "Vocabulary",
+    "first_words",
+    "last_words",
     "load",
+    "outline",
     "replay",
 ]
 

@@ -34,6 +34,7 @@ class Batch:
         self._program, self._banned = program, banned
         self._drawing: Drawing | None = None  # None when other rows draw than before
         self._announced = 0.0
+        self.written = 0  # tokens, in all
 
     def join(self, rows: Sequence[Row]) -> None:
         """Put rows behind the others."""
@@ -80,6 +81,7 @@ class Batch:
             self._ids[drawing.places] = tokens
         else:
             self._ids = tokens = drawing.draw(logits)
+        self.written += len(drawing.places)
         now = time.monotonic()
         is_time = now - self._announced >= ANNOUNCE_SECONDS + ANNOUNCE_SECONDS_A_ROW * len(self.rows)
         fresh = drawing.take_fresh()

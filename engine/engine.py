@@ -60,6 +60,15 @@ class Info:
     precision: str
 
 
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What an engine does at a moment: replies that run and that wait, and the tokens it has written in all."""
+
+    running: int
+    waiting: int
+    tokens: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
     """How surprising a text is. The first token, before which nothing stands, counts as one of V equals.
@@ -162,6 +171,12 @@ class Engine:
         total, characters = float(nats.sum()), len(self.vocabulary.decode(ids))
         bits = total / math.log(2)
         return Score(total, bits, characters, bits / characters, _exp(total / len(ids)), ids, nats / math.log(2))
+
+    def activity(self) -> Activity:
+        """What goes on now; a rate is the difference of two looks."""
+        running = len(self._batch.rows)
+        waiting = max(0, len(self._scheduler) + self._inbox.qsize() - running)
+        return Activity(running, waiting, self._batch.written)
 
     def close(self) -> None:
         """End running replies with what they have ("cancelled") and stop the thread. May be called twice."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from engine.conversation import Conversation, Runner, Snapshot, Turn
 from engine.errors import StoreError
 from engine.sampling import Sampling
 
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS = 10  # how long a save waits for another process to finish its own
 FULL_INT, FULL_FLOAT = np.dtype("<i4"), np.dtype("<f4")
 
@@ -68,7 +68,25 @@ _turns = sql.Table(
     sql.Column("finish_reason", sql.Text),
     sql.Column("drawn", sql.Integer, nullable=False),
 )
-MIGRATIONS: list[Callable[[Connection], None]] = [_tables.create_all]  # from each version to the next
+_notes = sql.Table(
+    "notes",
+    _tables,
+    sql.Column("topic", sql.Text, primary_key=True),
+    sql.Column("key", sql.Text, primary_key=True),
+    sql.Column("value", sql.Text, nullable=False),  # JSON
+)
+
+
+def _create_conversations(connection: Connection) -> None:
+    _tables.create_all(connection, tables=[_meta, _conversations, _turns])
+
+
+def _create_notes(connection: Connection) -> None:
+    _tables.create_all(connection, tables=[_notes])
+
+
+MIGRATIONS: list[Callable[[Connection], None]] = [_create_conversations, _create_notes]  # from each version to the next
+Notes = Mapping[tuple[str, str], Any]
 
 
 @dataclass(slots=True)
@@ -110,9 +128,10 @@ class Store:
             self.close()
             raise
 
-    def save(self, conversation: Conversation, name: str) -> None:
+    def save(self, conversation: Conversation, name: str, *, notes: Notes | None = None) -> None:
         """Write what is new of a conversation under a name, which it must have had before or nobody may have.
 
+        With `notes`, writes those in the same transaction.
         Raises `StoreError` if the name is taken, or if the conversation was changed elsewhere.
         """
         state = conversation.snapshot()
@@ -128,6 +147,7 @@ class Store:
                 rows = [{"conversation": handle.id, **_turn_row(turn)} for turn in new]
                 connection.execute(_turns.insert(), rows)
                 handle = dataclasses.replace(handle, last_turn=max(turn.id for turn in new))
+            _write_notes(connection, notes or {})
         conversation.handle = handle
 
     def save_copies(self, conversation: Conversation, names: Iterable[str]) -> None:
@@ -167,6 +187,33 @@ class Store:
         for text in _branch_texts(turns, found["present"]):
             conversation.say(text, length=0).result()
         return conversation
+
+    def is_current(self, conversation: Conversation) -> bool:
+        """Whether a conversation is still as this store has it: neither changed elsewhere nor deleted."""
+        handle = conversation.handle
+        if not isinstance(handle, Handle) or handle.url != self.url:
+            return False
+        with self._transaction(self._database) as connection:
+            selection = sql.select(_conversations.c.revision).where(_conversations.c.id == handle.id)
+            return connection.execute(selection).scalar() == handle.revision
+
+    def write_notes(self, notes: Notes) -> None:
+        """Keep small things beside the conversations: JSON values by topic and key, None deletes. One transaction."""
+        with self._transaction(self._writing) as connection:
+            _write_notes(connection, notes)
+
+    def note(self, topic: str, key: str) -> Any:
+        """A value that was kept, or None."""
+        with self._transaction(self._database) as connection:
+            selection = sql.select(_notes.c.value).where(_notes.c.topic == topic, _notes.c.key == key)
+            found = connection.execute(selection).scalar()
+        return None if found is None else json.loads(found)
+
+    def notes(self, topic: str) -> dict[str, Any]:
+        """All values of a topic, by key."""
+        with self._transaction(self._database) as connection:
+            rows = connection.execute(sql.select(_notes.c.key, _notes.c.value).where(_notes.c.topic == topic)).all()
+        return {key: json.loads(value) for key, value in rows}
 
     def names(self) -> list[str]:
         """All names, in order."""
@@ -231,6 +278,13 @@ class Store:
                 "one under another name"
             )
         return dataclasses.replace(handle, revision=handle.revision + 1)
+
+
+def _write_notes(connection: Connection, notes: Notes) -> None:
+    for (topic, key), value in notes.items():
+        connection.execute(_notes.delete().where(_notes.c.topic == topic, _notes.c.key == key))
+        if value is not None:
+            connection.execute(_notes.insert().values(topic=topic, key=key, value=json.dumps(value)))
 
 
 def default_url() -> str:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import engine
+from engine import first_words, last_words
 from repl.arguments import SETTINGS
 from repl.oneshot import tell_unseen
-from repl.tree import draw, first_words, last_words
 
 ESCAPES = {r"\n": "\n", r"\t": "\t", "\\\\": "\\"}  # what may be written in a stop string
 SHOWN_END = 240  # characters of the story that are shown after a jump
@@ -123,7 +123,7 @@ class Session:
         return self._where()
 
     def tree(self, argument: str) -> Answer:
-        lines = draw(self.story.tree, self.story.present, self.columns)
+        lines = engine.outline(self.story.tree, self.story.present, self.columns)
         if len(self._stories) > 1:
             names = ", ".join(f"[{name}]" if name == self.name else name for name in self._stories)
             lines.append(f"stories: {names}")

@@ -11,6 +11,7 @@ import pytest
 from engine.engine import Engine
 from engine.quiet import import_tensorflow
 from tests.networks import LETTERS, tiny_engine
+from tests.postgres import Server, start_postgres
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,3 +51,8 @@ def plain_text(tmp_path: Path) -> Path:
     path = tmp_path / "plain.txt"
     path.write_text("the cat sat on the mat.\nthe dog sat on the log.\n" * 200, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    yield from start_postgres()

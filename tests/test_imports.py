@@ -17,7 +17,7 @@ FLOORS = [
     {"errors", "quiet", "sampling"},
     {"checkpoint", "network", "reply", "scheduler", "vocabulary", "text"},
     {"conversation", "batch", "rows", "steps", "model_dir"},
-    {"engine", "store", "replay"},
+    {"engine", "outline", "store", "replay"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},
 ]
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,49 +22,9 @@ from engine import store as store_module
 from engine.conversation import Conversation
 from engine.engine import Engine
 from tests.networks import tiny_engine
+from tests.postgres import Server
 
 SAMPLING = engine.Sampling(temperature=1.0, seed=2**63 + 5, length=8, stop=("zz", "é"))
-
-
-@dataclass(frozen=True)
-class Server:
-    url: str
-    start_command: list[str]
-    stop_command: list[str]
-
-    def start(self) -> None:
-        subprocess.run(self.start_command, check=True, capture_output=True)
-
-    def stop(self) -> None:
-        subprocess.run(self.stop_command, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
-    """A server of its own on a socket in a folder of its own, without passwords, gone when the tests are."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    initdb = shutil.which("initdb") or (str(found[-1]) if found else "")
-    if not initdb:
-        pytest.skip("PostgreSQL's server is not installed")
-    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:  # short: a socket's path is
-        as_user: list[str] = []
-        if os.geteuid() == 0:  # the server refuses to run as root
-            shutil.chown(folder, "postgres")
-            as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        data = f"{folder}/data"
-        subprocess.run([*as_user, initdb, "-D", data, "-A", "trust", "-U", "writer"], check=True, capture_output=True)
-        options = f"-c listen_addresses= -k {folder} -c fsync=off"
-        control = [*as_user, str(Path(initdb).with_name("pg_ctl")), "-D", data, "-w"]
-        server = Server(
-            f"postgresql+psycopg://writer@/postgres?host={folder}",
-            [*control, "-o", options, "-l", f"{folder}/log", "start"],
-            [*control, "-m", "fast", "stop"],
-        )
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -85,6 +44,53 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def store(url: str) -> Iterator[engine.Store]:
     with engine.Store(url) as made:
         yield made
+
+
+def test_notes_are_written_with_the_turn_or_not_at_all(store: engine.Store, tiny: Engine) -> None:
+    talk, same_name = tiny.conversation(sampling=SAMPLING), tiny.conversation()
+    talk.say("ab")
+    store.save(talk, "a", notes={("channel", "1"): {"ö": [1, 2]}, ("channel", "2"): "x", ("other", "1"): 0})
+    assert store.note("channel", "1") == {"ö": [1, 2]}
+    assert store.notes("channel") == {"1": {"ö": [1, 2]}, "2": "x"}
+    with pytest.raises(engine.StoreError, match="name of another"):
+        store.save(same_name, "a", notes={("channel", "1"): None})
+    store.write_notes({("channel", "2"): None, ("channel", "1"): 3, ("channel", "9"): None})
+    assert store.notes("channel") == {"1": 3}
+    assert (store.note("channel", "2"), store.note("other", "1")) == (None, 0)
+
+
+def test_whether_a_conversation_is_still_as_stored(store: engine.Store, url: str, tiny: Engine) -> None:
+    talk = tiny.conversation(sampling=SAMPLING)
+    assert not store.is_current(talk)
+    store.save(talk, "a")
+    assert store.is_current(talk)
+    with engine.Store(url) as other:
+        copy = other.open(tiny, "a")
+        copy.say("ab").result()
+        other.save(copy, "a")
+        assert other.is_current(copy)
+        assert not store.is_current(talk)
+        other.delete("a")
+        assert not other.is_current(copy)
+
+
+def test_a_store_of_the_first_version_is_migrated(url: str, tiny: Engine) -> None:
+    """As version 1 left it: no notes, the state of zeros written out, the way forward from every turn."""
+    talk = written(tiny)
+    with engine.Store(url) as store:
+        store.save(talk, "a")
+        start, forward = talk.snapshot().turns[0], talk.snapshot().forward
+        with store._writing.begin() as connection:
+            connection.execute(sql.text("DROP TABLE notes"))
+            connection.execute(store_module._meta.update().values(value="1"))
+            zeros = start.checkpoint.state.tobytes()
+            connection.execute(store_module._turns.update().where(store_module._turns.c.id == 0).values(state=zeros))
+            connection.execute(store_module._conversations.update().values(forward=json.dumps(list(forward.items()))))
+    with engine.Store(url) as store:
+        same(store.open(tiny, "a"), talk)
+        store.write_notes({("a", "b"): 1})
+    with engine.Store(url) as store:
+        assert store.note("a", "b") == 1
 
 
 def written(tiny: Engine) -> Conversation:

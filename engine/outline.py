@@ -1,16 +1,16 @@
-"""Draws the turns of a conversation as a tree, in plain text."""
+"""A conversation in a few words: its turns drawn as a tree in plain text, the beginning or the end of a story."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 
-from engine import Turn
+from engine.conversation import Turn
 
 HERE = "  <- here"
 
 
-def draw(turns: Sequence[Turn], present: int, columns: int) -> list[str]:
+def outline(turns: Sequence[Turn], present: int, columns: int) -> list[str]:
     """A line a turn: its id, ">" before a prompt, its first words. Only branches are indented."""
     children: dict[int, list[Turn]] = defaultdict(list)
     for turn in turns:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from engine import Sampling, Turn
 from engine.engine import Engine
-from repl.tree import draw, first_words, last_words
+from engine.outline import first_words, last_words, outline
 
 
 def test_only_branches_are_indented(tiny: Engine) -> None:
@@ -14,7 +14,7 @@ def test_only_branches_are_indented(tiny: Engine) -> None:
     talk.goto(4)
     talk.retry()
     shown = [turn.text for turn in talk.tree]
-    assert draw(talk.tree, talk.present, 80) == [
+    assert outline(talk.tree, talk.present, 80) == [
         "0 (start)",
         "1 > one",
         f"2 {first_words(shown[1], 70)}",
@@ -31,17 +31,17 @@ def test_no_line_is_wider_than_the_terminal(tiny: Engine) -> None:
     talk.say("a beginning that is rather long for so narrow a terminal")
     talk.retry()
     assert talk.text
-    lines: list[str] = draw(talk.tree, talk.present, 40)
+    lines: list[str] = outline(talk.tree, talk.present, 40)
     assert max(map(len, lines)) <= 40
 
 
 def test_an_empty_story_and_a_very_long_one(tiny: Engine) -> None:
-    assert draw([], 0, 80) == ["0 (start)  <- here"]
+    assert outline([], 0, 80) == ["0 (start)  <- here"]
     one = tiny.conversation(sampling=Sampling(length=0))
     one.say("a")
     turn = one.tree[0]
     chain = [Turn(n, "prompt", "x", (), n - 1, turn.checkpoint) for n in range(1, 5001)]
-    assert len(draw(chain, 5000, 80)) == 5001
+    assert len(outline(chain, 5000, 80)) == 5001
 
 
 def test_words_are_cut_at_the_right_end() -> None:
