@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.conversation import Conversation, Turn
 from engine.engine import Activity, Engine, Info, Score, load
-from engine.errors import EngineBusy, EngineClosed, EngineError, ModelLoadError, StoreError, TrainingError
+from engine.errors import EngineBusy, EngineClosed, EngineError, ModelLoadError, OtherWeights, StoreError, TrainingError
 from engine.outline import first_words, last_words, outline
 from engine.replay import replay
 from engine.reply import Reply
@@ -31,6 +31,7 @@ __all__ = [
     "EngineError",
     "Info",
     "ModelLoadError",
+    "OtherWeights",
     "Reply",
     "Sampling",
     "Score",

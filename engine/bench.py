@@ -99,10 +99,10 @@ def measure(files: model_dir.ModelFiles, show: Callable[[str], None]) -> dict[st
             "onnx_step": lambda: bare_rate(step, 1),
             "engine_1": lambda: engine_rate(loaded, 1, 1500),
             f"onnx_step_{ROWS}": lambda: bare_rate(step, ROWS),
-            f"engine_{ROWS}": lambda: engine_rate(loaded, ROWS, 60),
+            f"engine_{ROWS}": lambda: engine_rate(loaded, ROWS, 240),
             "engine_1_int8": lambda: engine_rate(small, 1, 1500),
             f"onnx_step_{ROWS}_int8": lambda: bare_rate(small_step, ROWS),
-            f"engine_{ROWS}_int8": lambda: engine_rate(small, ROWS, 60),
+            f"engine_{ROWS}_int8": lambda: engine_rate(small, ROWS, 240),
         }
         rates: dict[str, list[float]] = {name: [] for name in ways}
         for way in ways.values():

@@ -41,6 +41,7 @@ from engine.vocabulary import Encoding, Vocabulary
 
 BACKENDS = ("auto", "onnx", "keras")
 MAX_WAITING = 4096
+MAX_HINT_SECONDS = 30.0  # nobody believes more, and the guess is no better than the last seconds
 PRECISIONS = ("float32", "int8")
 
 
@@ -178,6 +179,11 @@ class Engine:
         waiting = max(0, len(self._scheduler) + self._inbox.qsize() - running)
         return Activity(running, waiting, self._batch.written)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it takes requests: it was not closed, and its thread has not failed."""
+        return not self._is_closed and self._failure is None
+
     def close(self) -> None:
         """End running replies with what they have ("cancelled") and stop the thread. May be called twice."""
         self._is_closed = True
@@ -224,7 +230,7 @@ class Engine:
         """Queue a reply. Raises `EngineBusy` if `max_waiting` replies wait already, and `EngineClosed`."""
         waiting = len(self._scheduler) + self._inbox.qsize() - self._scheduler.max_batch
         if waiting >= self.max_waiting:
-            seconds = max(1.0, waiting / self._finish_rate())
+            seconds = min(MAX_HINT_SECONDS, max(1.0, waiting / 4 / self._finish_rate()))  # a quarter has gone then
             raise EngineBusy(f"{waiting:,} replies wait already: try again in about {seconds:.0f} s", seconds)
         reply = Reply(request.unseen, self._wake)
         self._submit(ReplyRow(request, self.vocabulary.tokens, reply))

@@ -7,6 +7,7 @@ Every message is one line that says what is wrong and what to do; the front ends
     ├── EngineBusy        too many replies wait already
     ├── EngineClosed      the engine was closed, or its thread has died
     ├── StoreError        stored conversations cannot be read or written
+    │   └── OtherWeights  another model has written this one
     └── TrainingError     training cannot start or cannot go on
 
 A bad argument is a `ValueError` that names the argument and the value.
@@ -35,6 +36,10 @@ class EngineClosed(EngineError):
 
 class StoreError(EngineError):
     """Stored conversations cannot be read or written."""
+
+
+class OtherWeights(StoreError):
+    """A stored conversation was written with other weights than those loaded: its states mean nothing to them."""
 
 
 class TrainingError(EngineError):

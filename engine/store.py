@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from sqlalchemy.engine import Engine as SqlEngine
 
 from engine.checkpoint import Checkpoint
 from engine.conversation import Conversation, Runner, Snapshot, Turn
-from engine.errors import StoreError
+from engine.errors import OtherWeights, StoreError
 from engine.sampling import Sampling
 
 VERSION = 2
@@ -160,33 +160,39 @@ class Store:
                 handle = self._insert(connection, name, values)
                 connection.execute(_turns.insert(), [{"conversation": handle.id, **row} for row in rows])
 
-    def open(self, model: Runner, name: str, *, feed_again: bool = False) -> Conversation:
+    def open(self, model: Runner, name: str, *, feed_again: bool = False, owner: Hashable = None) -> Conversation:
         """A stored conversation, as it was. With `feed_again`, its present branch read by another model.
 
-        Raises `StoreError` if there is none of that name, or if it was written with other weights.
+        Raises `StoreError` if there is none of that name, and `OtherWeights` if another model has written it.
         """
         with self._transaction(self._database) as connection:
-            found = connection.execute(_conversations.select().where(_conversations.c.name == name)).mappings().first()
-            if found is None:
-                raise StoreError(f"there is no conversation {name!r} in {self._shown}")
+            found = self._find(connection, name)
             selection = _turns.select().where(_turns.c.conversation == found["id"]).order_by(_turns.c.id)
             rows = connection.execute(selection).mappings().all()
         turns = [_read_turn(row, model.zero_state()) for row in rows]
         if found["fingerprint"] == model.fingerprint:
             forward = _latest_children(turns) | dict(json.loads(found["forward"]))
             snapshot = Snapshot(_load_sampling(found["sampling"]), tuple(turns), found["present"], forward)
-            conversation = Conversation.restored(model, snapshot)
+            conversation = Conversation.restored(model, snapshot, owner)
             conversation.handle = Handle(self.url, found["id"], name, found["revision"], max(turn.id for turn in turns))
             return conversation
         if not feed_again:
-            raise StoreError(
+            raise OtherWeights(
                 f"{name!r} was written with other weights (model {found['model']!r}) than those loaded: load that "
                 "model, or open it with feed_again=True to have its text read by this one"
             )
-        conversation = Conversation(model, _load_sampling(found["sampling"]))
-        for text in _branch_texts(turns, found["present"]):
+        conversation = Conversation(model, _load_sampling(found["sampling"]), owner)
+        for _, text in _branch({turn.id: (turn.parent, turn.text) for turn in turns}, found["present"]):
             conversation.say(text, length=0).result()
         return conversation
+
+    def branch(self, name: str) -> list[tuple[int, str]]:
+        """The turns of a stored conversation's present branch, as ids and texts; no model is needed for that."""
+        with self._transaction(self._database) as connection:
+            found = self._find(connection, name)
+            columns = _turns.c.id, _turns.c.parent, _turns.c.text
+            rows = connection.execute(sql.select(*columns).where(_turns.c.conversation == found["id"])).all()
+        return _branch({turn: (parent, _read_text(text)) for turn, parent, text in rows}, found["present"])
 
     def is_current(self, conversation: Conversation) -> bool:
         """Whether a conversation is still as this store has it: neither changed elsewhere nor deleted."""
@@ -244,6 +250,12 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _find(self, connection: Connection, name: str) -> RowMapping:
+        found = connection.execute(_conversations.select().where(_conversations.c.name == name)).mappings().first()
+        if found is None:
+            raise StoreError(f"there is no conversation {name!r} in {self._shown}")
+        return found
 
     @property
     def _shown(self) -> str:
@@ -380,7 +392,7 @@ def _read_turn(row: RowMapping, zero_state: NDArray[np.float32]) -> Turn:
     return Turn(
         row["id"],
         row["kind"],
-        row["text"].decode("utf-8", "surrogatepass"),
+        _read_text(row["text"]),
         tuple(np.frombuffer(row["tokens"], FULL_INT).tolist()),
         row["parent"],
         checkpoint,
@@ -398,10 +410,15 @@ def _load_sampling(text: str) -> Sampling:
     return Sampling(**json.loads(text))
 
 
-def _branch_texts(turns: list[Turn], present: int) -> list[str]:
-    by_id, texts = {turn.id: turn for turn in turns}, []
-    turn = by_id[present]
-    while turn.parent is not None:
-        texts.append(turn.text)
-        turn = by_id[turn.parent]
-    return texts[::-1]
+def _read_text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
+
+
+def _branch(turns: Mapping[int, tuple[int | None, str]], present: int) -> list[tuple[int, str]]:
+    """The way from the start to a turn, as ids and texts, from the parent and text of each turn."""
+    branch, (parent, text) = [], turns[present]
+    while parent is not None:
+        branch.append((present, text))
+        present = parent
+        parent, text = turns[present]
+    return branch[::-1]

@@ -1,0 +1,27 @@
+"""The Discord bot: python -m bot [--config FILE], or textbot."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 done, 1 could not, 2 usage, 130 interrupted."""
+    try:
+        from bot.program import run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in ("discord", "aiohttp", "yarl"):
+            raise
+        print("textbot: needs discord.py: pip install 'textrepl[bot]'", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    try:
+        return run(argv)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""The buttons under a reply. Their ids name the checkpoint, so they work at any time, also after a restart."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Self
+
+import discord
+
+if TYPE_CHECKING:
+    from bot.client import Textbot
+
+Style = discord.ButtonStyle
+BUTTONS = {
+    "stop": ("Stop", Style.danger),
+    "continue": ("Continue", Style.primary),
+    "retry": ("Retry", Style.secondary),
+    "undo": ("Undo", Style.secondary),
+    "fork": ("Fork", Style.secondary),
+}
+
+
+class StoryButton(
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"textbot:(?P<action>stop|continue|retry|undo|fork):(?P<serial>\d{1,9}):(?P<turn>\d{1,9})",
+):
+    """A button that names what it does, the story's serial number in its channel, and the turn to do it at."""
+
+    def __init__(self, action: str, serial: int, turn: int) -> None:
+        label, style = BUTTONS[action]
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"textbot:{action}:{serial}:{turn}"))
+        self.action, self.serial, self.turn = action, serial, turn
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """The button that was pressed."""
+        return cls(match["action"], int(match["serial"]), int(match["turn"]))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Have the bot do it."""
+        bot: Textbot = interaction.client
+        await bot.pressed(interaction, self)
+
+
+def while_writing(serial: int, turn: int) -> discord.ui.View:
+    """The button of a reply that is being written from a turn on."""
+    return _view(StoryButton("stop", serial, turn))
+
+
+def when_written(serial: int, turn: int) -> discord.ui.View:
+    """The buttons of a reply, or of any place in a story."""
+    return _view(*(StoryButton(action, serial, turn) for action in BUTTONS if action != "stop"))
+
+
+def _view(*buttons: StoryButton) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    for button in buttons:
+        view.add_item(button)
+    return view

@@ -1,0 +1,65 @@
+"""A story as Discord messages: escaped, and cut into pages. Plain functions of text.
+
+A page that is full stays as it is when the text grows, so that only the last message of a reply is ever edited.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+
+MAX_PAGE = 1900  # characters of a message, of Discord's 2,000: some are left for a line below the story
+_ANYWHERE = re.compile(r"[\\*_~`|<>\[\]]")
+_LINE_START = re.compile(r"^(\s*)(#|-|\+|\d+(?=[.)]))", re.MULTILINE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff]")
+_BREAKS = ("\n\n", "\n", ". ", "! ", "? ", " ")  # the best first; a page ends behind one
+BLANK = "\u200b"
+
+
+def escape(text: str) -> str:
+    """The text as it is, whatever Markdown, mentions or links it holds: Discord shows it to the letter."""
+    text = _CONTROL.sub(" ", text)
+    text = _ANYWHERE.sub(lambda found: "\\" + found[0], text)
+    text = _LINE_START.sub(_escape_line_start, text)
+    return text.replace("@", "@" + BLANK).replace("://", ":" + BLANK + "//")
+
+
+def _escape_line_start(found: re.Match[str]) -> str:
+    blank, mark = found[1], found[2]
+    return f"{blank}{mark}{BLANK}" if mark[0].isdecimal() else f"{blank}\\{mark}"
+
+
+def pages(text: str, num_bold: int = 0) -> list[str]:
+    """The messages that show a text, the first `num_bold` characters of it in bold; at least one."""
+    made, start = list[str](), 0
+    while start < len(text) or not made:
+        end = _page_end(text, start, num_bold)
+        shown = _render(text[start:end], num_bold - start)
+        made.append(shown if shown.strip(f" \n\t{BLANK}") else BLANK + "\N{HORIZONTAL ELLIPSIS}")
+        start = max(end, start + 1)
+    return made
+
+
+def _page_end(text: str, start: int, num_bold: int) -> int:
+    """Where the page that begins at `start` ends: behind the best break of its second half, if the text is longer."""
+    ends = range(start, min(len(text), start + MAX_PAGE) + 1)
+    fitting = bisect.bisect_right(ends, MAX_PAGE, key=lambda end: len(_render(text[start:end], num_bold - start)))
+    end = start + fitting - 1
+    if end == len(text):
+        return end
+    middle = start + (end - start) // 2
+    for mark in _BREAKS:
+        if (place := text.rfind(mark, middle, end)) >= 0:
+            return place + len(mark)
+    return end
+
+
+def _render(text: str, num_bold: int) -> str:
+    """One page: bold is set around the words only, for Discord wants no blank inside of its marks."""
+    if num_bold <= 0:
+        return escape(text)
+    words = text[:num_bold].strip()
+    if not words:
+        return escape(text)
+    before, _, after = text[:num_bold].partition(words)
+    return f"{before}**{escape(words)}**{after}{escape(text[num_bold:])}"

@@ -1,0 +1,183 @@
+"""What `python -m bot` does with its command line: make a configuration, check everything, or run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+import engine
+from bot import service
+from bot.client import PERMISSIONS, Textbot
+from bot.settings import Settings, SettingsError, example, read
+from bot.watchdog import Watchdog
+
+TOKEN = "DISCORD_TOKEN"
+DEFAULT_CONFIG = Path("textbot.toml")
+CLOSE_SECONDS = 4.0  # for running replies at the end
+_log = logging.getLogger("bot.program")
+
+
+class CannotStart(Exception):
+    """The message says what is wrong and what to do."""
+
+
+def run(argv: Sequence[str] | None) -> int:
+    """0 done, 1 could not, 2 usage, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if arguments.init_config is not None:
+            return _write_example(arguments.init_config)
+        path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+        settings, token = read(path), os.environ.get(TOKEN, "").strip()
+        if not token:
+            raise CannotStart(f"{TOKEN} is not set: take the token from https://discord.com/developers and export it")
+        service.set_up_log(settings.service)
+        with contextlib.ExitStack() as stack:
+            models = _load(settings, stack)
+            store = stack.enter_context(engine.Store(settings.store.url or None))
+            return asyncio.run(_main(settings, path, models, store, token, arguments.check))
+    except (SettingsError, CannotStart, engine.EngineError) as error:
+        return _fail(str(error))
+    except discord.LoginFailure:
+        return _fail(f"Discord refuses the token: take a new one from its developer portal and set {TOKEN} to it")
+    except discord.PrivilegedIntentsRequired:
+        return _fail("Discord refuses the connection's intents, though none is privileged: update discord.py")
+    except (aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound, OSError) as error:
+        return _fail(f"cannot reach Discord ({' '.join(str(error).split())}): is the network up?")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bot",
+        description="A Discord bot that writes stories with its server's members.",
+        epilog=f"The Discord token comes from the environment variable {TOKEN}. docs/discord.md tells all from the "
+        "start. SIGHUP reads the configuration again, SIGTERM ends within five seconds and loses nothing.",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"settings ({DEFAULT_CONFIG} if it is there)")
+    parser.add_argument(
+        "--init-config", type=Path, nargs="?", const=DEFAULT_CONFIG, metavar="FILE",
+        help=f"write a file with all settings, each explained, and exit ({DEFAULT_CONFIG})",
+    )  # fmt: skip
+    parser.add_argument("--check", action="store_true", help="test token, configuration, models and store, and exit")
+    return parser
+
+
+def _write_example(path: Path) -> int:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(example())
+    except FileExistsError:
+        raise CannotStart(f"{path} is there already: move it away, or name another file") from None
+    except OSError as error:
+        raise CannotStart(f"{path} cannot be written ({error.strerror})") from None
+    print(f"{path}: all settings with their defaults; python -m bot --config {path} uses it")
+    return 0
+
+
+def _load(settings: Settings, stack: contextlib.ExitStack) -> dict[str, engine.Engine]:
+    """The models by name, the default first."""
+    models: dict[str, engine.Engine] = {}
+    for path in settings.engine.models:
+        bundled = path == "shakespeare" and not Path(path).exists() and not Path("models", path).exists()
+        model = engine.load(
+            None if bundled else path, precision=settings.engine.precision, max_batch=settings.engine.max_batch
+        )
+        models[model.info.name] = stack.enter_context(model)
+    return models
+
+
+async def _main(
+    settings: Settings, path: Path | None, models: dict[str, engine.Engine], store: engine.Store, token: str,
+    is_check: bool,
+) -> int:  # fmt: skip
+    if settings.discord.api_url:
+        await _use_other_address(settings.discord.api_url.rstrip("/"))
+    bot = Textbot(settings, models, store)
+    async with bot:
+        if is_check:
+            await bot.http.static_login(token)
+            info = await bot.application_info()
+            print(
+                f"all is well: {info.name}, {', '.join(models)}, {settings.store.url or 'stories in the data folder'}"
+            )
+            print(f"invite it with {_invite(info.id)}")
+            return 0
+        await bot.login(token)
+        print(f"invite it with {_invite(bot.application_id or 0)}", flush=True)
+        return await _serve(bot, path)
+
+
+async def _serve(bot: Textbot, path: Path | None) -> int:
+    """Run until a signal ends it or Discord does."""
+    loop, is_over, watchdog = asyncio.get_running_loop(), asyncio.Event(), Watchdog()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, is_over.set)
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(bot, path))
+    given, helpers = bot.settings.service, list[asyncio.Task[None]]()
+    runner = await service.serve_health(bot, given.health_port) if given.health_port else None
+    if given.health_file:
+        helpers.append(asyncio.create_task(service.keep_health_file(bot, Path(given.health_file))))
+    if given.metrics_port:
+        try:
+            service.serve_metrics(bot, watchdog, given.metrics_port)
+        except ImportError:
+            raise CannotStart("metrics need prometheus-client: pip install 'textrepl[bot]'") from None
+    connection, waiting = asyncio.create_task(bot.connect()), asyncio.create_task(is_over.wait())
+    try:
+        await asyncio.wait({connection, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if connection.done():
+            connection.result()  # raises what has ended it
+            return 1
+        _log.info("event=ending")
+        await bot.shut_down(CLOSE_SECONDS)
+        return 0
+    finally:
+        for task in (*helpers, waiting, connection):
+            task.cancel()
+        await asyncio.gather(*helpers, waiting, connection, return_exceptions=True)
+        if runner is not None:
+            await runner.cleanup()
+        watchdog.stop()
+
+
+def _reload(bot: Textbot, path: Path | None) -> None:
+    try:
+        settings = read(path)
+    except SettingsError as error:
+        _log.error("event=not-reloaded reason=%r", str(error))
+        return
+    before = bot.settings
+    fixed = [name for name in ("discord", "engine", "store") if getattr(settings, name) != getattr(before, name)]
+    service.set_up_log(settings.service)
+    bot.apply(settings)
+    _log.info("event=reloaded needs_restart=%s", ",".join(fixed) or "nothing")
+
+
+async def _use_other_address(api_url: str) -> None:
+    """Have discord.py talk to another server than Discord's: a proxy, or a test."""
+    Route.BASE = api_url
+    async with aiohttp.ClientSession() as session, session.get(f"{api_url}/gateway") as response:
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL((await response.json())["url"])
+
+
+def _invite(application: int) -> str:
+    return discord.utils.oauth_url(application, permissions=PERMISSIONS, scopes=("bot", "applications.commands"))
+
+
+def _fail(message: str) -> int:
+    print(f"textbot: {message}", file=sys.stderr)
+    return 1

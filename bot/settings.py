@@ -1,0 +1,214 @@
+"""What an operator may set, as TOML. Each key is declared once: its default, its limits and what it is for.
+
+The token is no setting: it comes from the environment alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class SettingsError(Exception):
+    """A configuration cannot be used; the message names the file, the line and the mend."""
+
+
+def _key(default: Any, help: str, low: float = 0, high: float = 10**9, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True)
+class Discord:
+    """The connection."""
+
+    guilds: tuple[int, ...] = _key((), "ids of the servers that get the commands at once; none: all servers, globally")
+    shard_count: int = _key(0, "shards of all processes together; 0: as many as Discord recommends, in this process")
+    shard_ids: tuple[int, ...] = _key((), "the shards of this process; none: all")
+    api_url: str = _key("", "another address of Discord's API, for a proxy or a test; empty: Discord itself")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The models."""
+
+    models: tuple[str, ...] = _key(("shakespeare",), "model folders or names under models/; the first is the default")
+    precision: str = _key("int8", "of the weights; int8 is faster, and hardly worse", choices=("float32", "int8"))
+    max_batch: int = _key(64, "replies that are written in one step together", 1, 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where stories are kept."""
+
+    url: str = _key("", "postgresql+psycopg://... or sqlite:///file.db; empty: a file in the platform's data folder")
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How it writes unless a channel or a command says otherwise."""
+
+    length: int = _key(300, "tokens of a reply", 1, 4000)
+    temperature: float = _key(0.8, "0 always takes the likeliest, 1 writes as the text it learned from", 0, 2)
+    top_p: float = _key(1.0, "choose among the likeliest that together have this probability", 0.01, 1)
+    max_length: int = _key(2000, "the longest reply that anybody may ask for, in tokens", 1, 4000)
+    max_temperature: float = _key(2.0, "the highest temperature that anybody may ask for", 0, 2)
+    max_text: int = _key(1500, "characters that a member may add at once", 1, 6000)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Who may ask how often."""
+
+    member_seconds: float = _key(3.0, "between a member's requests in the long run; 0: no limit")
+    member_burst: int = _key(4, "requests that a member may make at once before that", 1)
+    channel_seconds: float = _key(1.0, "between a channel's requests in the long run; 0: no limit")
+    channel_burst: int = _key(8, "requests that a channel may make at once before that", 1)
+    channel_waiting: int = _key(5, "requests that may wait in a channel while a reply is written there", 1)
+    running: int = _key(256, "replies that are written at once; others wait in line and see their place", 1)
+    waiting: int = _key(1000, "requests that may wait in line; more are refused", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Running it."""
+
+    log_level: str = _key("info", "how much is logged", choices=("debug", "info", "warning", "error"))
+    log_format: str = _key("text", "one line an event, as key=value or as JSON", choices=("text", "json"))
+    log_texts: bool = _key(False, "also log what members write and what is written for them")
+    health_file: str = _key("", "a file that is touched every few seconds while all is well")
+    health_port: int = _key(0, "a port on 127.0.0.1 that answers GET /health; 0: none", 0, 65535)
+    metrics_port: int = _key(0, "a port on 127.0.0.1 that answers GET /metrics for Prometheus; 0: none", 0, 65535)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of it, by table."""
+
+    discord: Discord = field(default_factory=Discord)
+    engine: Engine = field(default_factory=Engine)
+    store: Store = field(default_factory=Store)
+    writing: Writing = field(default_factory=Writing)
+    limits: Limits = field(default_factory=Limits)
+    service: Service = field(default_factory=Service)
+
+
+def read(path: Path | None) -> Settings:
+    """The settings of a file, or the defaults. Raises `SettingsError`."""
+    if path is None:
+        return Settings()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"{path} cannot be read ({reason}): python -m bot --init-config makes one") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Settings:
+    """The settings that a TOML text gives. Raises `SettingsError` with the line of the mistake."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{name}: {error}") from None
+    tables = {item.name: item.default_factory for item in dataclasses.fields(Settings)}
+    made: dict[str, Any] = {}
+    for table, values in data.items():
+        kind = tables.get(table)
+        if not isinstance(kind, type) or not isinstance(values, dict):
+            known = ", ".join(f"[{known}]" for known in tables)
+            raise SettingsError(f"{name}, line {_line(text, '', table)}: there is no table [{table}], only {known}")
+        try:
+            made[table] = kind(**{key: _checked(kind, key, value) for key, value in values.items()})
+        except _KeyMistake as mistake:
+            raise SettingsError(f"{name}, line {_line(text, table, mistake.key)}: {mistake}") from None
+    return _consistent(Settings(**made), name)
+
+
+def example() -> str:
+    """A TOML file with every key, its default and what it is for."""
+    lines = ["# Settings of textbot. The token is not among them: set DISCORD_TOKEN in the environment."]
+    for table in dataclasses.fields(Settings):
+        kind = table.default_factory
+        assert isinstance(kind, type)
+        lines += ["", f"[{table.name}]"]
+        for item in dataclasses.fields(kind):
+            lines += [f"# {item.metadata['help']}{_limits(item)}", f"{item.name} = {_toml(item.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+class _KeyMistake(Exception):
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def _checked(kind: type, key: str, value: Any) -> Any:
+    item = {item.name: item for item in dataclasses.fields(kind)}.get(key)
+    if item is None:
+        raise _KeyMistake(key, f"there is no key {key!r}, only {', '.join(i.name for i in dataclasses.fields(kind))}")
+    if isinstance(item.default, tuple):
+        return _checked_list(item, value)
+    wanted: Any = (int, float) if isinstance(item.default, float) else type(item.default)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(item.default, bool)):
+        raise _KeyMistake(key, f"{key} must be like {_toml(item.default)}, not {value!r}")
+    if item.metadata["choices"] and value not in item.metadata["choices"]:
+        raise _KeyMistake(key, f"{key} {value!r}: must be {' or '.join(item.metadata['choices'])}")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and not item.metadata["low"] <= value <= item.metadata["high"]:
+        raise _KeyMistake(key, f"{key} {value}: must be from {item.metadata['low']} to {item.metadata['high']}")
+    return float(value) if isinstance(item.default, float) else value
+
+
+def _checked_list(item: dataclasses.Field[Any], value: Any) -> tuple[Any, ...]:
+    kind = str if item.name == "models" else int
+    if not isinstance(value, list) or not all(isinstance(one, kind) and not isinstance(one, bool) for one in value):
+        words = 'names, like ["shakespeare"]' if kind is str else "numbers, like [123]"
+        raise _KeyMistake(item.name, f"{item.name} must be a list of {words}, not {value!r}")
+    if kind is str and not value:
+        raise _KeyMistake(item.name, f"{item.name} must name at least one model")
+    return tuple(value)
+
+
+def _consistent(settings: Settings, name: str) -> Settings:
+    count, ids = settings.discord.shard_count, settings.discord.shard_ids
+    if ids and not count:
+        raise SettingsError(f"{name}: [discord] shard_ids needs shard_count, the number of shards of all processes")
+    if any(not 0 <= number < count for number in ids):
+        raise SettingsError(f"{name}: [discord] shard_ids {list(ids)}: must be from 0 to {count - 1}")
+    writing = settings.writing
+    if writing.length > writing.max_length or writing.temperature > writing.max_temperature:
+        raise SettingsError(f"{name}: [writing] length and temperature must not be above their max_ keys")
+    return settings
+
+
+def _line(text: str, table: str, key: str) -> int:
+    """The line of a key in its table, or of a table's head."""
+    now = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if head := re.match(r"\s*\[\s*([\w.\"-]+)\s*\]", line):
+            now = head[1]
+            if not table and now == key:
+                return number
+        elif now == table and re.match(rf"\s*\"?{re.escape(key)}\"?\s*[=.]", line):
+            return number
+    return 1
+
+
+def _limits(item: dataclasses.Field[Any]) -> str:
+    if item.metadata["choices"]:
+        return f" ({' or '.join(item.metadata['choices'])})"
+    if isinstance(item.default, bool) or not isinstance(item.default, int | float) or item.metadata["high"] >= 10**9:
+        return ""
+    return f" ({item.metadata['low']} to {item.metadata['high']})"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
