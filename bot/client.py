@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +23,8 @@ from bot.settings import Settings
 from bot.stories import Place, Stories
 
 PRESS_SECONDS = 2.0  # a second press of a button within so long after the first was done means the same
-MAX_PRESSES = 4096
+MAX_REMEMBERED = 4096  # presses and events
+ALREADY_ANSWERED = 40060  # Discord's error code
 PERMISSIONS = discord.Permissions(
     view_channel=True, send_messages=True, send_messages_in_threads=True, create_public_threads=True,
     read_message_history=True, attach_files=True,
@@ -39,6 +40,10 @@ class Tree(app_commands.CommandTree["Textbot"]):
         """An exception of a command."""
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
         await self.client.tell_error(interaction, cause)
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        """Whether an event came for the first time."""
+        return self.client.is_new(interaction.id)
 
 
 class Textbot(commands.AutoShardedBot):
@@ -60,6 +65,7 @@ class Textbot(commands.AutoShardedBot):
         self.models, self.store = models, store
         self.scribe = Scribe(Stories(store, models, settings.writing), settings.limits)
         self.started, self.num_replies = time.time(), 0
+        self._heard: OrderedDict[int, None] = OrderedDict()
         self._presses: dict[tuple[int, str], float] = {}
         self._recovered: set[int] = set()
         self._looks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
@@ -115,7 +121,7 @@ class Textbot(commands.AutoShardedBot):
 
     async def on_message(self, message: discord.Message) -> None:
         """A mention, a reply to one of the bot's messages, or any direct message continues the story with its text."""
-        if message.author.bot or self.user is None or not self._is_addressed(message):
+        if message.author.bot or not self._is_addressed(message) or not self.is_new(message.id):
             return
         place = Place(message.guild.id if message.guild else 0, message.channel.id)
         post = Post(self, self.rates, place, answers=message.to_reference(fail_if_not_exists=False))
@@ -142,6 +148,15 @@ class Textbot(commands.AutoShardedBot):
             text = re.sub(rf"<@!?{person.id}>", person.display_name, text)
         return text
 
+    def is_new(self, event: int) -> bool:
+        """Whether an event, by its id, comes for the first time: after a reconnection Discord may send it again."""
+        if event in self._heard:
+            return False
+        self._heard[event] = None
+        if len(self._heard) > MAX_REMEMBERED:
+            self._heard.popitem(last=False)
+        return True
+
     # From an interaction to the scribe
 
     async def write(self, place: Place, plan: Plan, post: Post) -> None:
@@ -162,16 +177,26 @@ class Textbot(commands.AutoShardedBot):
         """Answer an interaction with a reply in a new message."""
         place = place_of(interaction)
         self.check_cooldown(place, interaction.user.id)
-        answer = await interaction.response.defer(thinking=True)
-        messages = [answer.message_id] if answer is not None and answer.message_id else []
-        await self.write(place, plan, Post(self, self.rates, place, interaction=interaction, messages=messages))
+        message = await self.defer(interaction)
+        await self.write(place, plan, Post(self, self.rates, place, interaction=interaction, messages=[message]))
+
+    async def defer(self, interaction: Interaction, *, only_for_them: bool = False) -> int:
+        """Promise an answer, for three seconds are all that Discord waits; returns the message's id."""
+        try:
+            answer = await interaction.response.defer(thinking=True, ephemeral=only_for_them)
+            if answer is not None and answer.message_id:
+                return answer.message_id
+        except discord.HTTPException as error:
+            if error.code != ALREADY_ANSWERED:  # Discord took it, but its own answer was lost on the way
+                raise
+        return (await interaction.original_response()).id
 
     async def move(
         self, interaction: Interaction, act: Callable[[engine.Conversation], None], serial: int | None = None
     ) -> None:
         """Go elsewhere in the story, and answer with where that is."""
         self.check_cooldown(place_of(interaction), interaction.user.id)
-        await interaction.response.defer(thinking=True)
+        await self.defer(interaction)
         story, where = await self.scribe.move(place_of(interaction), act, serial)
         await interaction.edit_original_response(content=where, view=when_written(story.serial, story.talk.present))
 
@@ -182,7 +207,7 @@ class Textbot(commands.AutoShardedBot):
         parent = channel.parent if isinstance(channel, discord.Thread) else channel
         if not isinstance(parent, discord.TextChannel):
             raise Refusal("threads cannot be opened here, so there is nowhere to fork to")
-        await interaction.response.defer(thinking=True)
+        await self.defer(interaction)
         try:
             title = name or f"fork of {getattr(channel, 'name', 'the story')}"
             thread = await parent.create_thread(name=title[:100], type=discord.ChannelType.public_thread)
@@ -196,6 +221,8 @@ class Textbot(commands.AutoShardedBot):
     async def pressed(self, interaction: Interaction, button: StoryButton) -> None:
         """A button was pressed, for the first time or once more."""
         key = interaction.message.id if interaction.message else 0, button.action
+        if not self.is_new(interaction.id):
+            return
         try:
             if button.action == "stop":
                 await self._stop(interaction)
@@ -209,7 +236,7 @@ class Textbot(commands.AutoShardedBot):
             finally:
                 self._presses.pop(key, None)
                 self._presses[key] = time.monotonic() + PRESS_SECONDS
-                if len(self._presses) > MAX_PRESSES:
+                if len(self._presses) > MAX_REMEMBERED:
                     self._presses = {key: until for key, until in self._presses.items() if until > now}
         except Exception as error:  # the library would only log it
             await self.tell_error(interaction, error)

@@ -84,7 +84,7 @@ class StoryCommands(commands.Cog):
     @app_commands.command(description="All that was written here, also what was taken back")
     async def tree(self, interaction: Interaction) -> None:
         """Draw the story's turns."""
-        await interaction.response.defer(thinking=True, ephemeral=True)
+        await self.bot.defer(interaction, only_for_them=True)
         place = place_of(interaction)
 
         def drawn() -> list[str]:
@@ -121,7 +121,7 @@ class StoryCommands(commands.Cog):
         """A new conversation."""
         place, stories = place_of(interaction), self.scribe.stories
         self.bot.check_cooldown(place, interaction.user.id)
-        await interaction.response.defer(thinking=True)
+        await self.bot.defer(interaction)
         async with self.scribe.turn(place):
             story = await self.scribe.call(lambda: stories.begin(place, stories.model(place)))
         view = when_written(story.serial, story.talk.present)
@@ -134,7 +134,7 @@ class StoryCommands(commands.Cog):
         place, stories = place_of(interaction), self.scribe.stories
         if name is not None and name not in self.bot.models:
             raise Refusal(f"there is no model of that name, only {', '.join(self.bot.models)}")
-        await interaction.response.defer(thinking=True, ephemeral=name is None)
+        await self.bot.defer(interaction, only_for_them=name is None)
         async with self.scribe.turn(place):
             before = await self.scribe.call(lambda: stories.model(place))
             if name is not None and name != before:
@@ -172,7 +172,7 @@ class StoryCommands(commands.Cog):
         chosen = {name: value for name, value in given.items() if reset or value is not None}
         if chosen and interaction.guild_id is not None and not interaction.permissions.manage_channels:
             raise Refusal("changing a channel's settings needs the permission Manage Channels")
-        await interaction.response.defer(thinking=True, ephemeral=not chosen)
+        await self.bot.defer(interaction, only_for_them=not chosen)
         async with self.scribe.turn(place):
             if chosen:
                 made = await self.scribe.call(lambda: stories.choose(place, **chosen))
@@ -183,7 +183,7 @@ class StoryCommands(commands.Cog):
     @app_commands.command(description="This channel's story as a text file, and as a file that can be replayed")
     async def export(self, interaction: Interaction) -> None:
         """The conversation as files."""
-        await interaction.response.defer(thinking=True, ephemeral=True)
+        await self.bot.defer(interaction, only_for_them=True)
         place = place_of(interaction)
 
         def exported() -> tuple[str, str]:
@@ -210,7 +210,7 @@ class StoryCommands(commands.Cog):
         place, stories, member = place_of(interaction), self.scribe.stories, interaction.user.id
         if what == "all stories here" and not is_moderator(interaction):
             raise Refusal("deleting a channel's stories needs the permission Manage Messages")
-        await interaction.response.defer(thinking=True, ephemeral=what == "what I wrote")
+        await self.bot.defer(interaction, only_for_them=what == "what I wrote")
         if what == "what I wrote":
             count = await self._forget_member(place, member)
             text = f"Deleted {count} of your texts; the rest of those stories was kept, without its branches."

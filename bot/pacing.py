@@ -13,6 +13,7 @@ FIRST_INTERVAL = 1.0  # seconds between edits while nothing is known: five in fi
 MIN_INTERVAL = 0.5  # a person reads no faster
 RESERVE = 1  # requests of a window that are kept for the last edit
 MAX_SLOWDOWN = 8.0
+MARGIN = 0.02  # seconds that two clocks and a way may differ
 MAX_KEYS = 4096  # kept in memory; the oldest are forgotten
 
 
@@ -37,6 +38,7 @@ class Pace:
     def answered(self, now: float, remaining: int, reset_after: float) -> None:
         """Discord said that it takes `remaining` more requests in the next `reset_after` seconds."""
         self._slowdown = max(1.0, self._slowdown * 0.9)
+        reset_after += MARGIN
         if remaining <= 0:
             self._closed = max(self._closed, now + reset_after)
         if remaining <= RESERVE:
