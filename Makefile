@@ -1,12 +1,13 @@
 # make repl    write with the bundled model           make test    everything that CI checks
 # make bench   speed, side by side on this machine     make soak    the tests that take minutes
+# make bench-bot   the bot under load              make soak-bot    a day in ten minutes, with faults
 # make clean   remove what make has made
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: repl test soak lint bench clean python
+.PHONY: repl test soak lint bench bench-bot soak-bot clean python
 .DEFAULT_GOAL := repl
 
 repl: .venv/repl-installed
@@ -25,6 +26,12 @@ soak: .venv/test-installed
 
 bench: .venv/test-installed
 	$(BIN)/python -m engine.bench
+
+bench-bot: .venv/test-installed
+	$(BIN)/python -m tests.bot.load
+
+soak-bot: .venv/test-installed
+	$(BIN)/python -m tests.bot.soak
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

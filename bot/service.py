@@ -66,12 +66,12 @@ def health(bot: Textbot) -> dict[str, Any]:
 async def keep_health_file(bot: Textbot, path: Path) -> None:
     """Touch a file as long as all is well."""
     while True:
-        if health(bot)["ok"]:
+        if is_well := health(bot)["ok"]:
             try:
                 path.touch()
             except OSError as error:
                 _log.warning("event=no-health-file path=%s error=%r", path, error.strerror)
-        await asyncio.sleep(HEALTH_SECONDS)
+        await asyncio.sleep(HEALTH_SECONDS if is_well else 1.0)
 
 
 async def serve_health(bot: Textbot, port: int) -> web.AppRunner:

@@ -1,0 +1,62 @@
+"""A local Discord without limits and the bot on it, shared by the tests of a module; a channel and members for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import engine
+from tests.bot.running import TOKEN, Bot
+from tests.local_discord import Channel, Guild, LocalDiscord, Member, Rate, Rates, Settings
+
+MANY = Rate(10_000, 1.0)
+ROOMY = Settings(rates=Rates(*[MANY] * 12), max_concurrency=16, identify_window=0.0)
+
+
+@pytest.fixture(scope="module")
+def discord() -> Iterator[LocalDiscord]:
+    with LocalDiscord(token=TOKEN, settings=ROOMY) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def guild(discord: LocalDiscord) -> Guild:
+    return discord.add_guild("Writers")
+
+
+@pytest.fixture(scope="module")
+def bot(discord: LocalDiscord, guild: Guild, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+    with Bot(discord, tmp_path_factory.mktemp("bot"), {"writing": {"max_length": 4000}}) as running:
+        discord.wait_ready()
+        discord.wait_command("continue")
+        yield running
+    assert not running.complaints()
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[engine.Engine]:
+    """What the bot's stories are written by."""
+    with engine.load(precision="int8") as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def channel(guild: Guild) -> Channel:
+    return guild.add_channel("story")
+
+
+@pytest.fixture
+def anna(guild: Guild) -> Member:
+    return guild.add_member("Anna")
+
+
+@pytest.fixture
+def moderator(guild: Guild) -> Member:
+    return guild.add_member("Mo", manage_messages=True, manage_channels=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path

@@ -1,0 +1,34 @@
+"""What a member reads in the bot's messages."""
+
+from __future__ import annotations
+
+import re
+
+from bot.pages import BLANK
+from tests.local_discord import Interaction, Message
+
+
+def is_written(message: Message) -> bool:
+    """Whether a message is the end of a reply, with the buttons that stay."""
+    return any(button["label"] == "Continue" for button in message.buttons)
+
+
+def is_growing(message: Message) -> bool:
+    """Whether a message is the end of a reply that is being written."""
+    return any(button["label"] == "Stop" for button in message.buttons)
+
+
+def written(call: Interaction, timeout: float = 20.0) -> Message:
+    """The last message of a reply, once it is whole."""
+    return call.wait_message(is_written, timeout)
+
+
+def story_of(*messages: Message) -> str:
+    """The words that a reader sees in some messages, without marks and the lines below the story."""
+    text = "".join(re.sub(r"\n-# .*", "", message.content) for message in messages)
+    return re.sub(r"\\([^0-9A-Za-z\s])", r"\1", text.replace("**", "").replace(BLANK, ""))
+
+
+def turn_of(message: Message) -> int:
+    """The turn that a message's buttons name."""
+    return int(message.buttons[0]["custom_id"].rpartition(":")[2])
