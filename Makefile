@@ -14,7 +14,7 @@ repl: .venv/repl-installed
 	@$(BIN)/textrepl
 
 test: .venv/test-installed lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/test-installed
 	$(BIN)/ruff format --check .

@@ -16,7 +16,7 @@ from bot.buttons import when_written
 from bot.client import Interaction, is_moderator, place_of
 from bot.pages import escape
 from bot.scribe import Plan, Refusal
-from bot.stories import Choices, Place
+from bot.stories import Choices, NoStory, Place
 
 if TYPE_CHECKING:
     from bot.client import Textbot
@@ -88,7 +88,7 @@ class StoryCommands(commands.Cog):
         place = place_of(interaction)
 
         def drawn() -> list[str]:
-            talk = self.scribe.stories.present(place).talk
+            talk = self._present(place)
             return engine.outline(talk.tree, talk.present, TREE_COLUMNS)
 
         async with self.scribe.turn(place):
@@ -96,6 +96,12 @@ class StoryCommands(commands.Cog):
         text, is_whole = around_present(lines)
         files = [] if is_whole else [discord.File(io.BytesIO("\n".join(lines).encode()), "tree.txt")]
         await interaction.edit_original_response(content=f"```\n{text}\n```", attachments=files)
+
+    def _present(self, place: Place) -> engine.Conversation:
+        story = self.scribe.stories.peek(place)
+        if story is None:
+            raise NoStory("there is no story here yet: /continue begins one")
+        return story.talk
 
     @app_commands.command(description="Go to any turn of /tree")
     @app_commands.describe(turn="its number; 0 is the very beginning")
@@ -187,7 +193,7 @@ class StoryCommands(commands.Cog):
         place = place_of(interaction)
 
         def exported() -> tuple[str, str]:
-            talk = self.scribe.stories.present(place).talk
+            talk = self._present(place)
             return talk.text, talk.export()
 
         async with self.scribe.turn(place):

@@ -24,7 +24,7 @@ from bot.pacing import MAX_KEYS, Cooldown, Pace
 from bot.stories import Place
 
 TOKEN_SECONDS = 14 * 60  # an interaction's token lives a quarter of an hour
-OVERALL_PER_SECOND = 40  # of the bot's fifty; its other requests need some, too
+OVERALL_PER_SECOND, OVERALL_BURST = 35, 10  # of the bot's fifty in any second; its other requests need some, too
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0)  # between attempts to deliver a last edit; the last of them for good
 UNKNOWN_WEBHOOK, INVALID_TOKEN = 10015, 50027  # Discord's error codes
 _TOKEN_ROUTE = re.compile(r"/webhooks/\d+/([^/]+)/messages/")
@@ -42,7 +42,7 @@ class Rates:
     def __init__(self) -> None:
         self._channels: OrderedDict[int, Pace] = OrderedDict()
         self._tokens: weakref.WeakValueDictionary[str, Pace] = weakref.WeakValueDictionary()
-        self._overall = Cooldown(1 / OVERALL_PER_SECOND, OVERALL_PER_SECOND)
+        self._overall = Cooldown(1 / OVERALL_PER_SECOND, OVERALL_BURST)
         self.refusals = 0  # answers with status 429
 
     def channel(self, channel: int, token: str | None = None) -> Pace:

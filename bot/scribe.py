@@ -27,6 +27,7 @@ from bot.stories import JOINERS, WRITING, Choices, NoStory, Place, Stories, Stor
 
 FIRST_WORDS_SECONDS = 0.12  # waited for more of a reply before its first words are shown
 LINE_SECONDS = 3.0  # between looks at one's place in the line
+MAX_FINISHERS = 32  # replies that are finished together after a restart
 MAX_ATTEMPTS = 2  # to finish a reply after a restart
 SHOWN_END = 300  # characters of the story that are shown after a jump
 CUT_MARK = "\n-# \N{ANTICLOCKWISE OPEN CIRCLE ARROW} a restart came in between"
@@ -78,12 +79,13 @@ class Scribe:
         self.is_closing = False
         self._turns: dict[Place, tuple[asyncio.Lock, int]] = {}
         self._workers = ThreadPoolExecutor(4, "store")
+        self._finishers = ThreadPoolExecutor(MAX_FINISHERS, "finish")  # each waits for a whole reply
         self.tasks: set[asyncio.Task[None]] = set()
 
-    async def call(self, act: Callable[[], Result]) -> Result:
+    async def call(self, act: Callable[[], Result], workers: ThreadPoolExecutor | None = None) -> Result:
         """Run what blocks in a worker thread; what the engine or the store say against it becomes a refusal."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._workers, act)
+            return await asyncio.get_running_loop().run_in_executor(workers or self._workers, act)
         except (NoStory, ValueError, engine.EngineError) as error:
             raise Refusal(str(error)) from error
 
@@ -117,13 +119,16 @@ class Scribe:
 
     async def write(self, place: Place, plan: Plan, post: Post) -> None:
         """Write a reply into a post; returns once its last edit has arrived. Raises `Refusal`."""
-        if self.is_closing:
-            raise Refusal("I am about to restart: try again in a minute")
+        self._check_open()
         try:
             ticket = self.line.take()
         except Full as full:
             raise Refusal(f"{full}: try again in a minute") from None
         await self._spawn(self._write(place, plan, post, ticket))
+
+    def _check_open(self) -> None:
+        if self.is_closing:
+            raise Refusal("I am about to restart: try again in a minute")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run it in a task of its own, which `close` waits for."""
@@ -136,6 +141,7 @@ class Scribe:
         try:
             async with self.turn(place):
                 await self._wait_in_line(ticket, post)
+                self._check_open()
                 begun = await self._begin(place, plan, post)
                 self.running[place] = Running(begun.reply, plan.member)
                 try:
@@ -273,7 +279,7 @@ class Scribe:
     async def _finish_earlier(self, place: Place, key: str, note: dict[str, Any], post: Post) -> None:
         try:
             async with self.turn(place):
-                story, turn, told = await self.call(lambda: self._write_again(place, key, note))
+                story, turn, told = await self.call(lambda: self._write_again(place, key, note), self._finishers)
             await self._end(story, turn, told, post, CUT_MARK)
         except Refusal as refusal:
             _log.warning("event=not-finished channel=%s reason=%r", place.key, str(refusal))
@@ -361,7 +367,8 @@ class Scribe:
         for task in set(self.tasks):
             task.cancel()  # its note is kept, and the next process will finish it
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        for workers in (self._workers, self._finishers):
+            workers.shutdown(wait=False, cancel_futures=True)
 
 
 def perform(talk: engine.Conversation, plan: Plan) -> tuple[engine.Reply, str]:

@@ -163,10 +163,13 @@ def test_health_and_metrics(discord: LocalDiscord, folder: Path) -> None:
 
         until(healthy)
         written(guild.add_member("Anna").slash(guild.add_channel("s"), "continue", text="secret words", length=10))
-        with urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/metrics", timeout=5) as answer:
-            metrics = answer.read().decode()
-        assert "textbot_replies_total 1.0" in metrics
-        assert "textbot_tokens_total 10.0" in metrics
+
+        def metrics() -> str:
+            with urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/metrics", timeout=5) as answer:
+                return str(answer.read().decode())
+
+        until(lambda: "textbot_replies_total 1.0" in metrics())
+        assert "textbot_tokens_total 10.0" in metrics()
         until(lambda: (folder / "alive").exists())
     events = [json.loads(line) for line in bot.log if line.startswith("{")]
     assert {"ready", "reply", "ending"} <= {event.get("event") for event in events}
