@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -17,12 +18,15 @@ from discord.ext import commands
 import engine
 from bot.buttons import StoryButton, when_written
 from bot.pacing import Cooldown
+from bot.plans import Plan, check_turn
 from bot.posting import Post, Rates
-from bot.scribe import Plan, Refusal, Scribe
+from bot.scribe import Refusal, Scribe
 from bot.settings import Settings
-from bot.stories import Place, Stories
+from bot.stories import NoStory, Place, Stories
 
 PRESS_SECONDS = 2.0  # a second press of a button within so long after the first was done means the same
+COMMAND_GUILDS = "discord/commands", "guilds"  # the note on who has the commands
+TELL_SECONDS = 30.0  # between refusals of a member's mentions; in the meantime nothing is said
 MAX_REMEMBERED = 4096  # presses and events
 ALREADY_ANSWERED = 40060  # Discord's error code
 PERMISSIONS = discord.Permissions(
@@ -68,6 +72,7 @@ class Textbot(commands.AutoShardedBot):
         self._heard: OrderedDict[int, None] = OrderedDict()
         self._presses: dict[tuple[int, str], float] = {}
         self._recovered: set[int] = set()
+        self._telling = Cooldown(TELL_SECONDS, 1)
         self._looks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
         self.apply(settings)
 
@@ -76,6 +81,7 @@ class Textbot(commands.AutoShardedBot):
         self.settings, limits = settings, settings.limits
         self.scribe.stories.writing, self.scribe.limits = settings.writing, limits
         self.scribe.line.max_running, self.scribe.line.max_waiting = limits.running, limits.waiting
+        self.scribe.line.call_waiting()
         self._member_cooldown = Cooldown(limits.member_seconds, limits.member_burst)
         self._channel_cooldown = Cooldown(limits.channel_seconds, limits.channel_burst)
 
@@ -83,19 +89,29 @@ class Textbot(commands.AutoShardedBot):
         """Once logged in: the commands and buttons."""
         from bot.commands import StoryCommands  # it needs this module's names
 
+        await self.scribe.call(self.scribe.look_back)
         self.add_dynamic_items(StoryButton)
         await self.add_cog(StoryCommands(self))
         if 0 not in (self.settings.discord.shard_ids or (0,)):
             return  # the process with the first shard does it
-        guilds = [discord.Object(guild) for guild in self.settings.discord.guilds]
-        for guild in guilds:
-            self.tree.copy_global_to(guild=guild)
+        await self._sync(list(self.settings.discord.guilds))
+
+    async def _sync(self, guilds: list[int]) -> None:
+        """Give the commands to some guilds, or to all; and take them from those that had them before."""
+        before = await self.scribe.call(lambda: self.store.note(*COMMAND_GUILDS)) or []
+        for number in guilds:
+            self.tree.copy_global_to(guild=discord.Object(number))
+        if guilds:
+            self.tree.clear_commands(guild=None)
+        await self.tree.sync()
+        for number in {*guilds, *before}:
             try:
-                await self.tree.sync(guild=guild)
-            except discord.Forbidden:
-                _log.error("event=no-commands guild=%d mend='invite the bot with the printed address'", guild.id)
-        if not guilds:
-            await self.tree.sync()
+                await self.tree.sync(guild=discord.Object(number))
+            except (discord.Forbidden, discord.NotFound):
+                if number in guilds:
+                    _log.error("event=no-commands guild=%d mend='invite the bot with the printed address'", number)
+        if guilds != before:
+            await self.scribe.call(lambda: self.store.write_notes({COMMAND_GUILDS: guilds}))
 
     async def on_ready(self) -> None:
         """All shards are there."""
@@ -108,35 +124,36 @@ class Textbot(commands.AutoShardedBot):
         self._recovered.add(shard)
         num_shards = self.shard_count or 1
 
-        def make_post(place: Place, messages: list[int]) -> Post:
-            return Post(self, self.rates, place, messages=messages)
+        def make_post(place: Place, key: int, messages: list[int]) -> Post:
+            return Post(self, self.rates, place, messages=messages, key=key)
 
-        try:
-            count = await self.scribe.recover(lambda guild: (guild >> 22) % num_shards == shard, make_post)
-        except Refusal as refusal:
-            _log.error("event=not-recovered shard=%d reason=%r", shard, str(refusal))
-            return
-        if count:
+        if count := self.scribe.finish_earlier(lambda guild: (guild >> 22) % num_shards == shard, make_post):
             _log.info("event=recovering shard=%d replies=%d", shard, count)
 
     async def on_message(self, message: discord.Message) -> None:
         """A mention, a reply to one of the bot's messages, or any direct message continues the story with its text."""
         if message.author.bot or not self._is_addressed(message) or not self.is_new(message.id):
             return
+        if message.guild is not None and not message.channel.permissions_for(message.guild.me).send_messages:
+            return
         place = Place(message.guild.id if message.guild else 0, message.channel.id)
         post = Post(self, self.rates, place, answers=message.to_reference(fail_if_not_exists=False))
         try:
-            self.check_cooldown(place, message.author.id)
-            await self.write(place, Plan(message.author.id, text=self._text_of(message)), post)
+            plan = Plan(message.author.id, text=self._text_of(message))
+            self.check_cooldown(place, plan.member)
+            await self.scribe.check_limits(place, plan)
+            await self.write(place, plan, post)
         except Refusal as refusal:
+            if self._telling.wait(message.author.id, time.monotonic()):
+                return
             try:
                 await message.reply(str(refusal), delete_after=15)
             except discord.HTTPException:
                 _log.info("event=not-told channel=%s", place.key)
 
     def _is_addressed(self, message: discord.Message) -> bool:
-        if self.user in message.mentions or message.guild is None:
-            return True
+        if self.user in message.mentions or isinstance(message.channel, discord.DMChannel):
+            return message.guild is not None or isinstance(message.channel, discord.DMChannel)
         answered = message.reference.resolved if message.reference else None
         return bool(message.content) and isinstance(answered, discord.Message) and answered.author == self.user
 
@@ -160,10 +177,7 @@ class Textbot(commands.AutoShardedBot):
     # From an interaction to the scribe
 
     async def write(self, place: Place, plan: Plan, post: Post) -> None:
-        """Have a reply written. Raises `Refusal`."""
-        choices = await self.scribe.call(lambda: self.scribe.stories.choices(place))
-        given = plan.sampling
-        self.scribe.check_limits(choices, plan.text, given.get("length"), given.get("temperature"))
+        """Have a reply written, within limits that were checked. Raises `Refusal`."""
         began = time.monotonic()
         await self.scribe.write(place, plan, post)
         self.num_replies += 1
@@ -177,8 +191,15 @@ class Textbot(commands.AutoShardedBot):
         """Answer an interaction with a reply in a new message."""
         place = place_of(interaction)
         self.check_cooldown(place, interaction.user.id)
-        message = await self.defer(interaction)
-        await self.write(place, plan, Post(self, self.rates, place, interaction=interaction, messages=[message]))
+        await self.scribe.check_limits(place, plan)
+        post = Post(self, self.rates, place, interaction=interaction)
+        await self.scribe.ask(place, plan, post)
+        try:
+            post.promise(await self.defer(interaction))
+        except discord.HTTPException:  # nobody waits for it any more
+            await self.scribe.unask(place, post)
+            raise
+        await self.write(place, plan, post)
 
     async def defer(self, interaction: Interaction, *, only_for_them: bool = False) -> int:
         """Promise an answer, for three seconds are all that Discord waits; returns the message's id."""
@@ -207,15 +228,19 @@ class Textbot(commands.AutoShardedBot):
         parent = channel.parent if isinstance(channel, discord.Thread) else channel
         if not isinstance(parent, discord.TextChannel):
             raise Refusal("threads cannot be opened here, so there is nowhere to fork to")
+        rights = parent.permissions_for(parent.guild.me)
+        if not (rights.create_public_threads and rights.send_messages_in_threads):
+            raise Refusal("I may not open threads here: I need Create Public Threads and Send Messages in Threads")
         await self.defer(interaction)
+        story, branch = await self.scribe.branch(place, serial, turn)
+        kind = discord.ChannelType.news_thread if parent.is_news() else discord.ChannelType.public_thread
+        title = name or f"fork of {getattr(channel, 'name', 'the story')}"
         try:
-            title = name or f"fork of {getattr(channel, 'name', 'the story')}"
-            thread = await parent.create_thread(name=title[:100], type=discord.ChannelType.public_thread)
-        except discord.Forbidden:
-            raise Refusal("I may not open threads here: I need Create Public Threads, and to see the channel") from None
-        there = Place(place.guild, thread.id)
-        story, where = await self.scribe.fork(place, there, serial, turn)
-        await thread.send(where, view=when_written(story.serial, story.talk.present))
+            thread = await parent.create_thread(name=title[:100], type=kind)
+        except discord.HTTPException as error:
+            raise Refusal(f"Discord does not let me open a thread here: {error.text}") from error
+        copy, where = await self.scribe.plant(Place(place.guild, thread.id), story, branch)
+        await thread.send(where, view=when_written(copy.serial, copy.talk.present))
         await interaction.edit_original_response(content=f"It goes on from here in {thread.mention}, too.")
 
     async def pressed(self, interaction: Interaction, button: StoryButton) -> None:
@@ -290,7 +315,8 @@ class Textbot(commands.AutoShardedBot):
             return
         else:
             text = "something went wrong; it was logged for the operator, and the story is as it was"
-            _log.error("event=error where=%s", interaction.data, exc_info=error)
+            data: dict[str, Any] = dict(interaction.data or {})
+            _log.error("event=error where=%r", data.get("name") or data.get("custom_id"), exc_info=error)
         try:
             if not interaction.response.is_done():
                 await interaction.response.send_message(text, ephemeral=True)
@@ -304,7 +330,8 @@ class Textbot(commands.AutoShardedBot):
     async def shut_down(self, seconds: float) -> None:
         """Let replies end or stop them within so many seconds, then leave Discord."""
         await self.scribe.close(seconds)
-        await asyncio.wait_for(self.close(), 1.0)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.close(), 1.0)
 
 
 def place_of(interaction: Interaction) -> Place:
@@ -318,7 +345,30 @@ def is_moderator(interaction: Interaction) -> bool:
 
 
 def take_back(talk: engine.Conversation, turn: int) -> None:
-    """Go back to before a reply and the prompt that it answered. Raises `ValueError`."""
-    talk.goto(turn)
+    """Go back to before a reply and the prompt that it answered. Raises `NoStory` if there is no such turn."""
+    go_to(talk, turn)
     kinds = [turn.kind for turn in talk.turns[-2:]]
-    talk.undo(2 if kinds == ["prompt", "reply"] else 1)
+    go_back(talk, 2 if kinds == ["prompt", "reply"] else 1)
+
+
+def go_to(talk: engine.Conversation, turn: int) -> None:
+    """Jump. Raises `NoStory` if there is no such turn."""
+    check_turn(talk, turn)
+    talk.goto(turn)
+
+
+def go_back(talk: engine.Conversation, turns: int) -> None:
+    """Take back some turns. Raises `NoStory` if there are fewer."""
+    if turns > (there_are := len(talk.turns)):
+        raise NoStory(
+            f"there are only {there_are} turns to take back" if there_are else "there is nothing to take back"
+        )
+    talk.undo(turns)
+
+
+def go_forward(talk: engine.Conversation, turns: int) -> None:
+    """Bring back some turns. Raises `NoStory` if there are fewer."""
+    try:
+        talk.redo(turns)
+    except ValueError:
+        raise NoStory("there are not so many turns to bring back") from None

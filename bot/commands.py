@@ -13,9 +13,10 @@ from discord.ext import commands
 
 import engine
 from bot.buttons import when_written
-from bot.client import Interaction, is_moderator, place_of
+from bot.client import Interaction, go_back, go_forward, go_to, is_moderator, place_of
 from bot.pages import escape
-from bot.scribe import Plan, Refusal
+from bot.plans import Plan
+from bot.scribe import Refusal
 from bot.stories import Choices, NoStory, Place
 
 if TYPE_CHECKING:
@@ -66,13 +67,13 @@ class StoryCommands(commands.Cog):
     @app_commands.describe(turns="how many")
     async def undo(self, interaction: Interaction, turns: Turns = 1) -> None:
         """Go back."""
-        await self.bot.move(interaction, lambda talk: talk.undo(turns))
+        await self.bot.move(interaction, lambda talk: go_back(talk, turns))
 
     @app_commands.command(description="Bring back what was taken back")
     @app_commands.describe(turns="how many turns")
     async def redo(self, interaction: Interaction, turns: Turns = 1) -> None:
         """Go forward."""
-        await self.bot.move(interaction, lambda talk: talk.redo(turns))
+        await self.bot.move(interaction, lambda talk: go_forward(talk, turns))
 
     @app_commands.command(description="Open a thread that goes on from here, apart from this channel")
     @app_commands.describe(name="the thread's name")
@@ -107,20 +108,24 @@ class StoryCommands(commands.Cog):
     @app_commands.describe(turn="its number; 0 is the very beginning")
     async def goto(self, interaction: Interaction, turn: app_commands.Range[int, 0, 10**9]) -> None:
         """Jump."""
-        await self.bot.move(interaction, lambda talk: talk.goto(turn))
+        await self.bot.move(interaction, lambda talk: go_to(talk, turn))
 
     @goto.autocomplete("turn")
     async def _turns(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[int]]:
         place = place_of(interaction)
-        if place in self.scribe.running:
+        if self.scribe.is_busy(place):
             return []  # its turns are about to change
-        story = await self.scribe.call(lambda: self.scribe.stories.peek(place))
-        found = [
-            app_commands.Choice(name=f"{turn.id}: {engine.first_words(turn.text, 80)}", value=turn.id)
-            for turn in reversed(story.talk.tree if story else [])
-            if str(typed).casefold() in f"{turn.id} {turn.text}".casefold()
-        ]
-        return found[:25]
+
+        def found() -> list[app_commands.Choice[int]]:
+            story = self.scribe.stories.peek(place)
+            return [
+                app_commands.Choice(name=f"{turn.id}: {engine.first_words(turn.text, 80)}", value=turn.id)
+                for turn in reversed(story.talk.tree if story else [])
+                if str(typed).casefold() in f"{turn.id} {turn.text}".casefold()
+            ]
+
+        async with self.scribe.turn(place):
+            return (await self.scribe.call(found))[:25]
 
     @app_commands.command(description="Begin a new story here; the old one is kept, and its buttons go on working")
     async def restart(self, interaction: Interaction) -> None:
@@ -140,11 +145,13 @@ class StoryCommands(commands.Cog):
         place, stories = place_of(interaction), self.scribe.stories
         if name is not None and name not in self.bot.models:
             raise Refusal(f"there is no model of that name, only {', '.join(self.bot.models)}")
+        if name is not None:
+            self.bot.check_cooldown(place, interaction.user.id)
         await self.bot.defer(interaction, only_for_them=name is None)
         async with self.scribe.turn(place):
             before = await self.scribe.call(lambda: stories.model(place))
-            if name is not None and name != before:
-                await self.scribe.call(lambda: stories.change_model(place, name))
+            if name is not None:
+                await self.scribe.call(lambda: stories.change_model(place, name), is_slow=True)
         await interaction.edit_original_response(content=self._describe(name or before))
 
     @model.autocomplete("name")
@@ -221,8 +228,8 @@ class StoryCommands(commands.Cog):
             count = await self._forget_member(place, member)
             text = f"Deleted {count} of your texts; the rest of those stories was kept, without its branches."
         else:
-            async with self.scribe.turn(place):
-                count = await self.scribe.call(lambda: stories.forget(place))
+            async with self.scribe.turn(place, is_patient=True):
+                count = await self.scribe.call(lambda: stories.forget(place), is_slow=True)
             text = f"Deleted {count} stories of this channel for good."
         note = " Messages in Discord are not touched: delete those yourself." if count else ""
         await interaction.edit_original_response(content=text + note if count else "There was nothing to delete.")
@@ -233,8 +240,9 @@ class StoryCommands(commands.Cog):
         places = await self.scribe.call(lambda: stories.places(place.guild)) if place.guild else [place]
         count = 0
         for one in places:
-            async with self.scribe.turn(one):
-                count += await self.scribe.call(functools.partial(stories.forget_member, one, member))
+            async with self.scribe.turn(one, is_patient=True):
+                forget = functools.partial(stories.forget_member, one, member)
+                count += await self.scribe.call(forget, is_slow=True)
         return count
 
     @app_commands.command(description="How the bot is doing")

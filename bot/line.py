@@ -39,14 +39,28 @@ class Line:
             self._waiting.pop(ticket, None)
             return
         self._running -= 1
+        self.call_waiting()
+
+    def place(self, ticket: Ticket) -> int:
+        """The ticket's place in the line from 1 on; 0 when it was called."""
+        return next((place for place, waiting in enumerate(self._waiting, 1) if waiting is ticket), 0)
+
+    def call_waiting(self) -> None:
+        """Call as many as may run; after `max_running` was changed."""
         while self._waiting and self._running < self.max_running:
             following, _ = self._waiting.popitem(last=False)
             self._running += 1
             following.called.set()
 
-    def place(self, ticket: Ticket) -> int:
-        """The ticket's place in the line from 1 on; 0 when it was called."""
-        return next((place for place, waiting in enumerate(self._waiting, 1) if waiting is ticket), 0)
+    @property
+    def is_busy(self) -> bool:
+        """Whether the next one would have to wait."""
+        return self._running >= self.max_running
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next one would be refused."""
+        return self.is_busy and len(self._waiting) >= self.max_waiting
 
     @property
     def running(self) -> int:

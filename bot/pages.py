@@ -10,17 +10,16 @@ import re
 
 MAX_PAGE = 1900  # characters of a message, of Discord's 2,000: some are left for a line below the story
 _ANYWHERE = re.compile(r"[\\*_~`|<>\[\]]")
-_LINE_START = re.compile(r"^(\s*)(#|-|\+|\d+(?=[.)]))", re.MULTILINE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff]")
+_LINE_START = re.compile(r"^([^\S\n]*)(#|-|\+|\d+(?=[.)]))", re.MULTILINE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _BREAKS = ("\n\n", "\n", ". ", "! ", "? ", " ")  # the best first; a page ends behind one
 BLANK = "\u200b"
 
 
 def escape(text: str) -> str:
     """The text as it is, whatever Markdown, mentions or links it holds: Discord shows it to the letter."""
-    text = _CONTROL.sub(" ", text)
     text = _ANYWHERE.sub(lambda found: "\\" + found[0], text)
-    text = _LINE_START.sub(_escape_line_start, text)
+    text = _LINE_START.sub(_escape_line_start, _CONTROL.sub(" ", text))
     return text.replace("@", "@" + BLANK).replace("://", ":" + BLANK + "//")
 
 
@@ -31,7 +30,7 @@ def _escape_line_start(found: re.Match[str]) -> str:
 
 def pages(text: str, num_bold: int = 0) -> list[str]:
     """The messages that show a text, the first `num_bold` characters of it in bold; at least one."""
-    made, start = list[str](), 0
+    made, start, text = list[str](), 0, _CONTROL.sub(" ", text)
     while start < len(text) or not made:
         end = _page_end(text, start, num_bold)
         shown = _render(text[start:end], num_bold - start)

@@ -12,7 +12,7 @@ import re
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
@@ -102,13 +102,20 @@ class Post:
         interaction: discord.Interaction[Any] | None = None,
         answers: discord.MessageReference | None = None,
         messages: Sequence[int] = (),
+        key: int = 0,
     ) -> None:
         """`messages` are ids of those that stand already; `answers` is what the first one replies to."""
         self.messages = list(messages)
-        self.key = self.messages[0] if self.messages else answers.message_id if answers else 0
+        self.key = key or (interaction.id if interaction else (answers and answers.message_id) or 0)
         """What tells it from other posts of the place, for good."""
+        self.note: dict[str, Any] | None = None
+        """What the store knows of it."""
+        self.on_sent: Callable[[], Awaitable[None]] | None = None
+        """What is awaited when a further message was sent."""
+        self._is_told = False
         self._interaction, self._answers = interaction, answers
-        self._original = self.messages[0] if interaction and self.messages else None  # the interaction's own answer
+        self._original: int | None = None  # the interaction's own answer
+        self._of_token: set[int] = set()  # messages that were made through the token: others it cannot edit
         self._channel = client.get_partial_messageable(place.channel, guild_id=place.guild or None)
         self._rates = rates
         self._pace = rates.channel(place.channel, interaction.token if interaction else None)
@@ -121,6 +128,10 @@ class Post:
 
     async def show(self, pages: Sequence[str], view: discord.ui.View | None) -> None:
         """Have the messages show these pages, the last of them with `view`. One attempt. Raises `GoneError`."""
+        await self._show_pages(pages, view)
+        self._is_told = False
+
+    async def _show_pages(self, pages: Sequence[str], view: discord.ui.View | None) -> None:
         for number, page in enumerate(pages):
             is_last = number == len(pages) - 1
             wanted = page, _view_key(view) if is_last else ""
@@ -134,11 +145,23 @@ class Post:
             else:
                 self.messages.append(await self._send(page, shown_view))
                 self._shown.append(wanted)
+                if self.on_sent is not None:
+                    await self.on_sent()
+
+    def promise(self, message: int) -> None:
+        """The interaction was answered with a promise: this message is what it will become."""
+        self.messages, self._shown = [message], [None]
+        self._original, self._of_token = message, {message}
 
     @property
     def is_begun(self) -> bool:
-        """Whether it has shown anything yet."""
-        return any(self._shown)
+        """Whether any of the reply was shown yet."""
+        return any(self._shown) and not self._is_told
+
+    async def tell(self, line: str) -> None:
+        """Show a line where the reply will be."""
+        self._is_told = True
+        await self._show_pages([line], None)
 
     async def add(self, line: str) -> None:
         """Put a line below the last message, and take its buttons away; one attempt, and no harm if it fails."""
@@ -164,7 +187,7 @@ class Post:
                 await asyncio.sleep(wait)
 
     async def _edit(self, message: int, content: str, view: discord.ui.View | None) -> None:
-        if (interaction := self._alive()) is not None:
+        if (interaction := self._alive()) is not None and message in self._of_token:
             try:
                 if message == self._original:
                     await interaction.edit_original_response(content=content, view=view)
@@ -181,17 +204,25 @@ class Post:
             raise
 
     async def _send(self, content: str, view: discord.ui.View | None) -> int:
+        """Send a message.
+
+        Through a channel its nonce has Discord send it once, also where the answer is lost and the library sends it
+        again. The token's way knows no nonce; but it needs no right, and is not counted among the bot's requests.
+        """
         more: dict[str, Any] = {} if view is None else {"view": view}
         if (interaction := self._alive()) is not None:
             try:
-                return (await interaction.followup.send(content, wait=True, **more)).id
+                message = (await interaction.followup.send(content, wait=True, **more)).id
+                self._of_token.add(message)
+                return message
             except discord.HTTPException as error:
                 self._check(error)
         if not self.messages and self._answers is not None:
             more["reference"] = self._answers
         await self._rates.wait_overall()
         try:
-            return (await self._channel.send(content, **more)).id
+            nonce = f"{self.key}.{len(self.messages)}"[-25:]  # Discord's longest
+            return (await self._channel.send(content, nonce=nonce, **more)).id
         except discord.HTTPException as error:
             self._check(error)
             raise

@@ -26,7 +26,12 @@ from bot.watchdog import Watchdog
 
 TOKEN = "DISCORD_TOKEN"
 DEFAULT_CONFIG = Path("textbot.toml")
+FIXED_KEYS = ("health_file", "health_port", "metrics_port")
 CLOSE_SECONDS = 4.0  # for running replies at the end
+GATEWAY_CODES = {
+    4004: "the token was changed; take the new one", 4010: "shard_ids do not fit shard_count",
+    4011: "the bot is on so many servers that it needs more shards", 4014: "an intent was refused: update discord.py",
+}  # fmt: skip
 _log = logging.getLogger("bot.program")
 
 
@@ -37,6 +42,8 @@ class CannotStart(Exception):
 def run(argv: Sequence[str] | None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
     arguments = _parser().parse_args(argv)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     try:
         if arguments.init_config is not None:
             return _write_example(arguments.init_config)
@@ -44,6 +51,8 @@ def run(argv: Sequence[str] | None) -> int:
         settings, token = read(path), os.environ.get(TOKEN, "").strip()
         if not token:
             raise CannotStart(f"{TOKEN} is not set: take the token from https://discord.com/developers and export it")
+        if not token.isascii() or len(token.split()) != 1:
+            raise CannotStart(f"{TOKEN} holds blanks or letters that no token has: copy the token again")
         service.set_up_log(settings.service)
         with contextlib.ExitStack() as stack:
             models = _load(settings, stack)
@@ -55,7 +64,10 @@ def run(argv: Sequence[str] | None) -> int:
         return _fail(f"Discord refuses the token: take a new one from its developer portal and set {TOKEN} to it")
     except discord.PrivilegedIntentsRequired:
         return _fail("Discord refuses the connection's intents, though none is privileged: update discord.py")
-    except (aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound, OSError) as error:
+    except discord.ConnectionClosed as error:
+        reason = GATEWAY_CODES.get(error.code or 0, "start the bot again")
+        return _fail(f"Discord has closed the connection for good (code {error.code}): {reason}")
+    except (aiohttp.ClientError, discord.DiscordException, OSError) as error:
         return _fail(f"cannot reach Discord ({' '.join(str(error).split())}): is the network up?")
 
 
@@ -110,9 +122,7 @@ async def _main(
         if is_check:
             await bot.http.static_login(token)
             info = await bot.application_info()
-            print(
-                f"all is well: {info.name}, {', '.join(models)}, {settings.store.url or 'stories in the data folder'}"
-            )
+            print(f"all is well: {info.name}, {', '.join(models)}")
             print(f"invite it with {_invite(info.id)}")
             return 0
         await bot.login(token)
@@ -128,14 +138,18 @@ async def _serve(bot: Textbot, path: Path | None) -> int:
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, lambda: _reload(bot, path))
     given, helpers = bot.settings.service, list[asyncio.Task[None]]()
-    runner = await service.serve_health(bot, given.health_port) if given.health_port else None
+    runner = None
     if given.health_file:
         helpers.append(asyncio.create_task(service.keep_health_file(bot, Path(given.health_file))))
-    if given.metrics_port:
-        try:
+    try:
+        if given.health_port:
+            runner = await service.serve_health(bot, given.health_port)
+        if given.metrics_port:
             service.serve_metrics(bot, watchdog, given.metrics_port)
-        except ImportError:
-            raise CannotStart("metrics need prometheus-client: pip install 'textrepl[bot]'") from None
+    except ImportError:
+        raise CannotStart("metrics need prometheus-client: pip install 'textrepl[bot]'") from None
+    except OSError as error:
+        raise CannotStart(f"health_port or metrics_port cannot be used ({error.strerror}): choose another") from None
     connection, waiting = asyncio.create_task(bot.connect()), asyncio.create_task(is_over.wait())
     try:
         await asyncio.wait({connection, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -162,6 +176,7 @@ def _reload(bot: Textbot, path: Path | None) -> None:
         return
     before = bot.settings
     fixed = [name for name in ("discord", "engine", "store") if getattr(settings, name) != getattr(before, name)]
+    fixed += [name for name in FIXED_KEYS if getattr(settings.service, name) != getattr(before.service, name)]
     service.set_up_log(settings.service)
     bot.apply(settings)
     _log.info("event=reloaded needs_restart=%s", ",".join(fixed) or "nothing")
@@ -170,8 +185,11 @@ def _reload(bot: Textbot, path: Path | None) -> None:
 async def _use_other_address(api_url: str) -> None:
     """Have discord.py talk to another server than Discord's: a proxy, or a test."""
     Route.BASE = api_url
-    async with aiohttp.ClientSession() as session, session.get(f"{api_url}/gateway") as response:
-        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL((await response.json())["url"])
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"{api_url}/gateway") as response:
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL((await response.json())["url"])
+    except (KeyError, TypeError, ValueError):
+        raise CannotStart(f"api_url {api_url}: does not answer as Discord's API does") from None
 
 
 def _invite(application: int) -> str:

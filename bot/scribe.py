@@ -7,48 +7,41 @@ has arrived. So a process that is killed leaves behind all that another needs to
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
 
 import engine
+from bot import plans
 from bot.buttons import when_written, while_writing
 from bot.line import Full, Line, Ticket
 from bot.pages import escape, pages
+from bot.plans import Begun, Plan, Written
 from bot.posting import GoneError, Post
 from bot.settings import Limits
-from bot.stories import JOINERS, WRITING, Choices, NoStory, Place, Stories, Story, author_note
+from bot.stories import WRITING, Choices, NoStory, Place, Stories, Story
 
 FIRST_WORDS_SECONDS = 0.12  # waited for more of a reply before its first words are shown
 LINE_SECONDS = 3.0  # between looks at one's place in the line
-MAX_FINISHERS = 32  # replies that are finished together after a restart
-MAX_ATTEMPTS = 2  # to finish a reply after a restart
+STORE_WORKERS, SLOW_WORKERS = 4, 8  # threads: for the store, and for what reads whole stories
 SHOWN_END = 300  # characters of the story that are shown after a jump
 CUT_MARK = "\n-# \N{ANTICLOCKWISE OPEN CIRCLE ARROW} a restart came in between"
+STORE_FAILED = "stories cannot be read or kept at the moment; the operator's log tells why"
+PostMaker = Callable[[Place, int, list[int]], Post]  # from a place, the post's key, and its messages
+ENGINE_FAILED = (engine.EngineError, engine.EngineClosed)
 Result = TypeVar("Result")
 _log = logging.getLogger("bot.scribe")
 
 
 class Refusal(Exception):
     """What was asked cannot be done; the message tells the one who asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A reply that was asked for. `turn` and `serial` of the story are the present ones where they are None."""
-
-    member: int
-    kind: Literal["continue", "retry"] = "continue"
-    text: str = ""
-    serial: int | None = None
-    turn: int | None = None
-    sampling: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -59,16 +52,6 @@ class Running:
     member: int
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A reply just begun: `fed` is the text that it was given."""
-
-    story: Story
-    plan: Plan
-    reply: engine.Reply
-    fed: str
-
-
 class Scribe:
     """Writes. All of it runs in the event loop; what blocks runs in its worker threads."""
 
@@ -77,23 +60,32 @@ class Scribe:
         self.line = Line(limits.running, limits.waiting)
         self.running: dict[Place, Running] = {}
         self.is_closing = False
-        self._turns: dict[Place, tuple[asyncio.Lock, int]] = {}
-        self._workers = ThreadPoolExecutor(4, "store")
-        self._finishers = ThreadPoolExecutor(MAX_FINISHERS, "finish")  # each waits for a whole reply
         self.tasks: set[asyncio.Task[None]] = set()
+        self._turns: dict[Place, tuple[asyncio.Lock, int]] = {}
+        self._workers = ThreadPoolExecutor(STORE_WORKERS, "store")
+        self._slow_workers = ThreadPoolExecutor(SLOW_WORKERS, "slow")
+        self._left: list[tuple[Place, str, dict[str, Any]]] = []  # what an earlier process has not finished
 
-    async def call(self, act: Callable[[], Result], workers: ThreadPoolExecutor | None = None) -> Result:
+    async def call(self, act: Callable[[], Result], *, is_slow: bool = False) -> Result:
         """Run what blocks in a worker thread; what the engine or the store say against it becomes a refusal."""
+        workers = self._slow_workers if is_slow else self._workers
         try:
-            return await asyncio.get_running_loop().run_in_executor(workers or self._workers, act)
+            return await asyncio.get_running_loop().run_in_executor(workers, act)
+        except engine.StoreError as error:
+            _log.error("event=store-failed reason=%r", str(error))
+            raise Refusal(STORE_FAILED) from error
         except (NoStory, ValueError, engine.EngineError) as error:
             raise Refusal(str(error)) from error
 
+    def is_busy(self, place: Place) -> bool:
+        """Whether somebody works on a place's stories, or waits for that."""
+        return place in self._turns
+
     @asynccontextmanager
-    async def turn(self, place: Place) -> AsyncIterator[None]:
+    async def turn(self, place: Place, *, is_patient: bool = False) -> AsyncIterator[None]:
         """Wait until nobody else works on a place's stories. Raises `Refusal` where too many wait already."""
         lock, waiting = self._turns.get(place, (asyncio.Lock(), 0))
-        if waiting > self.limits.channel_waiting:
+        if waiting > self.limits.channel_waiting and not is_patient:
             raise Refusal("too many requests wait in this channel: try again when a reply has ended, or press its Stop")
         self._turns[place] = lock, waiting + 1
         try:
@@ -106,29 +98,36 @@ class Scribe:
 
     # Replies
 
-    def check_limits(self, choices: Choices, text: str, length: int | None, temperature: float | None) -> None:
+    async def check_limits(self, place: Place, plan: Plan) -> None:
         """Raises `Refusal` for what is beyond the channel's or the operator's limits."""
-        writing = self.stories.writing
+        self._check_open()
+        choices: Choices = await self.call(lambda: self.stories.choices(place))
+        writing, given = self.stories.writing, plan.sampling
         for name, value, most in (
-            ("text", len(text), writing.max_text),
-            ("length", length or 0, choices.max_length),
-            ("temperature", temperature or 0, writing.max_temperature),
+            ("text", len(plan.text), writing.max_text),
+            ("length", given.get("length", 0), choices.max_length),
+            ("temperature", given.get("temperature", 0), writing.max_temperature),
         ):
             if value > most:
                 raise Refusal(f"{name} {value:g}: at most {most:g} here")
 
+    async def ask(self, place: Place, plan: Plan, post: Post) -> None:
+        """Note what was asked, before anything is promised: from here on a crash loses nothing of it."""
+        await self._note(plans.note_key(place, post.key), post, plans.asked(plan, post.messages))
+
+    async def unask(self, place: Place, post: Post) -> None:
+        """It is not wanted any more."""
+        await self._note(plans.note_key(place, post.key), post, None)
+
     async def write(self, place: Place, plan: Plan, post: Post) -> None:
         """Write a reply into a post; returns once its last edit has arrived. Raises `Refusal`."""
-        self._check_open()
-        try:
-            ticket = self.line.take()
-        except Full as full:
-            raise Refusal(f"{full}: try again in a minute") from None
-        await self._spawn(self._write(place, plan, post, ticket))
+        await self._spawn(self._write(place, plan, post))
 
     def _check_open(self) -> None:
         if self.is_closing:
             raise Refusal("I am about to restart: try again in a minute")
+        if self.line.is_full:
+            raise Refusal(f"{self.line.waiting} requests wait already: try again in a minute")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run it in a task of its own, which `close` waits for."""
@@ -137,29 +136,59 @@ class Scribe:
         task.add_done_callback(self.tasks.discard)
         return task
 
-    async def _write(self, place: Place, plan: Plan, post: Post, ticket: Ticket) -> None:
+    async def _write(self, place: Place, plan: Plan, post: Post) -> None:
+        key = plans.note_key(place, post.key)
+        post.on_sent = functools.partial(self._note_messages, key, post)
         try:
-            async with self.turn(place):
-                await self._wait_in_line(ticket, post)
-                self._check_open()
+            if self.is_busy(place) or self.line.is_busy:  # it may wait for long, so a crash may come first
+                await self.ask(place, plan, post)
+            async with self.turn(place), self._called(post):
                 begun = await self._begin(place, plan, post)
                 self.running[place] = Running(begun.reply, plan.member)
                 try:
                     is_shown = await self._stream(begun, post)
-                except Refusal as broken:  # the engine has failed; the note stays, and after a restart it is finished
-                    if not post.is_begun:
-                        raise
-                    await post.add(f"\n-# cut off: {escape(str(broken))}")
-                    return
                 finally:
                     del self.running[place]
-                turn = await self.call(lambda: self._save(begun, post))
+                written = await self.call(
+                    lambda: plans.keep(self.stories, begun, key, post.messages, begun.plan.turn or 0)
+                )
+                post.note = plans.saved(written.story, written.turn, begun.fed, post.messages)
+        except Refusal as refusal:
+            if type(refusal.__cause__) not in ENGINE_FAILED:  # else it can be finished after a restart
+                await self._note(key, post, None)
+            if not post.is_begun:
+                raise
+            await post.add(f"\n-# cut off: {escape(str(refusal))}")
+            return
+        if is_shown:
+            await self._end(written, post, _tell_unseen(begun.reply.unseen))
+        await self._note(key, post, None)
+
+    async def _note(self, key: tuple[str, str], post: Post, note: dict[str, Any] | None) -> None:
+        """Keep what is known of a post; a store that fails shows at the next save."""
+        post.note = note
+        with suppress(Refusal):
+            await self.call(lambda: self.stories.store.write_notes({key: note}))
+
+    async def _note_messages(self, key: tuple[str, str], post: Post) -> None:
+        """A further message was sent: a later process has to know it, or it would send it again."""
+        if post.note is not None:
+            await self._note(key, post, {**post.note, "messages": list(post.messages)})
+
+    @asynccontextmanager
+    async def _called(self, post: Post) -> AsyncIterator[None]:
+        """Wait in line until one may write. Raises `Refusal` if that is too long, or the bot is about to end."""
+        try:
+            ticket = self.line.take()
+        except Full as full:
+            raise Refusal(f"{full}: try again in a minute") from None
+        try:
+            await self._wait_in_line(ticket, post)
+            if self.is_closing:
+                self._check_open()
+            yield
         finally:
             self.line.give_back(ticket)
-        if is_shown:
-            mark = _tell_unseen(begun.reply.unseen)
-            await self._end(begun.story, turn, _told(begun), post, mark)
-        await self.call(lambda: self.stories.store.write_notes({_note_key(place, post): None}))
 
     async def _wait_in_line(self, ticket: Ticket, post: Post) -> None:
         """Wait to be called, and tell the place in the line now and then."""
@@ -169,37 +198,24 @@ class Scribe:
                 return
             if post.messages:
                 with suppress(discord.HTTPException, aiohttp.ClientError, GoneError):
-                    await post.show([f"-# in line: number {self.line.place(ticket)}"], None)
+                    await post.tell(f"-# in line: number {self.line.place(ticket)}")
 
     async def _begin(self, place: Place, plan: Plan, post: Post) -> Begun:
+        key = plans.note_key(place, post.key)
+
+        def begin() -> Begun:
+            story, resolved = plans.resolve(self.stories, place, plan)
+            post.note = plans.asked(resolved, post.messages)
+            self.stories.store.write_notes({key: post.note})
+            return plans.begin(story, resolved)
+
         while True:
             try:
-                return await self.call(lambda: self._begin_now(place, plan, post))
+                return await self.call(begin)
             except Refusal as refusal:
                 if not isinstance(refusal.__cause__, engine.EngineBusy):
                     raise
                 await asyncio.sleep(refusal.__cause__.seconds)
-
-    def _begin_now(self, place: Place, plan: Plan, post: Post) -> Begun:
-        stories = self.stories
-        story = stories.present(place) if plan.serial is None else stories.open(place, plan.serial)
-        talk = story.talk
-        if plan.turn is not None:
-            _goto(talk, plan.turn)
-        choices = stories.choices(place)
-        given = {"length": choices.length, "temperature": choices.temperature, "top_p": choices.top_p, **plan.sampling}
-        plan = replace(plan, serial=story.serial, turn=talk.present, sampling=given, text=_joined(talk, plan, choices))
-        self._note(place, plan, post)
-        try:
-            reply, fed = perform(talk, plan)
-        except Exception:
-            stories.store.write_notes({_note_key(place, post): None})
-            raise
-        return Begun(story, plan, reply, fed)
-
-    def _note(self, place: Place, plan: Plan, post: Post) -> None:
-        note = {"plan": asdict(plan), "messages": post.messages, "attempts": 0}
-        self.stories.store.write_notes({_note_key(place, post): note})
 
     async def _stream(self, begun: Begun, post: Post) -> bool:
         """Show the reply while it grows; False if there is nowhere to show it any more, and it was stopped."""
@@ -232,78 +248,49 @@ class Scribe:
 
     async def _show(self, begun: Begun, post: Post, text: str, view: discord.ui.View) -> None:
         """Show what there is. What goes wrong now is left to the next edit."""
-        num_messages = len(post.messages)
+        so_far = plans.shown(begun.story, 0, begun.fed + text, begun.fed)
         try:
-            await post.show(pages(*_shown(begun.fed + text, begun.fed)), view)
+            await post.show(pages(so_far.text, so_far.num_bold), view)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             _log.warning("event=edit-failed error=%r", str(error))
-        if len(post.messages) > num_messages:
-            await self.call(lambda: self._note(begun.story.place, begun.plan, post))
 
-    def _save(self, begun: Begun, post: Post) -> int:
-        """Keep the reply, and that it only has to be shown; returns its turn."""
-        story, talk = begun.story, begun.story.talk
-        turn = talk.present
-        notes: dict[tuple[str, str], Any] = {
-            _note_key(story.place, post): {
-                "messages": post.messages,
-                "serial": story.serial,
-                "turn": turn,
-                "fed": begun.fed,
-            }
-        }
-        if begun.plan.text and (prompt := next((t for t in reversed(talk.turns) if t.kind == "prompt"), None)):
-            notes[author_note(story, prompt.id)] = begun.plan.member
-        self.stories.save(story, notes)
-        return turn
-
-    async def _end(self, story: Story, turn: int, told: tuple[str, int], post: Post, mark: str) -> bool:
-        made = pages(*told)
+    async def _end(self, written: Written, post: Post, mark: str) -> bool:
+        made = pages(written.text, written.num_bold)
         made[-1] += mark
-        return await post.finish(made, when_written(story.serial, turn))
+        return await post.finish(made, when_written(written.story.serial, written.turn))
 
     # After a restart
 
-    async def recover(self, is_mine: Callable[[int], bool], make_post: Callable[[Place, list[int]], Post]) -> int:
-        """Finish what an earlier process was writing in guilds that are `is_mine`; returns how many replies."""
-        notes = await self.call(lambda: self.stories.store.notes(WRITING))
-        count = 0
-        for key, note in notes.items():
-            guild, channel, _ = key.split("/")
-            place = Place(int(guild), int(channel))
-            if is_mine(place.guild) and place not in self.running:
-                self._spawn(self._finish_earlier(place, key, note, make_post(place, note["messages"])))
-                count += 1
-        return count
+    def look_back(self) -> None:
+        """Read, before anybody asks for anything, what an earlier process has left. Blocks."""
+        for key, note in self.stories.store.notes(WRITING).items():
+            guild, channel, post = key.split("/")
+            self._left.append((Place(int(guild), int(channel)), post, note))
+        self._left.sort(key=lambda one: int(one[1]))  # in the order that it was asked for
 
-    async def _finish_earlier(self, place: Place, key: str, note: dict[str, Any], post: Post) -> None:
+    def finish_earlier(self, is_mine: Callable[[int], bool], make_post: PostMaker) -> int:
+        """Finish what an earlier process was writing in guilds that are `is_mine`; returns how many replies."""
+        mine = [one for one in self._left if is_mine(one[0].guild)]
+        self._left = [one for one in self._left if not is_mine(one[0].guild)]
+        if self.is_closing:
+            return 0
+        for place, post, note in mine:
+            made = make_post(place, int(post), note["messages"])
+            self._spawn(self._finish(place, plans.note_key(place, made.key), note, made))
+        return len(mine)
+
+    async def _finish(self, place: Place, key: tuple[str, str], note: dict[str, Any], post: Post) -> None:
+        post.note, post.on_sent = note, functools.partial(self._note_messages, key, post)
         try:
-            async with self.turn(place):
-                story, turn, told = await self.call(lambda: self._write_again(place, key, note), self._finishers)
-            await self._end(story, turn, told, post, CUT_MARK)
+            async with self.turn(place, is_patient=True):
+                written = await self.call(lambda: plans.finish(self.stories, place, key, note), is_slow=True)
+            fed = written.text[: written.num_bold]
+            post.note = plans.saved(written.story, written.turn, fed, post.messages)
+            await self._end(written, post, CUT_MARK)
         except Refusal as refusal:
             _log.warning("event=not-finished channel=%s reason=%r", place.key, str(refusal))
-            await post.finish([f"-# this reply was cut off by a restart: {escape(str(refusal))}"], None)
-        await self.call(lambda: self.stories.store.write_notes({(WRITING, key): None}))
-
-    def _write_again(self, place: Place, key: str, note: dict[str, Any]) -> tuple[Story, int, tuple[str, int]]:
-        """The same plan from the same checkpoint gives the same words; or they were saved, and only not shown."""
-        if "turn" in note:
-            story = self.stories.open(place, note["serial"])
-            _goto(story.talk, note["turn"])
-            text = "".join(turn.text for turn in story.talk.turns[-1:] if turn.kind == "reply")
-            return story, note["turn"], _shown(note["fed"] + text, note["fed"])
-        plan = Plan(**note["plan"])
-        if note["attempts"] >= MAX_ATTEMPTS:
-            plan = replace(plan, sampling={**plan.sampling, "length": 0})
-        self.stories.store.write_notes({(WRITING, key): {**note, "attempts": note["attempts"] + 1}})
-        story = self.stories.open(place, plan.serial or 0)
-        if plan.turn is not None:
-            _goto(story.talk, plan.turn)
-        reply, fed = perform(story.talk, plan)
-        text = reply.text
-        self.stories.save(story)
-        return story, story.talk.present, _shown(fed + text, fed)
+            await post.finish([f"-# a restart cut this reply off: {escape(str(refusal))}"], None)
+        await self._note(key, post, None)
 
     # Moving about
 
@@ -327,23 +314,29 @@ class Scribe:
         text = story.talk.text
         return pages(engine.last_words(text, SHOWN_END))[-1] if text.strip() else "*(the story is empty)*"
 
-    async def fork(self, place: Place, there: Place, serial: int | None, turn: int | None) -> tuple[Story, str]:
-        """Begin a story in another place as a copy of one here at a turn; this one goes on unharmed."""
+    async def branch(self, place: Place, serial: int | None, turn: int | None) -> tuple[Story, engine.Conversation]:
+        """A copy of a story at a turn, and that story, which stays where it is."""
 
-        def forked() -> tuple[Story, str]:
+        def branched() -> tuple[Story, engine.Conversation]:
             stories = self.stories
-            story = stories.present(place) if serial is None else stories.open(place, serial)
-            before = story.talk.present
+            story = stories.present(place) if serial is None else stories.open(place, serial, is_present=False)
             if turn is not None:
-                _goto(story.talk, turn)
-            branch = story.talk.fork()
-            story.talk.goto(before)
-            copy = stories.begin(there, story.model, branch)
-            stories.copy_authors(story, copy)
-            return copy, self.where(copy)
+                plans.check_turn(story.talk, turn)
+            return story, story.talk.fork(turn)
 
         async with self.turn(place):
-            return await self.call(forked)
+            return await self.call(branched)
+
+    async def plant(self, there: Place, story: Story, branch: engine.Conversation) -> tuple[Story, str]:
+        """Begin a story in another place with a copy of one; returns it and the end of its text as a message."""
+
+        def planted() -> tuple[Story, str]:
+            copy = self.stories.begin(there, story.model, branch)
+            self.stories.copy_authors(story, copy)
+            return copy, self.where(copy)
+
+        async with self.turn(there):
+            return await self.call(planted)
 
     async def stop(self, place: Place, member: int, is_moderator: bool) -> bool:
         """Stop the reply of a place; False if there is none. Raises `Refusal` if somebody else has asked for it."""
@@ -367,39 +360,8 @@ class Scribe:
         for task in set(self.tasks):
             task.cancel()  # its note is kept, and the next process will finish it
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        for workers in (self._workers, self._finishers):
+        for workers in (self._workers, self._slow_workers):
             workers.shutdown(wait=False, cancel_futures=True)
-
-
-def perform(talk: engine.Conversation, plan: Plan) -> tuple[engine.Reply, str]:
-    """Begin the reply of a plan at the present turn; returns it and the text that it was given.
-
-    To continue where somebody has continued before gives other words: it would be no use to write the same again.
-    """
-    sampling = replace(talk.sampling, **{"seed": None, **plan.sampling})
-    if plan.kind == "retry":
-        return talk.retry(sampling), ""
-    replies = [turn for turn in talk.tree if turn.parent == talk.present and turn.kind == "reply"]
-    if replies and not plan.text and sampling.seed is None:
-        talk.goto(replies[-1].id)
-        return talk.retry(sampling), ""
-    return talk.say(plan.text, sampling=sampling), plan.text
-
-
-def _joined(talk: engine.Conversation, plan: Plan, choices: Choices) -> str:
-    """The plan's text, set off from the story by what the channel chose if neither has a blank there."""
-    before = next((turn.text for turn in reversed(talk.turns) if turn.text), "")
-    if plan.kind == "retry" or not plan.text or not before or before[-1].isspace() or plan.text[0].isspace():
-        return plan.text
-    is_mark = choices.join == "space" and not plan.text[0].isalnum() and plan.text[0] not in "\"'(["
-    return plan.text if is_mark else JOINERS[choices.join] + plan.text
-
-
-def _goto(talk: engine.Conversation, turn: int) -> None:
-    try:
-        talk.goto(turn)
-    except ValueError:
-        raise NoStory("that part of the story was forgotten: go on from a newer message") from None
 
 
 async def _read(reply: engine.Reply, pieces: list[str], tell: Callable[[], None]) -> None:
@@ -415,21 +377,7 @@ async def _first(changed: asyncio.Event, reading: asyncio.Task[None]) -> None:
     waiting.cancel()
 
 
-def _told(begun: Begun) -> tuple[str, int]:
-    return _shown(begun.fed + begun.reply.text, begun.fed)
-
-
-def _shown(text: str, fed: str) -> tuple[str, int]:
-    """What a message shows of a text, and how much of its beginning is a member's and stands in bold."""
-    shown = text.lstrip() if fed else text.lstrip("\n")
-    return shown, max(0, len(fed) - (len(text) - len(shown)))
-
-
 def _tell_unseen(unseen: dict[str, str]) -> str:
     """A line on characters that the model never saw."""
     lost = "".join(character for character, near in unseen.items() if not near)[:20]
     return f"\n-# left out, for this model never saw them: {escape(lost)}" if lost else ""
-
-
-def _note_key(place: Place, post: Post) -> tuple[str, str]:
-    return WRITING, f"{place.key}/{post.key}"

@@ -118,14 +118,20 @@ def parse(text: str, name: str) -> Settings:
     made: dict[str, Any] = {}
     for table, values in data.items():
         kind = tables.get(table)
-        if not isinstance(kind, type) or not isinstance(values, dict):
+        if not isinstance(kind, type):
             known = ", ".join(f"[{known}]" for known in tables)
-            raise SettingsError(f"{name}, line {_line(text, '', table)}: there is no table [{table}], only {known}")
+            raise SettingsError(f"{name}{_line(text, '', table)}: there is no table [{table}], only {known}")
+        if not isinstance(values, dict):
+            raise SettingsError(f"{name}{_line(text, '', table)}: {table} must be a table, headed [{table}]")
         try:
             made[table] = kind(**{key: _checked(kind, key, value) for key, value in values.items()})
         except _KeyMistake as mistake:
-            raise SettingsError(f"{name}, line {_line(text, table, mistake.key)}: {mistake}") from None
-    return _consistent(Settings(**made), name)
+            raise SettingsError(f"{name}{_line(text, table, mistake.key)}: {mistake}") from None
+    settings = Settings(**made)
+    if found := _contradiction(settings):
+        table, key, words = found
+        raise SettingsError(f"{name}{_line(text, table, key)}: {words}")
+    return settings
 
 
 def example() -> str:
@@ -165,7 +171,13 @@ def _checked(kind: type, key: str, value: Any) -> Any:
 
 def _checked_list(item: dataclasses.Field[Any], value: Any) -> tuple[Any, ...]:
     kind = str if item.name == "models" else int
-    if not isinstance(value, list) or not all(isinstance(one, kind) and not isinstance(one, bool) for one in value):
+
+    def is_good(one: Any) -> bool:
+        if kind is str:
+            return isinstance(one, str) and bool(one.strip())
+        return isinstance(one, int) and not isinstance(one, bool) and one >= 0
+
+    if not isinstance(value, list) or not all(map(is_good, value)):
         words = 'names, like ["shakespeare"]' if kind is str else "numbers, like [123]"
         raise _KeyMistake(item.name, f"{item.name} must be a list of {words}, not {value!r}")
     if kind is str and not value:
@@ -173,29 +185,33 @@ def _checked_list(item: dataclasses.Field[Any], value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _consistent(settings: Settings, name: str) -> Settings:
-    count, ids = settings.discord.shard_count, settings.discord.shard_ids
+def _contradiction(settings: Settings) -> tuple[str, str, str] | None:
+    """Keys that do not fit together: a table, a key, and what is wrong."""
+    count, ids, writing = settings.discord.shard_count, settings.discord.shard_ids, settings.writing
     if ids and not count:
-        raise SettingsError(f"{name}: [discord] shard_ids needs shard_count, the number of shards of all processes")
-    if any(not 0 <= number < count for number in ids):
-        raise SettingsError(f"{name}: [discord] shard_ids {list(ids)}: must be from 0 to {count - 1}")
-    writing = settings.writing
-    if writing.length > writing.max_length or writing.temperature > writing.max_temperature:
-        raise SettingsError(f"{name}: [writing] length and temperature must not be above their max_ keys")
-    return settings
+        return "discord", "shard_ids", "shard_ids needs shard_count, the number of shards of all processes"
+    if any(number >= count for number in ids):
+        return "discord", "shard_ids", f"shard_ids {list(ids)}: must be from 0 to {count - 1}"
+    for key in ("length", "temperature"):
+        if getattr(writing, key) > getattr(writing, f"max_{key}"):
+            return "writing", f"max_{key}", f"max_{key} must not be below {key} ({getattr(writing, key)})"
+    return None
 
 
-def _line(text: str, table: str, key: str) -> int:
-    """The line of a key in its table, or of a table's head."""
-    now = ""
+def _line(text: str, table: str, key: str) -> str:
+    """Where a key stands in its table, or a table's head; nothing where it cannot be found."""
+    now, name = "", rf"[\"']?{re.escape(key)}[\"']?"
+    inside = re.compile(rf"\s*{name}\s*[=.]")
+    dotted_or_inline = rf"\s*{re.escape(table)}\s*(\.\s*{name}\s*=|=.*\b{re.escape(key)}\b)"
+    outside = re.compile(dotted_or_inline if table else rf"\s*{name}\s*=")
     for number, line in enumerate(text.splitlines(), 1):
-        if head := re.match(r"\s*\[\s*([\w.\"-]+)\s*\]", line):
+        if head := re.match(r"\s*\[+\s*[\"']?([\w.-]+)[\"']?\s*\]", line):
             now = head[1]
             if not table and now == key:
-                return number
-        elif now == table and re.match(rf"\s*\"?{re.escape(key)}\"?\s*[=.]", line):
-            return number
-    return 1
+                return f", line {number}"
+        elif (table and now == table and inside.match(line)) or (not now and outside.match(line)):
+            return f", line {number}"
+    return ""
 
 
 def _limits(item: dataclasses.Field[Any]) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 import engine
 from bot.settings import Writing
 
-MAX_OPEN = 256  # conversations kept in memory; the others are opened when they are wanted, in about a millisecond
-CHANNELS, WRITING = "discord/channel", "discord/writing"  # topics of notes
+MAX_OPEN_TURNS = 8000  # kept in memory, some 4.5 KiB each; other stories are opened when they are wanted
+WRITING = "discord/writing"  # the topic of notes on what is being written
 JOINERS = {"space": " ", "line": "\n", "nothing": ""}
 
 
@@ -76,6 +76,7 @@ class Story:
     serial: int
     model: str
     talk: engine.Conversation
+    size: int = 0  # turns, when it was last at rest
 
     @property
     def name(self) -> str:
@@ -102,7 +103,7 @@ class Stories:
 
     def channel(self, place: Place) -> Channel:
         """What is kept of a place."""
-        note = self.store.note(CHANNELS, place.key)
+        note = self.store.note(*_channel_note(place))
         if note is None:
             return Channel()
         return Channel(note["current"], {int(n): model for n, model in note["stories"].items()}, note["chosen"])
@@ -137,16 +138,16 @@ class Stories:
         serial = max(channel.stories, default=0) + 1
         story = Story(place, serial, model, talk or self.models[model].conversation(owner=place))
         changed = replace(channel, current=serial, stories={**channel.stories, serial: model})
-        self.store.save(story.talk, story.name, notes={(CHANNELS, place.key): _plain(changed)})
+        self.store.save(story.talk, story.name, notes={_channel_note(place): asdict(changed)})
         self._remember(story)
         return story
 
-    def open(self, place: Place, serial: int) -> Story:
-        """One of a place's stories, which becomes the present one. Raises `NoStory` if it was forgotten."""
+    def open(self, place: Place, serial: int, *, is_present: bool = True) -> Story:
+        """One of a place's stories, which becomes the present one unless told. Raises `NoStory` if it was forgotten."""
         channel = self.channel(place)
         if serial not in channel.stories:
             raise NoStory("that story was forgotten: /continue begins another one")
-        if channel.current != serial:
+        if is_present and channel.current != serial:
             self._keep(place, replace(channel, current=serial))
         with self._guard:
             story = self._open.get((place, serial))
@@ -174,8 +175,10 @@ class Stories:
         return self.open(place, channel.current)
 
     def change_model(self, place: Place, model: str) -> Story:
-        """Have the present story read and continued by another model."""
+        """Have the present story read and continued by another model; nothing where it is that model's already."""
         channel = self.channel(place)
+        if channel.stories.get(channel.current) == model:
+            return self.open(place, channel.current)
         return self.read_again(place, channel.current, model) if channel.current else self.begin(place, model)
 
     def read_again(self, place: Place, serial: int, model: str) -> Story:
@@ -189,6 +192,7 @@ class Stories:
         except engine.StoreError:
             self.drop(story.place)  # what is in memory may be ahead of the store; the store is right
             raise
+        self._remember(story)
 
     def drop(self, place: Place) -> None:
         """Let go of what is in memory of a place."""
@@ -199,7 +203,9 @@ class Stories:
     def forget(self, place: Place) -> int:
         """Delete all stories of a place for good; returns how many there were."""
         channel = self.channel(place)
-        self.drop(place)
+        self._keep(place, replace(channel, current=0))
+        unfinished = [key for key in self.store.notes(WRITING) if key.startswith(f"{place.key}/")]
+        self.store.write_notes({(WRITING, key): None for key in unfinished})
         for serial in channel.stories:
             self._delete(place, serial)
         self._keep(place, None)
@@ -246,10 +252,10 @@ class Stories:
 
     def places(self, guild: int) -> list[Place]:
         """All places of a guild that have stories."""
-        keys = [key.split("/") for key in self.store.notes(CHANNELS)]
-        return [Place(guild, int(channel)) for of, channel in keys if int(of) == guild]
+        return [Place(guild, int(channel)) for channel in self.store.notes(_channels(guild))]
 
     def _delete(self, place: Place, serial: int) -> None:
+        self.drop(place)
         authors = _authors(place, serial)
         self.store.write_notes({(authors, turn): None for turn in self.store.notes(authors)})
         channel = self.channel(place)
@@ -259,14 +265,18 @@ class Stories:
         self.store.delete(place.story_name(serial))
 
     def _keep(self, place: Place, channel: Channel | None) -> None:
-        self.store.write_notes({(CHANNELS, place.key): None if channel is None else _plain(channel)})
+        self.store.write_notes({_channel_note(place): None if channel is None else asdict(channel)})
 
     def _remember(self, story: Story) -> None:
+        """Keep it in memory as the latest, and let go of the oldest."""
+        story.size = 1 + len(story.talk.tree)
         with self._guard:
             self._open[story.place, story.serial] = story
             self._open.move_to_end((story.place, story.serial))
-            while len(self._open) > MAX_OPEN:
-                self._open.popitem(last=False)
+            turns = sum(one.size for one in self._open.values())
+            while turns > MAX_OPEN_TURNS and len(self._open) > 1:
+                _, oldest = self._open.popitem(last=False)
+                turns -= oldest.size
 
 
 def author_note(story: Story, turn: int) -> tuple[str, str]:
@@ -278,5 +288,10 @@ def _authors(place: Place, serial: int) -> str:
     return f"discord/author/{place.key}/{serial}"
 
 
-def _plain(channel: Channel) -> dict[str, Any]:
-    return asdict(channel)
+def _channels(guild: int) -> str:
+    """The topic of the notes on a guild's channels."""
+    return f"discord/channel/{guild}"
+
+
+def _channel_note(place: Place) -> tuple[str, str]:
+    return _channels(place.guild), str(place.channel)

@@ -10,17 +10,20 @@ import time
 import traceback
 from pathlib import Path
 
-BEAT_SECONDS, LOOK_SECONDS = 0.025, 0.04
-MAX_LATE_SECONDS = 0.05  # beyond which it is logged
+BEAT_SECONDS = 0.01
+MAX_LATE_SECONDS = 0.05  # between two beats; beyond it is logged
 _log = logging.getLogger("bot.watchdog")
 
 
 class Watchdog:
-    """A task that beats in the loop, and a thread that looks after it. `worst` is the longest hold-up in seconds."""
+    """A task that beats in the loop and measures itself, and a thread that sees who holds it up meanwhile.
+
+    `worst` is the longest hold-up in seconds, exact but for a beat; `count` is how many there were.
+    """
 
     def __init__(self) -> None:
         self.worst, self.count = 0.0, 0
-        self._beat = time.monotonic()
+        self._beat, self._who = time.monotonic(), ""
         self._loop_thread = threading.get_ident()
         self._is_over = threading.Event()
         self._task = asyncio.create_task(self._keep_beating())
@@ -35,25 +38,21 @@ class Watchdog:
 
     async def _keep_beating(self) -> None:
         while True:
-            self._beat = time.monotonic()
             await asyncio.sleep(BEAT_SECONDS)
+            before, self._beat = self._beat, time.monotonic()
+            late = self._beat - before
+            if late > MAX_LATE_SECONDS:
+                self.count, self.worst = self.count + 1, max(self.worst, late)
+                _log.warning("event=loop-blocked seconds=%.3f where=%r", late, self._who or "unknown")
+            self._who = ""
 
     def _watch(self) -> None:
-        blocked_at, who = 0.0, ""
-        while not self._is_over.wait(LOOK_SECONDS):
-            beat = self._beat
-            late = time.monotonic() - beat - BEAT_SECONDS
-            if late > MAX_LATE_SECONDS:
-                self.worst = max(self.worst, late)
-                if beat != blocked_at:
-                    blocked_at, who = beat, self._who()
-            elif blocked_at:
-                self.count += 1
-                _log.warning("event=loop-blocked seconds=%.3f where=%r", beat - blocked_at - BEAT_SECONDS, who)
-                blocked_at = 0.0
+        while not self._is_over.wait(BEAT_SECONDS):
+            if not self._who and time.monotonic() - self._beat > MAX_LATE_SECONDS / 2:
+                self._who = self._look()
 
-    def _who(self) -> str:
-        """What the loop's thread is at, innermost first."""
+    def _look(self) -> str:
+        """What the loop's thread is at, innermost first; in `select` it is the machine that was busy, not the loop."""
         frame = sys._current_frames().get(self._loop_thread)
         stack = traceback.extract_stack(frame)[-4:] if frame else []
         return " < ".join(f"{Path(line.filename).name}:{line.lineno} {line.name}" for line in reversed(stack))

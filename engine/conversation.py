@@ -143,22 +143,20 @@ class Conversation:
 
     def goto(self, turn_id: int) -> None:
         """Go to any turn of the tree; 0 is the start. Raises `ValueError` if there is no such turn."""
-        self._here()
-        if not isinstance(turn_id, int) or turn_id not in self._turns:
-            raise ValueError(f"turn_id {turn_id}: there is no such turn")
-        self._present = turn_id
+        self._present = self._turn(turn_id).id
         child = turn_id
         while (parent := self._turns[child].parent) is not None:
             self._forward[parent] = child
             child = parent
 
-    def fork(self) -> Conversation:
-        """Another conversation that begins as a copy of this branch; neither changes the other."""
+    def fork(self, turn_id: int | None = None) -> Conversation:
+        """Another conversation that begins as a copy of this branch, or of that to a turn; both go their own ways."""
         branch = Conversation(self.runner, self.sampling, self._owner)
-        path = [self._turns[0], *self.turns]
+        here = self._here() if turn_id is None else self._turn(turn_id)
+        path = [self._turns[0], *self._path(here)]
         branch._turns = {turn.id: turn for turn in path}
         branch._forward = {before.id: turn.id for before, turn in itertools.pairwise(path)}
-        branch._present, branch._next_id = self._present, self._next_id
+        branch._present, branch._next_id = here.id, self._next_id
         return branch
 
     def snapshot(self) -> Snapshot:
@@ -214,11 +212,7 @@ class Conversation:
     @property
     def turns(self) -> list[Turn]:
         """The turns of the present branch, from the start's first child to the present one."""
-        turn, branch = self._here(), []
-        while turn.parent is not None:
-            branch.append(turn)
-            turn = self._turns[turn.parent]
-        return branch[::-1]
+        return self._path(self._here())
 
     @property
     def tree(self) -> list[Turn]:
@@ -239,6 +233,20 @@ class Conversation:
         if not checkpoint.pending:
             checkpoint = replace(checkpoint, pending=(self.runner.start_token()[0],))
         return self.runner.likeliest(checkpoint, n)
+
+    def _turn(self, turn_id: int) -> Turn:
+        self._here()
+        if not isinstance(turn_id, int) or turn_id not in self._turns:
+            raise ValueError(f"turn_id {turn_id}: there is no such turn")
+        return self._turns[turn_id]
+
+    def _path(self, turn: Turn) -> list[Turn]:
+        """The turns from the start's child to `turn`."""
+        branch = []
+        while turn.parent is not None:
+            branch.append(turn)
+            turn = self._turns[turn.parent]
+        return branch[::-1]
 
     def _here(self) -> Turn:
         """The present turn, once a reply that is being written has ended and has its place in the tree."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from engine.errors import OtherWeights, StoreError
 from engine.sampling import Sampling
 
 VERSION = 2
+TRUNCATE_ATTEMPTS, TRUNCATE_SECONDS = 200, 0.01
 BUSY_SECONDS = 10  # how long a save waits for another process to finish its own
 FULL_INT, FULL_FLOAT = np.dtype("<i4"), np.dtype("<f4")
 
@@ -109,7 +111,8 @@ class Store:
         try:
             parsed = sql.make_url(self.url)
         except sql.exc.ArgumentError:
-            raise StoreError(f"{self.url!r} is no database URL: give one like sqlite:///stories.db") from None
+            shown = "the store's URL" if "@" in self.url else repr(self.url)  # it may hold a password
+            raise StoreError(f"{shown} is no database URL: give one like sqlite:///stories.db") from None
         if parsed.get_backend_name() == "sqlite" and parsed.database:
             with _errors(self.url):
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -237,7 +240,11 @@ class Store:
         if self._database.dialect.name == "sqlite":
             raw = self._database.raw_connection()  # out of the log, too, which no transaction may hold open
             with _errors(self._shown), contextlib.closing(raw):
-                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                for _ in range(TRUNCATE_ATTEMPTS):
+                    is_busy, *_ = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    if not is_busy:
+                        break
+                    time.sleep(TRUNCATE_SECONDS)  # somebody reads an older state
 
     def close(self) -> None:
         """Let go of the database."""

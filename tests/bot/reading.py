@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bot.pages import BLANK
-from tests.local_discord import Interaction, Message
+from tests.local_discord import Channel, Interaction, Member, Message
 
 
 def is_written(message: Message) -> bool:
@@ -27,6 +27,12 @@ def story_of(*messages: Message) -> str:
     """The words that a reader sees in some messages, without marks and the lines below the story."""
     text = "".join(re.sub(r"\n-# .*", "", message.content) for message in messages)
     return re.sub(r"\\([^0-9A-Za-z\s])", r"\1", text.replace("**", "").replace(BLANK, ""))
+
+
+def text_of(member: Member, channel: Channel) -> str:
+    """The story's text as the bot exports it."""
+    message = member.slash(channel, "export").wait_message(lambda m: m.attachments)
+    return message.attachments[0].data.decode()
 
 
 def turn_of(message: Message) -> int:

@@ -20,9 +20,10 @@ def plain(shown: str) -> str:
 
 @given(texts)
 def test_a_reader_sees_every_character(text: str) -> None:
-    assert plain(escape(text)) == text.replace("\x00", " ")
+    expected = text.replace("\x00", " ").replace("\u202e", " ")
+    assert plain(escape(text)) == expected
     seen = "".join(plain(page) for page in pages(text))
-    assert seen.replace("\N{HORIZONTAL ELLIPSIS}", "").split() == text.replace("\x00", " ").split()
+    assert seen.replace("\N{HORIZONTAL ELLIPSIS}", "").split() == expected.split()
 
 
 @given(texts, st.integers(0, 3000))

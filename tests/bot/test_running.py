@@ -19,7 +19,7 @@ import sqlalchemy as sql
 
 import engine
 from tests.bot.conftest import ROOMY
-from tests.bot.reading import is_growing, is_written, story_of, turn_of, written
+from tests.bot.reading import is_growing, is_written, story_of, text_of, turn_of, written
 from tests.bot.running import ROOT, TOKEN, Bot
 from tests.local_discord import Guild, LocalDiscord, Message
 from tests.postgres import Server
@@ -119,11 +119,14 @@ def test_the_line_and_the_cooldown_are_told(discord: LocalDiscord, folder: Path)
     anna = guild.add_member("Anna")
     limits = {"running": 1, "waiting": 1, "member_seconds": 30.0, "member_burst": 3}
     with started(discord, folder, {**LONG, "limits": limits, "engine": {"precision": "float32"}}) as bot:
-        calls = [anna.slash(guild.add_channel(f"c-{n}"), "continue", length=4000) for n in range(4)]
+        calls = []
+        for number in range(4):
+            calls.append(anna.slash(guild.add_channel(f"c-{number}"), "continue", length=4000))
+            time.sleep(0.15)
         soon = calls[3].wait_message(lambda m: "not so fast" in m.content)
         assert soon.ephemeral_to is not None
         assert "wait already" in calls[2].wait_message(lambda m: m.content).content
-        assert written(calls[1], 40)
+        assert written(calls[1], 40), bot.log
         assert not bot.complaints()
 
 
@@ -135,7 +138,8 @@ def test_a_signal_reads_the_configuration_again(discord: LocalDiscord, folder: P
         bot.path.write_text(text + "\n[writing]\nlength = 5\n", encoding="utf-8")
         bot.process.send_signal(signal.SIGHUP)
         until(lambda: any("event=reloaded" in line for line in bot.log))
-        assert len(story_of(written(anna.slash(place, "continue", text="ab")))) == 7
+        written(anna.slash(place, "continue", text="ab"))
+        assert len(text_of(anna, place)) == 7
         bot.path.write_text(text + "\n[writing]\nlenth = 5\n", encoding="utf-8")
         bot.process.send_signal(signal.SIGHUP)
         refused = until(lambda: [line for line in bot.log if "event=not-reloaded" in line])
@@ -212,7 +216,8 @@ def test_a_configuration_is_made_once_and_checked(discord: LocalDiscord, folder:
     ("settings", "token", "words"),
     [
         ("", None, "DISCORD_TOKEN is not set"),
-        ("", "not the token", "refuses the token"),
+        ("", "not.the.token", "refuses the token"),
+        ("", "not the token", "copy the token again"),
         ("[engine]\nmodels = ['nowhere']\n", TOKEN, "nowhere"),
         ("[store]\nurl = 'nonsense'\n", TOKEN, "no database URL"),
         ("[store]\nurl = 'sqlite:////proc/none/s.db'\n", TOKEN, "cannot be used"),

@@ -41,6 +41,15 @@ def test_the_example_is_the_defaults_and_explains_every_key() -> None:
         ("\n[wrting]\nlength = 9\n", 2, "no table [wrting]"),
         ("token = 'secret'\n", 1, "no table [token]"),
         ("[writing\n", 1, "line 1"),
+        ("# first\n\nlimits.running = 0\n", 3, "from 1"),
+        ("# first\nlimits = {running = 0}\n", 2, "from 1"),
+        ("[limits]\n'running' = 0\n", 2, "from 1"),
+        ("\n[[limits]]\nrunning = 1\n", 2, "must be a table"),
+        ("[discord]\nguilds = [-5]\n", 2, "numbers"),
+        ("[engine]\nmodels = ['']\n", 2, "names"),
+        ("[discord]\nshard_ids = [0]\n", 2, "needs shard_count"),
+        ("[discord]\nshard_count = 2\nshard_ids = [2]\n", 3, "from 0 to 1"),
+        ("[writing]\nlength = 500\nmax_length = 400\n", 3, "below length"),
     ],
 )
 def test_mistakes_are_named_with_their_line(text: str, line: int, words: str) -> None:
@@ -51,13 +60,6 @@ def test_mistakes_are_named_with_their_line(text: str, line: int, words: str) ->
     assert f"line {line}" in message
     assert words in message
     assert "secret" not in message
-
-
-def test_keys_that_contradict_each_other_are_refused() -> None:
-    for text in ("[discord]\nshard_ids = [0]\n", "[discord]\nshard_count = 2\nshard_ids = [2]\n",
-                 "[writing]\nlength = 500\nmax_length = 400\n"):  # fmt: skip
-        with pytest.raises(SettingsError, match=r"my\.toml"):
-            parse(text, "my.toml")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
