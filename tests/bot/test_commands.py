@@ -115,7 +115,8 @@ def test_restart_begins_anew_and_keeps_the_old_story(channel: Channel, anna: Mem
     old = written(anna.slash(channel, "continue", text="ROMEO:", length=30))
     assert "new story" in written(anna.slash(channel, "restart")).content
     written(anna.slash(channel, "continue", text="JULIET:", length=30))
-    time.sleep(0.1)
+    anna.press(old, "Fork").wait_message(lambda m: "goes on" in m.content)
+    assert text_of(anna, channel).startswith("JULIET:")
     again = written(anna.press(old, "Continue"))
     assert again.buttons[0]["custom_id"].split(":")[2] == "1"
     tree = answer(anna.slash(channel, "tree"), "ROMEO")

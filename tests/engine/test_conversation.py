@@ -332,3 +332,18 @@ def test_checkpoints_are_values(tiny: Engine) -> None:
     talk.say("cd", length=100)
     assert talk.text
     assert all(np.array_equal(a, b) for a, b in zip(states, copies, strict=True))
+
+
+def test_a_fork_from_an_earlier_turn_moves_nothing(tiny: Engine) -> None:
+    talk = tiny.conversation(sampling=engine.Sampling(seed=3, length=5))
+    talk.say("the cat")
+    talk.say("sat on")
+    talk.retry()
+    before = talk.snapshot()
+    branch = talk.fork(2)
+    assert [turn.id for turn in branch.turns] == [1, 2]
+    assert branch.say("sat on").text == next(turn.text for turn in talk.tree if turn.id == 4)
+    after = talk.snapshot()
+    assert (after.present, after.forward) == (before.present, before.forward)
+    with pytest.raises(ValueError, match="turn_id 99"):
+        talk.fork(99)

@@ -1,0 +1,159 @@
+"""Plans and notes over a real store: what a crash leaves behind is finished, and nobody else is moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import engine
+from bot import plans
+from bot.plans import Plan
+from bot.settings import Writing
+from bot.stories import WRITING, NoStory, Place, Stories
+from engine.engine import Engine
+
+HERE, THERE = Place(1, 10), Place(1, 11)
+KEY = plans.note_key(HERE, 99)
+
+
+@pytest.fixture
+def stories(tiny: Engine, tmp_path: Path) -> Iterator[Stories]:
+    with engine.Store(f"sqlite:///{tmp_path}/s.db") as store:
+        yield Stories(store, {"tiny": tiny}, Writing(length=12))
+
+
+def write(stories: Stories, plan: Plan, place: Place = HERE) -> plans.Written:
+    """A reply from its asking to its keeping, and no note left."""
+    story, resolved = plans.resolve(stories, place, plan)
+    begun = plans.begin(story, resolved)
+    begun.reply.result()
+    written = plans.keep(stories, begun, KEY, [5], resolved.turn or 0)
+    stories.store.write_notes({KEY: None})
+    return written
+
+
+def cut(stories: Stories, plan: Plan) -> dict[str, Any]:
+    """What a crash leaves: the plan was noted, and what its reply did in memory is gone."""
+    _, resolved = plans.resolve(stories, HERE, plan)
+    stories.drop(HERE)
+    return plans.asked(resolved, [5])
+
+
+def test_a_cut_reply_is_written_to_the_very_same_words(stories: Stories) -> None:
+    write(stories, Plan(7, text="the cat"))
+    note = cut(stories, Plan(7, text="sat on", sampling={"temperature": 1.0}))
+    finished = plans.finish(stories, HERE, KEY, note)
+    other = write(stories, Plan(7, text="sat on", serial=1, turn=2, sampling={"temperature": 1.0}))
+    assert finished.text == other.text
+    assert finished.text[: finished.num_bold] == "sat on"
+
+
+def test_finishing_moves_nobody_who_has_gone_on_since(stories: Stories) -> None:
+    write(stories, Plan(7, text="one"))
+    note = cut(stories, Plan(7, text="two"))
+    later = write(stories, Plan(8, text="three"))
+    finished = plans.finish(stories, HERE, KEY, note)
+    talk = stories.present(HERE).talk
+    assert talk.present == later.turn != finished.turn
+    assert "three" in talk.text
+    assert "two" not in talk.text
+    shown_only = plans.saved(finished.story, finished.turn, " two", [5])
+    assert plans.finish(stories, HERE, KEY, shown_only).turn == finished.turn
+    assert stories.present(HERE).talk.present == later.turn
+    new = stories.begin(HERE, "tiny")
+    plans.finish(stories, HERE, KEY, shown_only)
+    assert stories.present(HERE).serial == new.serial
+
+
+def test_where_nobody_went_on_the_story_goes_on_behind_the_finished_reply(stories: Stories) -> None:
+    write(stories, Plan(7, text="one"))
+    finished = plans.finish(stories, HERE, KEY, cut(stories, Plan(7, text="two")))
+    stories.drop(HERE)
+    assert stories.present(HERE).talk.present == finished.turn
+    note = stories.store.note(*KEY)
+    assert (note["turn"], note["fed"], note["messages"]) == (finished.turn, " two", [5])
+
+
+def test_what_was_asked_but_never_begun_is_done_too(stories: Stories) -> None:
+    finished = plans.finish(stories, HERE, KEY, plans.asked(Plan(7, text="hello"), [5]))
+    assert finished.text.startswith("hello")
+
+
+def test_a_reply_that_crashes_the_process_again_and_again_is_given_up(stories: Stories) -> None:
+    note = {**plans.asked(Plan(7, text="hello"), [5]), "attempts": plans.MAX_ATTEMPTS}
+    assert plans.finish(stories, HERE, KEY, note).text == "hello"
+
+
+def test_a_finished_reply_is_its_members_to_forget(stories: Stories) -> None:
+    plans.finish(stories, HERE, KEY, plans.asked(Plan(7, text="unmistakable"), [5]))
+    assert stories.forget_member(HERE, 7) == 1
+    assert "unmistakable" not in stories.present(HERE).talk.text
+
+
+def test_a_forgotten_story_is_not_finished(stories: Stories) -> None:
+    write(stories, Plan(7, text="one"))
+    note = cut(stories, Plan(7, text="two"))
+    stories.store.write_notes({KEY: note})
+    stories.forget(HERE)
+    assert stories.store.notes(WRITING) == {}
+    with pytest.raises(NoStory, match="forgotten"):
+        plans.finish(stories, HERE, KEY, note)
+
+
+def test_continuing_again_from_a_place_gives_other_words(stories: Stories) -> None:
+    first = write(stories, Plan(7, text="the cat"))
+    again = [write(stories, Plan(7, serial=1, turn=first.turn)).text for _ in range(3)]
+    assert len(set(again)) == 3
+    seeded = [write(stories, Plan(7, serial=1, turn=first.turn, sampling={"seed": 4})).text for _ in range(2)]
+    assert len(set(seeded)) == 1
+
+
+def test_an_impossible_plan_moves_nothing(stories: Stories) -> None:
+    first = write(stories, Plan(7, text="the cat"))
+    with pytest.raises(NoStory, match="no turn 99"):
+        plans.resolve(stories, HERE, Plan(7, serial=1, turn=99))
+    with pytest.raises(NoStory, match="forgotten"):
+        plans.resolve(stories, HERE, Plan(7, serial=8, turn=1))
+    story, resolved = plans.resolve(stories, HERE, Plan(7, "retry", serial=1, turn=0))
+    with pytest.raises(ValueError, match="nothing to retry"):
+        plans.begin(story, resolved)
+    assert stories.present(HERE).talk.present == first.turn
+
+
+def test_a_model_that_is_gone_can_be_replaced(stories: Stories, tiny: Engine) -> None:
+    write(stories, Plan(7, text="unmistakable"))
+    left = Stories(stories.store, {"new": tiny}, stories.writing)
+    with pytest.raises(NoStory, match="/model chooses another"):
+        left.present(HERE)
+    story = left.change_model(HERE, "new")
+    assert "unmistakable" in story.talk.text
+    assert left.present(HERE).serial == story.serial
+    assert left.change_model(HERE, "new").serial == story.serial
+    assert left.forget_member(HERE, 7) == 2  # in the old story, too
+
+
+def test_a_copy_knows_who_wrote_what(stories: Stories) -> None:
+    written = write(stories, Plan(7, text="unmistakable"))
+    copy = stories.begin(THERE, "tiny", written.story.talk.fork(written.turn))
+    stories.copy_authors(written.story, copy)
+    assert {place.channel for place in stories.places(1)} == {10, 11}
+    assert [stories.forget_member(place, 7) for place in (HERE, THERE)] == [1, 1]
+
+
+def test_another_process_may_have_gone_on(stories: Stories, tiny: Engine) -> None:
+    write(stories, Plan(7, text="one"))
+    other = Stories(stories.store, {"tiny": tiny}, stories.writing)
+    write(other, Plan(7, text="two"))
+    assert "two" in stories.present(HERE).talk.text
+    assert write(stories, Plan(7, text="three")).turn == 6
+
+
+def test_only_so_many_turns_are_kept_in_memory(stories: Stories, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.stories.MAX_OPEN_TURNS", 9)
+    for channel in range(6):
+        write(stories, Plan(7, text="one"), Place(1, channel))
+    assert len(stories._open) == 3
+    assert write(stories, Plan(7, text="two"), Place(1, 0)).turn == 4
