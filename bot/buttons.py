@@ -41,7 +41,7 @@ class StoryButton(
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Have the bot do it."""
         bot: Textbot = interaction.client
-        await bot.pressed(interaction, self)
+        await bot.reception.pressed(interaction, self)
 
 
 def while_writing(serial: int, turn: int) -> discord.ui.View:

@@ -1,4 +1,4 @@
-"""The bot as Discord sees it: connection, events, and the way from an interaction to the scribe and back."""
+"""The bot as Discord sees it: its connection and events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import logging
 import re
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from typing import Any
 
 import discord
@@ -16,24 +15,23 @@ from discord import app_commands
 from discord.ext import commands
 
 import engine
-from bot.buttons import StoryButton, when_written
+from bot.buttons import StoryButton
+from bot.commands import StoryCommands
 from bot.pacing import Cooldown
-from bot.plans import Plan, check_turn
+from bot.plans import Plan
 from bot.posting import Post, Rates
+from bot.reception import Interaction, Reception
 from bot.scribe import Refusal, Scribe
 from bot.settings import Settings
-from bot.stories import NoStory, Place, Stories
+from bot.stories import Place, Stories
 
-PRESS_SECONDS = 2.0  # a second press of a button within so long after the first was done means the same
 COMMAND_GUILDS = "discord/commands", "guilds"  # the note on who has the commands
 TELL_SECONDS = 30.0  # between refusals of a member's mentions; in the meantime nothing is said
-MAX_REMEMBERED = 4096  # presses and events
-ALREADY_ANSWERED = 40060  # Discord's error code
+MAX_HEARD = 4096  # events that are remembered
 PERMISSIONS = discord.Permissions(
     view_channel=True, send_messages=True, send_messages_in_threads=True, create_public_threads=True,
     read_message_history=True, attach_files=True,
 )  # fmt: skip
-Interaction = discord.Interaction[Any]
 _log = logging.getLogger("bot.client")
 
 
@@ -43,7 +41,7 @@ class Tree(app_commands.CommandTree["Textbot"]):
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError, /) -> None:
         """An exception of a command."""
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-        await self.client.tell_error(interaction, cause)
+        await self.client.reception.tell_error(interaction, cause)
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         """Whether an event came for the first time."""
@@ -70,10 +68,10 @@ class Textbot(commands.AutoShardedBot):
         self.scribe = Scribe(Stories(store, models, settings.writing), settings.limits)
         self.started, self.num_replies = time.time(), 0
         self._heard: OrderedDict[int, None] = OrderedDict()
-        self._presses: dict[tuple[int, str], float] = {}
         self._recovered: set[int] = set()
         self._telling = Cooldown(TELL_SECONDS, 1)
         self._looks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+        self.reception = Reception(self, settings)
         self.apply(settings)
 
     def apply(self, settings: Settings) -> None:
@@ -82,13 +80,10 @@ class Textbot(commands.AutoShardedBot):
         self.scribe.stories.writing, self.scribe.limits = settings.writing, limits
         self.scribe.line.max_running, self.scribe.line.max_waiting = limits.running, limits.waiting
         self.scribe.line.call_waiting()
-        self._member_cooldown = Cooldown(limits.member_seconds, limits.member_burst)
-        self._channel_cooldown = Cooldown(limits.channel_seconds, limits.channel_burst)
+        self.reception.apply(settings)
 
     async def setup_hook(self) -> None:
         """Once logged in: the commands and buttons."""
-        from bot.commands import StoryCommands  # it needs this module's names
-
         await self.scribe.call(self.scribe.look_back)
         self.add_dynamic_items(StoryButton)
         await self.add_cog(StoryCommands(self))
@@ -140,9 +135,9 @@ class Textbot(commands.AutoShardedBot):
         post = Post(self, self.rates, place, answers=message.to_reference(fail_if_not_exists=False))
         try:
             plan = Plan(message.author.id, text=self._text_of(message))
-            self.check_cooldown(place, plan.member)
+            self.reception.check_cooldown(place, plan.member)
             await self.scribe.check_limits(place, plan)
-            await self.write(place, plan, post)
+            await self.reception.write(place, plan, post)
         except Refusal as refusal:
             if self._telling.wait(message.author.id, time.monotonic()):
                 return
@@ -170,118 +165,9 @@ class Textbot(commands.AutoShardedBot):
         if event in self._heard:
             return False
         self._heard[event] = None
-        if len(self._heard) > MAX_REMEMBERED:
+        if len(self._heard) > MAX_HEARD:
             self._heard.popitem(last=False)
         return True
-
-    # From an interaction to the scribe
-
-    async def write(self, place: Place, plan: Plan, post: Post) -> None:
-        """Have a reply written, within limits that were checked. Raises `Refusal`."""
-        began = time.monotonic()
-        await self.scribe.write(place, plan, post)
-        self.num_replies += 1
-        texts = f" text={plan.text!r}" if self.settings.service.log_texts else ""
-        _log.info(
-            "event=reply guild=%d channel=%d member=%d kind=%s seconds=%.2f%s",
-            place.guild, place.channel, plan.member, plan.kind, time.monotonic() - began, texts,
-        )  # fmt: skip
-
-    async def answer(self, interaction: Interaction, plan: Plan) -> None:
-        """Answer an interaction with a reply in a new message."""
-        place = place_of(interaction)
-        self.check_cooldown(place, interaction.user.id)
-        await self.scribe.check_limits(place, plan)
-        post = Post(self, self.rates, place, interaction=interaction)
-        await self.scribe.ask(place, plan, post)
-        try:
-            post.promise(await self.defer(interaction))
-        except discord.HTTPException:  # nobody waits for it any more
-            await self.scribe.unask(place, post)
-            raise
-        await self.write(place, plan, post)
-
-    async def defer(self, interaction: Interaction, *, only_for_them: bool = False) -> int:
-        """Promise an answer, for three seconds are all that Discord waits; returns the message's id."""
-        try:
-            answer = await interaction.response.defer(thinking=True, ephemeral=only_for_them)
-            if answer is not None and answer.message_id:
-                return answer.message_id
-        except discord.HTTPException as error:
-            if error.code != ALREADY_ANSWERED:  # Discord took it, but its own answer was lost on the way
-                raise
-        return (await interaction.original_response()).id
-
-    async def move(
-        self, interaction: Interaction, act: Callable[[engine.Conversation], None], serial: int | None = None
-    ) -> None:
-        """Go elsewhere in the story, and answer with where that is."""
-        self.check_cooldown(place_of(interaction), interaction.user.id)
-        await self.defer(interaction)
-        story, where = await self.scribe.move(place_of(interaction), act, serial)
-        await interaction.edit_original_response(content=where, view=when_written(story.serial, story.talk.present))
-
-    async def fork(self, interaction: Interaction, name: str | None, serial: int | None, turn: int | None) -> None:
-        """Open a thread whose story begins as a copy of this one."""
-        place, channel = place_of(interaction), interaction.channel
-        self.check_cooldown(place, interaction.user.id)
-        parent = channel.parent if isinstance(channel, discord.Thread) else channel
-        if not isinstance(parent, discord.TextChannel):
-            raise Refusal("threads cannot be opened here, so there is nowhere to fork to")
-        rights = parent.permissions_for(parent.guild.me)
-        if not (rights.create_public_threads and rights.send_messages_in_threads):
-            raise Refusal("I may not open threads here: I need Create Public Threads and Send Messages in Threads")
-        await self.defer(interaction)
-        story, branch = await self.scribe.branch(place, serial, turn)
-        kind = discord.ChannelType.news_thread if parent.is_news() else discord.ChannelType.public_thread
-        title = name or f"fork of {getattr(channel, 'name', 'the story')}"
-        try:
-            thread = await parent.create_thread(name=title[:100], type=kind)
-        except discord.HTTPException as error:
-            raise Refusal(f"Discord does not let me open a thread here: {error.text}") from error
-        copy, where = await self.scribe.plant(Place(place.guild, thread.id), story, branch)
-        await thread.send(where, view=when_written(copy.serial, copy.talk.present))
-        await interaction.edit_original_response(content=f"It goes on from here in {thread.mention}, too.")
-
-    async def pressed(self, interaction: Interaction, button: StoryButton) -> None:
-        """A button was pressed, for the first time or once more."""
-        key = interaction.message.id if interaction.message else 0, button.action
-        if not self.is_new(interaction.id):
-            return
-        try:
-            if button.action == "stop":
-                await self._stop(interaction)
-                return
-            now = time.monotonic()
-            if self._presses.get(key, 0.0) > now:
-                raise Refusal("somebody has just pressed that button: once is enough")
-            self._presses[key] = float("inf")
-            try:
-                await self._do(interaction, button)
-            finally:
-                self._presses.pop(key, None)
-                self._presses[key] = time.monotonic() + PRESS_SECONDS
-                if len(self._presses) > MAX_REMEMBERED:
-                    self._presses = {key: until for key, until in self._presses.items() if until > now}
-        except Exception as error:  # the library would only log it
-            await self.tell_error(interaction, error)
-
-    async def _do(self, interaction: Interaction, button: StoryButton) -> None:
-        member, serial, turn = interaction.user.id, button.serial, button.turn
-        if button.action == "continue":
-            await self.answer(interaction, Plan(member, serial=serial, turn=turn))
-        elif button.action == "retry":
-            await self.answer(interaction, Plan(member, "retry", serial=serial, turn=turn))
-        elif button.action == "undo":
-            await self.move(interaction, lambda talk: take_back(talk, turn), serial)
-        else:
-            await self.fork(interaction, None, serial, turn)
-
-    async def _stop(self, interaction: Interaction) -> None:
-        is_stopped = await self.scribe.stop(place_of(interaction), interaction.user.id, is_moderator(interaction))
-        if not is_stopped:
-            raise Refusal("it has just ended")
-        await interaction.response.defer()
 
     def characters_per_second(self) -> float:
         """Of all models, over the last minute or so."""
@@ -292,83 +178,8 @@ class Textbot(commands.AutoShardedBot):
         then, before = self._looks[0]
         return (tokens - before) / max(1e-3, now - then)
 
-    # Telling
-
-    def check_cooldown(self, place: Place, member: int) -> None:
-        """Count a request. Raises `Refusal` where it comes too soon."""
-        now = time.monotonic()
-        if wait := self._member_cooldown.wait(member, now):
-            raise Refusal(
-                f"not so fast: try again in {wait:.0f} s" if wait >= 1 else "not so fast: try again in a second"
-            )
-        if wait := self._channel_cooldown.wait(place, now):
-            raise Refusal(f"this channel asks for very much: try again in {wait:.0f} s")
-
-    async def tell_error(self, interaction: Interaction, error: BaseException) -> None:
-        """Tell the one who asked, and nobody else, what went wrong."""
-        if isinstance(error, Refusal):
-            text = str(error)
-        elif isinstance(error, app_commands.CheckFailure):
-            text = "you may not do that here"
-        elif isinstance(error, discord.NotFound | discord.HTTPException) and not interaction.response.is_done():
-            _log.warning("event=not-answered error=%r", str(error))  # too late, or Discord is ill
-            return
-        else:
-            text = "something went wrong; it was logged for the operator, and the story is as it was"
-            data: dict[str, Any] = dict(interaction.data or {})
-            _log.error("event=error where=%r", data.get("name") or data.get("custom_id"), exc_info=error)
-        try:
-            if not interaction.response.is_done():
-                await interaction.response.send_message(text, ephemeral=True)
-                return
-            if interaction.response.type == discord.InteractionResponseType.deferred_channel_message:
-                await interaction.delete_original_response()
-            await interaction.followup.send(text, ephemeral=True)
-        except (discord.HTTPException, OSError) as failure:
-            _log.warning("event=not-told error=%r", str(failure))
-
     async def shut_down(self, seconds: float) -> None:
         """Let replies end or stop them within so many seconds, then leave Discord."""
         await self.scribe.close(seconds)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.close(), 1.0)
-
-
-def place_of(interaction: Interaction) -> Place:
-    """Where an interaction happened."""
-    return Place(interaction.guild_id or 0, interaction.channel_id or 0)
-
-
-def is_moderator(interaction: Interaction) -> bool:
-    """Whether somebody may delete others' messages; in a direct message everybody may do everything."""
-    return interaction.guild_id is None or interaction.permissions.manage_messages
-
-
-def take_back(talk: engine.Conversation, turn: int) -> None:
-    """Go back to before a reply and the prompt that it answered. Raises `NoStory` if there is no such turn."""
-    go_to(talk, turn)
-    kinds = [turn.kind for turn in talk.turns[-2:]]
-    go_back(talk, 2 if kinds == ["prompt", "reply"] else 1)
-
-
-def go_to(talk: engine.Conversation, turn: int) -> None:
-    """Jump. Raises `NoStory` if there is no such turn."""
-    check_turn(talk, turn)
-    talk.goto(turn)
-
-
-def go_back(talk: engine.Conversation, turns: int) -> None:
-    """Take back some turns. Raises `NoStory` if there are fewer."""
-    if turns > (there_are := len(talk.turns)):
-        raise NoStory(
-            f"there are only {there_are} turns to take back" if there_are else "there is nothing to take back"
-        )
-    talk.undo(turns)
-
-
-def go_forward(talk: engine.Conversation, turns: int) -> None:
-    """Bring back some turns. Raises `NoStory` if there are fewer."""
-    try:
-        talk.redo(turns)
-    except ValueError:
-        raise NoStory("there are not so many turns to bring back") from None

@@ -13,9 +13,10 @@ from discord.ext import commands
 
 import engine
 from bot.buttons import when_written
-from bot.client import Interaction, go_back, go_forward, go_to, is_moderator, place_of
+from bot.moves import go_back, go_forward, go_to
 from bot.pages import escape
 from bot.plans import Plan
+from bot.reception import Interaction, is_moderator, place_of
 from bot.scribe import Refusal
 from bot.stories import Choices, NoStory, Place
 
@@ -35,7 +36,7 @@ class StoryCommands(commands.Cog):
     """All of them."""
 
     def __init__(self, bot: Textbot) -> None:
-        self.bot, self.scribe = bot, bot.scribe
+        self.bot, self.scribe, self.reception = bot, bot.scribe, bot.reception
 
     @app_commands.command(name="continue", description="Go on with this channel's story")
     @app_commands.describe(
@@ -52,7 +53,7 @@ class StoryCommands(commands.Cog):
         """Feed a text, if any, and write on."""
         sampling = {"length": length, "temperature": temperature, "top_p": top_p, "seed": seed}
         given = {name: value for name, value in sampling.items() if value is not None}
-        await self.bot.answer(interaction, Plan(interaction.user.id, text=text, sampling=given))
+        await self.reception.answer(interaction, Plan(interaction.user.id, text=text, sampling=given))
 
     @app_commands.command(description="Write another reply in place of the last one")
     @app_commands.describe(temperature="how daring", seed="the same seed gives the same words")
@@ -61,31 +62,31 @@ class StoryCommands(commands.Cog):
     ) -> None:
         """Another reply from the same checkpoint."""
         given = {n: v for n, v in (("temperature", temperature), ("seed", seed)) if v is not None}
-        await self.bot.answer(interaction, Plan(interaction.user.id, "retry", sampling=given))
+        await self.reception.answer(interaction, Plan(interaction.user.id, "retry", sampling=given))
 
     @app_commands.command(description="Take back the last turn, or several (a text is one, a reply is one)")
     @app_commands.describe(turns="how many")
     async def undo(self, interaction: Interaction, turns: Turns = 1) -> None:
         """Go back."""
-        await self.bot.move(interaction, lambda talk: go_back(talk, turns))
+        await self.reception.move(interaction, lambda talk: go_back(talk, turns))
 
     @app_commands.command(description="Bring back what was taken back")
     @app_commands.describe(turns="how many turns")
     async def redo(self, interaction: Interaction, turns: Turns = 1) -> None:
         """Go forward."""
-        await self.bot.move(interaction, lambda talk: go_forward(talk, turns))
+        await self.reception.move(interaction, lambda talk: go_forward(talk, turns))
 
     @app_commands.command(description="Open a thread that goes on from here, apart from this channel")
     @app_commands.describe(name="the thread's name")
     @app_commands.guild_only()
     async def fork(self, interaction: Interaction, name: app_commands.Range[str, 1, 100] | None = None) -> None:
         """A copy of the story in a thread."""
-        await self.bot.fork(interaction, name, None, None)
+        await self.reception.fork(interaction, name, None, None)
 
     @app_commands.command(description="All that was written here, also what was taken back")
     async def tree(self, interaction: Interaction) -> None:
         """Draw the story's turns."""
-        await self.bot.defer(interaction, only_for_them=True)
+        await self.reception.defer(interaction, only_for_them=True)
         place = place_of(interaction)
 
         def drawn() -> list[str]:
@@ -108,7 +109,7 @@ class StoryCommands(commands.Cog):
     @app_commands.describe(turn="its number; 0 is the very beginning")
     async def goto(self, interaction: Interaction, turn: app_commands.Range[int, 0, 10**9]) -> None:
         """Jump."""
-        await self.bot.move(interaction, lambda talk: go_to(talk, turn))
+        await self.reception.move(interaction, lambda talk: go_to(talk, turn))
 
     @goto.autocomplete("turn")
     async def _turns(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[int]]:
@@ -131,8 +132,8 @@ class StoryCommands(commands.Cog):
     async def restart(self, interaction: Interaction) -> None:
         """A new conversation."""
         place, stories = place_of(interaction), self.scribe.stories
-        self.bot.check_cooldown(place, interaction.user.id)
-        await self.bot.defer(interaction)
+        self.reception.check_cooldown(place, interaction.user.id)
+        await self.reception.defer(interaction)
         async with self.scribe.turn(place):
             story = await self.scribe.call(lambda: stories.begin(place, stories.model(place)))
         view = when_written(story.serial, story.talk.present)
@@ -146,8 +147,8 @@ class StoryCommands(commands.Cog):
         if name is not None and name not in self.bot.models:
             raise Refusal(f"there is no model of that name, only {', '.join(self.bot.models)}")
         if name is not None:
-            self.bot.check_cooldown(place, interaction.user.id)
-        await self.bot.defer(interaction, only_for_them=name is None)
+            self.reception.check_cooldown(place, interaction.user.id)
+        await self.reception.defer(interaction, only_for_them=name is None)
         async with self.scribe.turn(place):
             before = await self.scribe.call(lambda: stories.model(place))
             if name is not None:
@@ -185,7 +186,7 @@ class StoryCommands(commands.Cog):
         chosen = {name: value for name, value in given.items() if reset or value is not None}
         if chosen and interaction.guild_id is not None and not interaction.permissions.manage_channels:
             raise Refusal("changing a channel's settings needs the permission Manage Channels")
-        await self.bot.defer(interaction, only_for_them=not chosen)
+        await self.reception.defer(interaction, only_for_them=not chosen)
         async with self.scribe.turn(place):
             if chosen:
                 made = await self.scribe.call(lambda: stories.choose(place, **chosen))
@@ -196,7 +197,7 @@ class StoryCommands(commands.Cog):
     @app_commands.command(description="This channel's story as a text file, and as a file that can be replayed")
     async def export(self, interaction: Interaction) -> None:
         """The conversation as files."""
-        await self.bot.defer(interaction, only_for_them=True)
+        await self.reception.defer(interaction, only_for_them=True)
         place = place_of(interaction)
 
         def exported() -> tuple[str, str]:
@@ -223,7 +224,7 @@ class StoryCommands(commands.Cog):
         place, stories, member = place_of(interaction), self.scribe.stories, interaction.user.id
         if what == "all stories here" and not is_moderator(interaction):
             raise Refusal("deleting a channel's stories needs the permission Manage Messages")
-        await self.bot.defer(interaction, only_for_them=what == "what I wrote")
+        await self.reception.defer(interaction, only_for_them=what == "what I wrote")
         if what == "what I wrote":
             count = await self._forget_member(place, member)
             text = f"Deleted {count} of your texts; the rest of those stories was kept, without its branches."

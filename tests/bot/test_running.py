@@ -24,7 +24,7 @@ from tests.bot.running import ROOT, TOKEN, Bot
 from tests.local_discord import Guild, LocalDiscord, Message
 from tests.postgres import Server
 
-LONG = {"writing": {"max_length": 4000}}
+LONG = {"writing": {"max_length": 4000, "length": 4000}}
 
 
 @pytest.fixture
@@ -75,9 +75,11 @@ def test_kill_9_in_mid_reply_loses_nothing(
     mentioned = guild.add_channel("mentioned")
     with started(discord, folder, LONG) as bot:
         old = written(anna.slash(places[0], "continue", text="ROMEO:", length=30, seed=1))
-        for place in places:
-            anna.slash(place, "continue", text="JULIET:", length=4000, seed=9)
         anna.say(mentioned, f"<@{guild.me.id}> Once")
+        mentioned.wait_message(is_growing, 20)
+        calls = [anna.slash(place, "continue", text="JULIET:", length=4000, seed=9) for place in places]
+        for call in calls:
+            call.wait_answer()
         places[-1].wait_message(is_growing, 20)
         time.sleep(delay)
         bot.kill()
@@ -90,7 +92,7 @@ def test_kill_9_in_mid_reply_loses_nothing(
         for place in places[1:]:
             assert same_words(story_of(*[m for m in place.messages if m.content]), text)
             assert len([m for m in place.messages if is_written(m)]) == 1
-        assert mentioned.wait_message(is_written)
+        assert mentioned.wait_message(is_written, 30)
         assert turn_of(written(anna.press(old, "Continue"))) > turn_of(old)
         last = next(m for m in cut[-1].messages if is_written(m))
         assert written(anna.press(last, "Retry"))

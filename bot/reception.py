@@ -1,0 +1,194 @@
+"""From what a member types or presses to the scribe, and back: promises, cooldowns, double presses, errors in words."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+
+import engine
+from bot.buttons import StoryButton, when_written
+from bot.moves import take_back
+from bot.pacing import MAX_KEYS, Cooldown
+from bot.plans import Plan
+from bot.posting import Post
+from bot.scribe import Refusal
+from bot.settings import Settings
+from bot.stories import Place
+
+if TYPE_CHECKING:
+    from bot.client import Textbot
+
+PRESS_SECONDS = 2.0  # a second press of a button within so long after the first was done means the same
+ALREADY_ANSWERED = 40060  # Discord's error code
+Interaction = discord.Interaction[Any]
+_log = logging.getLogger("bot.reception")
+
+
+class Reception:
+    """Answers interactions."""
+
+    def __init__(self, bot: Textbot, settings: Settings) -> None:
+        self.bot, self._scribe = bot, bot.scribe
+        self._presses: dict[tuple[int, str], float] = {}
+        self.apply(settings)
+
+    def apply(self, settings: Settings) -> None:
+        """Take on other limits."""
+        self._settings, limits = settings, settings.limits
+        self._member_cooldown = Cooldown(limits.member_seconds, limits.member_burst)
+        self._channel_cooldown = Cooldown(limits.channel_seconds, limits.channel_burst)
+
+    async def write(self, place: Place, plan: Plan, post: Post) -> None:
+        """Have a reply written, within limits that were checked. Raises `Refusal`."""
+        began = time.monotonic()
+        await self._scribe.write(place, plan, post)
+        self.bot.num_replies += 1
+        texts = f" text={plan.text!r}" if self._settings.service.log_texts else ""
+        _log.info(
+            "event=reply guild=%d channel=%d member=%d kind=%s seconds=%.2f%s",
+            place.guild, place.channel, plan.member, plan.kind, time.monotonic() - began, texts,
+        )  # fmt: skip
+
+    async def answer(self, interaction: Interaction, plan: Plan) -> None:
+        """Answer an interaction with a reply in a new message."""
+        place = place_of(interaction)
+        self.check_cooldown(place, interaction.user.id)
+        await self._scribe.check_limits(place, plan)
+        post = Post(self.bot, self.bot.rates, place, interaction=interaction)
+        await self._scribe.ask(place, plan, post)
+        try:
+            post.promise(await self.defer(interaction))
+        except discord.HTTPException:  # nobody waits for it any more
+            await self._scribe.unask(place, post)
+            raise
+        await self.write(place, plan, post)
+
+    async def defer(self, interaction: Interaction, *, only_for_them: bool = False) -> int:
+        """Promise an answer, for three seconds are all that Discord waits; returns the message's id."""
+        try:
+            answer = await interaction.response.defer(thinking=True, ephemeral=only_for_them)
+            if answer is not None and answer.message_id:
+                return answer.message_id
+        except discord.HTTPException as error:
+            if error.code != ALREADY_ANSWERED:  # Discord took it, but its own answer was lost on the way
+                raise
+        return (await interaction.original_response()).id
+
+    async def move(
+        self, interaction: Interaction, act: Callable[[engine.Conversation], None], serial: int | None = None
+    ) -> None:
+        """Go elsewhere in the story, and answer with where that is."""
+        self.check_cooldown(place_of(interaction), interaction.user.id)
+        await self.defer(interaction)
+        story, where = await self._scribe.move(place_of(interaction), act, serial)
+        await interaction.edit_original_response(content=where, view=when_written(story.serial, story.talk.present))
+
+    async def fork(self, interaction: Interaction, name: str | None, serial: int | None, turn: int | None) -> None:
+        """Open a thread whose story begins as a copy of this one."""
+        place, channel = place_of(interaction), interaction.channel
+        self.check_cooldown(place, interaction.user.id)
+        parent = channel.parent if isinstance(channel, discord.Thread) else channel
+        if not isinstance(parent, discord.TextChannel):
+            raise Refusal("threads cannot be opened here, so there is nowhere to fork to")
+        rights = parent.permissions_for(parent.guild.me)
+        if not (rights.create_public_threads and rights.send_messages_in_threads):
+            raise Refusal("I may not open threads here: I need Create Public Threads and Send Messages in Threads")
+        await self.defer(interaction)
+        story, branch = await self._scribe.branch(place, serial, turn)
+        kind = discord.ChannelType.news_thread if parent.is_news() else discord.ChannelType.public_thread
+        title = name or f"fork of {getattr(channel, 'name', 'the story')}"
+        try:
+            thread = await parent.create_thread(name=title[:100], type=kind)
+        except discord.HTTPException as error:
+            raise Refusal(f"Discord does not let me open a thread here: {error.text}") from error
+        copy, where = await self._scribe.plant(Place(place.guild, thread.id), story, branch)
+        await thread.send(where, view=when_written(copy.serial, copy.talk.present))
+        await interaction.edit_original_response(content=f"It goes on from here in {thread.mention}, too.")
+
+    async def pressed(self, interaction: Interaction, button: StoryButton) -> None:
+        """A button was pressed, for the first time or once more."""
+        key = interaction.message.id if interaction.message else 0, button.action
+        if not self.bot.is_new(interaction.id):
+            return
+        try:
+            if button.action == "stop":
+                await self._stop(interaction)
+                return
+            now = time.monotonic()
+            if self._presses.get(key, 0.0) > now:
+                raise Refusal("somebody has just pressed that button: once is enough")
+            self._presses[key] = float("inf")
+            try:
+                await self._do(interaction, button)
+            finally:
+                self._presses.pop(key, None)
+                self._presses[key] = time.monotonic() + PRESS_SECONDS
+                if len(self._presses) > MAX_KEYS:
+                    self._presses = {key: until for key, until in self._presses.items() if until > now}
+        except Exception as error:  # the library would only log it
+            await self.tell_error(interaction, error)
+
+    async def _do(self, interaction: Interaction, button: StoryButton) -> None:
+        member, serial, turn = interaction.user.id, button.serial, button.turn
+        if button.action == "continue":
+            await self.answer(interaction, Plan(member, serial=serial, turn=turn))
+        elif button.action == "retry":
+            await self.answer(interaction, Plan(member, "retry", serial=serial, turn=turn))
+        elif button.action == "undo":
+            await self.move(interaction, lambda talk: take_back(talk, turn), serial)
+        else:
+            await self.fork(interaction, None, serial, turn)
+
+    async def _stop(self, interaction: Interaction) -> None:
+        is_stopped = await self._scribe.stop(place_of(interaction), interaction.user.id, is_moderator(interaction))
+        if not is_stopped:
+            raise Refusal("it has just ended")
+        await interaction.response.defer()
+
+    def check_cooldown(self, place: Place, member: int) -> None:
+        """Count a request. Raises `Refusal` where it comes too soon."""
+        now = time.monotonic()
+        if wait := self._member_cooldown.wait(member, now):
+            raise Refusal(
+                f"not so fast: try again in {wait:.0f} s" if wait >= 1 else "not so fast: try again in a second"
+            )
+        if wait := self._channel_cooldown.wait(place, now):
+            raise Refusal(f"this channel asks for very much: try again in {wait:.0f} s")
+
+    async def tell_error(self, interaction: Interaction, error: BaseException) -> None:
+        """Tell the one who asked, and nobody else, what went wrong."""
+        if isinstance(error, Refusal):
+            text = str(error)
+        elif isinstance(error, app_commands.CheckFailure):
+            text = "you may not do that here"
+        elif isinstance(error, discord.NotFound | discord.HTTPException) and not interaction.response.is_done():
+            _log.warning("event=not-answered error=%r", str(error))  # too late, or Discord is ill
+            return
+        else:
+            text = "something went wrong; it was logged for the operator, and the story is as it was"
+            data: dict[str, Any] = dict(interaction.data or {})
+            _log.error("event=error where=%r", data.get("name") or data.get("custom_id"), exc_info=error)
+        try:
+            if not interaction.response.is_done():
+                await interaction.response.send_message(text, ephemeral=True)
+                return
+            if interaction.response.type == discord.InteractionResponseType.deferred_channel_message:
+                await interaction.delete_original_response()
+            await interaction.followup.send(text, ephemeral=True)
+        except (discord.HTTPException, OSError) as failure:
+            _log.warning("event=not-told error=%r", str(failure))
+
+
+def place_of(interaction: Interaction) -> Place:
+    """Where an interaction happened."""
+    return Place(interaction.guild_id or 0, interaction.channel_id or 0)
+
+
+def is_moderator(interaction: Interaction) -> bool:
+    """Whether somebody may delete others' messages; in a direct message everybody may do everything."""
+    return interaction.guild_id is None or interaction.permissions.manage_messages
