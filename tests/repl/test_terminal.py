@@ -21,8 +21,9 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 import engine
 from engine.engine import Engine
+from repl.history import open_history
 from repl.session import Session
-from repl.terminal import Terminal, open_history
+from repl.terminal import Terminal
 
 SAMPLING = engine.Sampling(seed=4, length=30, temperature=1.0)
 
@@ -160,12 +161,11 @@ def test_a_session_in_a_real_terminal(columns: int, keras_model_dir: Path) -> No
     screen = Screen(columns, str(keras_model_dir), "--seed", "3", "--length", "40")
     screen.wait(lambda text: "tiny-keras  temper" in text)
     screen.child.send("the cat\r")
-    shown = screen.wait(lambda text: "chars/s" in text.replace("\n", "") or text.count("> ") > 1 or columns == 20)
-    assert "the cat" in shown
+    screen.wait(lambda text: "the cat" in text and ("chars/s" in text.replace("\n", "") or columns == 20))
     screen.child.send("/set length 100000000\r")
     screen.wait(lambda text: "100000000" in text.replace("\n", ""))
     screen.child.send("go on\r")
-    screen.wait(lambda text: len(text.split("go on")[-1]) > 15 * columns)
+    screen.wait(lambda text: len(text.split("go on")[-1]) > 8 * columns)
     screen.child.sendintr()
     screen.wait(lambda text: "stopped" in text)
     screen.child.send("/undo\r")
