@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from importlib.metadata import PackageNotFoundError, version
+import sys
 from typing import Any
 
 import engine
@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--precision", choices=("float32", "int8"), default="float32", help="of the network's weights")
     made.add_argument("--init-config", action="store_true", help="write a configuration file with every setting")
     made.add_argument("--completions", choices=SHELLS, help="print a script that completes these flags in a shell")
-    made.add_argument("--version", action="version", version=f"textrepl {_version()}", help="print the version")
+    made.add_argument("--version", action=ShowVersion, nargs=0, help="print the version")
     return made
 
 
@@ -77,8 +77,15 @@ def sampling(arguments: argparse.Namespace) -> engine.Sampling:
     return engine.Sampling(**given(arguments))
 
 
-def _version() -> str:
-    try:
-        return version("textrepl")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "(not installed)"
+class ShowVersion(argparse.Action):
+    """Looks the version up only when it is asked for, for that takes as long as all the rest."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("textrepl")
+        except PackageNotFoundError:  # run from a checkout that was never installed
+            found = "(not installed)"
+        sys.stdout.write(f"textrepl {found}\n")
+        parser.exit()

@@ -104,9 +104,9 @@ def init(path: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(TEMPLATE.format(sampling="\n".join(lines), looks="\n".join(looks)))
-    except FileExistsError:
-        raise ConfigError(f"{path} is there already: edit it, or move it away first") from None
     except OSError as error:
+        if path.is_file():
+            raise ConfigError(f"{path} is there already: edit it, or move it away first") from None
         raise ConfigError(f"{path} cannot be written ({error.strerror})") from None
     return f"{path} is written; every setting is in it, left out by a # until you take that away"
 
@@ -140,6 +140,8 @@ def _section(section: str, values: Any, made: dict[str, Any]) -> dict[str, Any]:
 
 def _problem(section: str, key: str, value: Any) -> str:
     """What a value must be, if it is not."""
+    if section == "looks":
+        return _style_problem(value)
     if key == "keys":
         return "" if value in ("emacs", "vi") else "'emacs' or 'vi'"
     if key == "ghost":
@@ -147,17 +149,15 @@ def _problem(section: str, key: str, value: Any) -> str:
     if key == "speed":
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return "" if is_number and 0 <= value <= MAX_SPEED else f"a number from 0 to {MAX_SPEED}"
-    if not isinstance(value, str) or "\n" in value:
-        return "a text in quotes"
-    return _style_problem(value) if section == "looks" else ""
+    return "" if isinstance(value, str) and "\n" not in value else "a text in quotes"
 
 
-def _style_problem(value: str) -> str:
+def _style_problem(value: Any) -> str:
     from prompt_toolkit.styles import Style
 
     try:
         Style([("checked", value)])
-    except ValueError:
+    except (ValueError, AttributeError):
         return "a style like 'ansiblue', '#ff8800', 'bold' or 'bg:#202020'"
     return ""
 

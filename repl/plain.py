@@ -50,8 +50,12 @@ def _show(session: Session, answer: Answer) -> None:
     last = "\n"
     with stopping_at_ctrl_c([*answer.replies, *([answer.reply] if answer.reply else [])]):
         try:
+            count = 0
             for last in answer.reply or ():
                 _write(last)
+                if not count:
+                    session.progress(len(last))
+                count += len(last)
         except engine.EngineError as error:
             _write(f"{error}\n")
         finished = session.finish(answer)

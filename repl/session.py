@@ -33,7 +33,7 @@ class Session:
         keeper: Keeper | None = None,
         *,
         source: str | None = None,
-        load: Callable[[str], engine.Engine] = engine.load,
+        load: Callable[[str], engine.Engine] | None = None,
         presets: Mapping[str, dict[str, Any]] = knobs.PRESETS,
     ) -> None:
         self.model, self.sampling, self.keeper = model, sampling, keeper
@@ -45,7 +45,7 @@ class Session:
         """Why the story could not be kept; empty where it is."""
         self.name = MAIN
         self.stories = {MAIN: model.conversation(sampling=sampling)}
-        self._load = load
+        self._load = load or engine.load
         self._told: set[str] = set()
         self._draft: Draft | None = None
         self._kept: object = None
@@ -93,13 +93,12 @@ class Session:
         reply = talk.retry(sampling) if kind == "retry" else talk.say(text, sampling=sampling)
         if self.keeper is not None:
             self._draft = Draft(kind, text, parent, sampling, seed)
-            self.keeper.note_draft(self.name, self._draft)
         new = {old: near for old, near in reply.unseen.items() if old not in self._told}
         self._told |= new.keys()
         return Answer(tell_unseen(new) if new else "", reply)
 
     def progress(self, written: int) -> None:
-        """So many characters of the present reply are there; called now and then."""
+        """Note that so many characters of the present reply are there; to be called as soon as it has begun, and on."""
         if self.keeper is not None and self._draft is not None:
             self.keeper.note_draft(self.name, replace(self._draft, written=written))
 

@@ -70,6 +70,7 @@ class Terminal:
         self._ghost: engine.Reply | None = None
         self._failure: BaseException | None = None
         self._is_leaving = self._is_drawing = False
+        self._hurry: asyncio.Event | None = None  # set when the present reply is stopped
         self._prompt_text = config.prompt
         self._style = Style(
             [*{**LOOKS, **config.looks}.items(), ("auto-suggestion", {**LOOKS, **config.looks}["ghost"])]
@@ -122,6 +123,8 @@ class Terminal:
         """Stop the replies that are being written; what stands is kept."""
         for reply in self._replies():
             reply.stop()
+        if self._hurry is not None:
+            self._hurry.set()
 
     def interrupt(self) -> None:
         """Ctrl-C: stops the writing; else clears the line; else, the second time, leaves."""
@@ -200,7 +203,7 @@ class Terminal:
             text = await run_in_terminal(lambda: edit_text(edit.text), in_executor=True)
             await self._show(session, await self._in_thread(lambda: session.edited(edit, text)))
         elif answer.reply is not None or answer.replies:
-            self._answer = answer
+            self._answer, self._hurry = answer, asyncio.Event()
             try:
                 if answer.reply is not None:
                     await self._stream(session, answer.reply)
@@ -215,7 +218,8 @@ class Terminal:
 
     async def _stream(self, session: Session, reply: engine.Reply) -> None:
         """Show a reply while it is written."""
-        started = noted = shown_at = time.perf_counter()
+        started = shown_at = time.perf_counter()
+        noted = started - NOTE_EVERY
         pace, unshown, count = Pace(session.speed, started), "", 0
         try:
             async for piece in reply:
@@ -226,13 +230,13 @@ class Terminal:
                 if now - noted > NOTE_EVERY:
                     noted = now
                     session.progress(count)
-                await asyncio.sleep(max(0.0, FRAME - (now - shown_at)))
+                await self._rest(min(FRAME, (now - started) / 2) - (now - shown_at))  # the first frames come sooner
                 shown_at = time.perf_counter()
             if count:
                 self._speed = count / (time.perf_counter() - started)
             while unshown and not reply.is_cancelled:
                 unshown = self._frame(pace, unshown)
-                await asyncio.sleep(FRAME)
+                await self._rest(FRAME)
         finally:
             self._live.add(unshown)
             if text := self._live.finish():
@@ -246,6 +250,12 @@ class Terminal:
             self._above((("", settled),))
         self._prompt.app.invalidate()
         return text[count:]
+
+    async def _rest(self, seconds: float) -> None:
+        """Until the next frame is due, or the reply is stopped."""
+        if self._hurry is not None and seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), seconds)
 
     async def _suggest(self, text: str) -> str:
         """What the model would write after a text that is being typed; nothing while it is busy."""
