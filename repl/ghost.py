@@ -27,7 +27,8 @@ class Ghost(AutoSuggest):
     async def get_suggestion_async(self, buff: Buffer, document: Document) -> Suggestion | None:
         known = self.get_suggestion(buff, document)
         text = document.text
-        if known or not text.strip() or (text.startswith("/") and not text.startswith("//")) or len(text) > MAX_TEXT:
+        is_command = text.startswith("/") and not text.startswith("//")
+        if (known and known.text) or is_command or not text.strip() or len(text) > MAX_TEXT:
             return known
         await asyncio.sleep(self._pause)
         if buff.document != document:
