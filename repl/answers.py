@@ -36,6 +36,8 @@ class Answer:
     replies: tuple[engine.Reply, ...] = ()
     picture: Fragments = ()
     edit: Edit | None = None
+    is_asked_for: bool = False
+    """Whether the message is what the writer asked to see, and not a remark."""
 
 
 @dataclass(frozen=True, slots=True)

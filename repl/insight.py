@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import engine
 from repl.answers import Answer, Command
-from repl.knobs import changed_settings
+from repl.knobs import shown
 
 if TYPE_CHECKING:
     from repl.session import Session
 
+CHOOSING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # the settings that change what is likely
 MAX_HEAT = 4000  # characters that are shown in colours; the figures are of all
 
 
@@ -27,7 +28,7 @@ def why(session: Session, argument: str) -> Answer:
     size = session.model.info.vocabulary_size
     after = dict(session.story.next_tokens(size, session.sampling))
     before = session.story.next_tokens(count)
-    return Answer(chances(before, after, ", ".join(changed_settings(session.sampling)), session.columns))
+    return Answer(chances(before, after, _choosing(session.sampling), session.columns), is_asked_for=True)
 
 
 def heat(session: Session, argument: str) -> Answer:
@@ -82,7 +83,7 @@ def model(session: Session, argument: str) -> Answer:
         lines += ["", "a sample:", *sample[1].rstrip().splitlines()[:6]]
     if drawn := curve(papers.losses, session.columns):
         lines += ["", drawn]
-    return Answer("\n".join(lines))
+    return Answer("\n".join(lines), is_asked_for=True)
 
 
 def models(session: Session, argument: str) -> Answer:
@@ -91,6 +92,11 @@ def models(session: Session, argument: str) -> Answer:
     if present not in engine.model_names():
         lines.append(f"* {present} ({session.source})")
     return Answer("\n".join([*lines, "'/model NAME' changes to another one, by name or by its folder"]))
+
+
+def _choosing(sampling: engine.Sampling) -> str:
+    changed = [name for name in CHOOSING if getattr(sampling, name) != getattr(engine.Sampling(), name)]
+    return ", ".join(f"{name} {shown(getattr(sampling, name))}" for name in dict.fromkeys(["temperature", *changed]))
 
 
 def _given_text(argument: str) -> str:

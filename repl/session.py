@@ -136,7 +136,7 @@ class Session:
     def where(self) -> Answer:
         """The end of the story."""
         text = self.story.text
-        return Answer(engine.last_words(text, SHOWN_END) if text else "(the story is empty)")
+        return Answer(engine.last_words(text, SHOWN_END), is_asked_for=True) if text else Answer("(the story is empty)")
 
     def status(self) -> str:
         """The present settings and place in a few words."""
@@ -174,7 +174,8 @@ class Session:
         self.choices = [turn.id for turn in self.story.tree if turn.parent == here][-len(texts) :]
         if len(self.choices) < len(texts):
             return Answer("(stopped before there was anything to choose from)")
-        return Answer(f"{side_by_side(texts, self.columns)}\n(1 to {len(texts)} chooses; /tree shows them all later)")
+        hint = f"(1 to {len(texts)} chooses; /tree shows them all later)"
+        return Answer(f"{side_by_side(texts, self.columns)}\n{hint}", is_asked_for=True)
 
     def _with_notice(self, answer: Answer) -> Answer:
         """Keep the story; if that fails, say so once."""

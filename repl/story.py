@@ -57,7 +57,7 @@ def tree(session: Session, argument: str) -> Answer:
     if len(session.stories) > 1:
         names = ", ".join(f"[{name}]" if name == session.name else name for name in session.stories)
         lines.append(f"stories: {names}")
-    return Answer("\n".join(lines))
+    return Answer("\n".join(lines), is_asked_for=True)
 
 
 def alternatives(session: Session, argument: str) -> Answer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import textwrap
 import time
@@ -91,6 +92,7 @@ class Terminal:
             editing_mode=EditingMode.VI if config.keys == "vi" else EditingMode.EMACS,
             style=self._style,
             include_default_pygments_style=False,
+            color_depth=_color_depth(),
             key_bindings=make_keys(self),
             input=input,
             output=self._output,
@@ -195,7 +197,7 @@ class Terminal:
 
     async def _show(self, session: Session, answer: Answer) -> None:
         if answer.message:
-            self._note(answer.message)
+            self._note(answer.message, "" if answer.is_asked_for else "class:note")
         if answer.picture:
             self._above(answer.picture)
         if answer.edit is not None:
@@ -312,14 +314,14 @@ class Terminal:
     def _echo(self, line: str) -> None:
         self._above((("class:accent", f"{self._prompt_text}{line.translate(HARMLESS)}\n"),))
 
-    def _note(self, text: str) -> None:
+    def _note(self, text: str, style: str = "class:note") -> None:
         """A message, broken between words to the width of the terminal."""
         width = self._columns()
         lines = [
             textwrap.fill(line, width, replace_whitespace=False, drop_whitespace=len(line) > width)
             for line in text.translate(HARMLESS).split("\n")
         ]
-        self._above((("class:note", "\n".join(lines) + "\n"),))
+        self._above(((style, "\n".join(lines) + "\n"),))
 
     def _above(self, fragments: Fragments) -> None:
         """Print above the prompt, for good."""
@@ -340,3 +342,9 @@ class Terminal:
 
     def _columns(self) -> int:
         return max(8, self._output.get_size().columns)
+
+
+def _color_depth() -> ColorDepth | None:
+    """All colours where the terminal says that it has them; None leaves it to what else is known of it."""
+    has_all = os.environ.get("COLORTERM") in ("truecolor", "24bit") and not os.environ.get("NO_COLOR")
+    return ColorDepth.DEPTH_24_BIT if has_all else None
