@@ -46,9 +46,7 @@ def open_session(session: Session, title: str, wrote: str | None) -> Answer:
     keeper, note = _keeper(session), ""
     try:
         stories = keeper.open(session.model, title)
-    except engine.StoreError as error:
-        if "other weights" not in str(error):
-            raise
+    except engine.OtherWeights:
         note = _find_writer(session, wrote)
         if note:
             stories = keeper.open(session.model, title, feed_again=True)

@@ -34,9 +34,7 @@ class Sitting:
             model, self._sampling, self._keeper, source=source, load=self._load, presets=self._config.presets
         )
         session.speed = self._config.speed
-        if (title := self._arguments.session) is None:
-            self._keeper.start()
-        elif title in (known := self._keeper.sessions()):
+        if (title := self._arguments.session) is not None and title in (known := self._keeper.sessions()):
             open_session(session, title, known[title].get("model"))
             session.sampling = replace(session.sampling, **self._given)
         return session

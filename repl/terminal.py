@@ -70,7 +70,7 @@ class Terminal:
         self._answer: Answer | None = None  # whose replies are being written
         self._ghost: engine.Reply | None = None
         self._failure: BaseException | None = None
-        self._is_leaving = self._is_drawing = False
+        self._is_leaving = self._is_drawing = self._is_interrupted = False
         self._hurry: asyncio.Event | None = None  # set when the present reply is stopped
         self._prompt_text = config.prompt
         self._style = Style(
@@ -129,13 +129,18 @@ class Terminal:
             self._hurry.set()
 
     def interrupt(self) -> None:
-        """Ctrl-C: stops the writing; else clears the line; else, the second time, leaves."""
+        """Ctrl-C: stops the writing; else clears the line, or takes back those that wait; else, twice, leaves."""
         buffer = self._prompt.default_buffer
         if self.is_writing:
             self.stop()
         elif buffer.text:
             buffer.append_to_history()
             buffer.reset()
+        elif self._waiting:
+            buffer.text = self._take_back()
+            buffer.cursor_position = len(buffer.text)
+        elif self._state == "working":
+            self._is_interrupted = True
         elif self._is_leaving:
             self._leave()
         else:
@@ -155,6 +160,13 @@ class Terminal:
         self._lines.put_nowait(buffer.text)
         return False
 
+    def _take_back(self) -> str:
+        """The lines that wait for their turn, which are not done then."""
+        while not self._lines.empty():
+            self._lines.get_nowait()
+        lines, self._waiting = self._waiting, []
+        return "\n".join(lines)
+
     def _leave(self) -> None:
         if self._prompt.app.is_running and not self._prompt.app.is_done:
             self._prompt.app.exit()
@@ -173,6 +185,8 @@ class Terminal:
             self._session = await self._in_thread(self._prepare)
             self._session.has_color = self._prompt.app.color_depth != ColorDepth.DEPTH_1_BIT
             self._greet(self._session)
+            if self._lines.empty() and self._session.keeper is not None:
+                self._session.keeper.start()  # else it opens once the first words are on the screen
             while True:
                 self._state = ""
                 self._prompt.app.invalidate()
@@ -187,13 +201,14 @@ class Terminal:
         self._leave()
 
     async def _do(self, session: Session, line: str) -> None:
-        self._state = "working"
+        self._state, self._is_interrupted = "working", False
         session.columns = self._columns()
         self._waiting.pop(0)
         if self._ghost is not None:
             self._ghost.stop()
-        self._echo(line)
-        await self._show(session, await self._in_thread(lambda: session.enter(line)))
+        answer = asyncio.ensure_future(self._in_thread(lambda: session.enter(line)))
+        self._echo(line)  # while the network reads it already
+        await self._show(session, await answer)
 
     async def _show(self, session: Session, answer: Answer) -> None:
         if answer.message:
@@ -206,6 +221,8 @@ class Terminal:
             await self._show(session, await self._in_thread(lambda: session.edited(edit, text)))
         elif answer.reply is not None or answer.replies:
             self._answer, self._hurry = answer, asyncio.Event()
+            if self._is_interrupted:
+                self.stop()
             try:
                 if answer.reply is not None:
                     await self._stream(session, answer.reply)

@@ -140,7 +140,7 @@ def test_a_dumb_terminal_gets_plain_text(model: str) -> None:
     screen = Screen(80, model, "--seed", "3", "--length", "30", TERM="dumb")
     screen.wait(shows(">"))
     screen.child.send("the cat\r/alt 2\r1\r/set length 1000000000\r/state\r\r")
-    screen.wait(lambda text: "layer" in text or len(text) > 600)
+    screen.wait(lambda text: len(screen.raw) > 5000)
     screen.child.sendintr()
     screen.wait(shows("stopped; Enter goes on"))
     assert b"\x1b" not in screen.raw
@@ -185,3 +185,22 @@ def test_the_configuration_is_heeded(model: str, tmp_path: Path) -> None:
     screen.wait(shows("write:", "temperature 0.4", "length 33"))
     assert os.path.exists(tmp_path / "textrepl" / "history")
     assert screen.close() == 0
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.3, 0.6, 0.9])
+def test_ctrl_c_at_any_moment_ends_in_a_prompt_or_in_silence(model: str, seconds: float) -> None:
+    """While Python starts, while the model loads behind the prompt, while it writes."""
+    screen = Screen(80, model, "--seed", "3", "--length", "1000000000")
+    screen.child.send("the cat\r")
+    time.sleep(seconds)
+    screen.child.sendintr()
+    is_over = re.compile("stopped|main:0|Ctrl-C again")  # the line may have been given back
+    shown = screen.wait(lambda text: bool(is_over.search(text)) or not screen.child.isalive())
+    assert "Traceback" not in shown
+    assert b"Error" not in screen.raw
+    if screen.child.isalive():
+        screen.child.send("\x03\x03")
+        assert screen.close() == 0
+    else:
+        screen.child.close()
+        assert screen.child.exitstatus in (0, 130)
