@@ -49,7 +49,7 @@ class CommandCompleter(Completer):
                 name: ", ".join(f"{key} {value}" for key, value in p.items()) for name, p in session.presets.items()
             }
         if kind == "story":
-            return {name: engine.first_words(talk.text[:200], 50) for name, talk in session.stories.items()}
+            return dict.fromkeys(session.stories, "a story of this session")  # their texts are for one thread alone
         if kind == "model":
             return dict.fromkeys(engine.model_names(), "a model")
         if kind == "session" and session.keeper is not None:

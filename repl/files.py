@@ -33,6 +33,7 @@ def write_new(path: Path, text: str) -> None:
     """Write a file that is not there yet; one that is stays. Raises `ValueError` that says what to do."""
     try:
         with path.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
+            path.chmod(0o600)  # what one writes is one's own
             file.write(text)
     except FileExistsError:
         raise ValueError(f"{path} is there already: give another name") from None

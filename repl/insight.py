@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import engine
 from repl.answers import Answer, Command
+from repl.files import read_story
 from repl.knobs import shown
 
 if TYPE_CHECKING:
@@ -103,13 +104,10 @@ def _given_text(argument: str) -> str:
     """The text of a file if there is one of that name, else the argument itself."""
     try:
         path = Path(argument).expanduser()
-        if not path.is_file():
-            return argument
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{argument} is not UTF-8: convert it first") from None
-    except (OSError, RuntimeError, ValueError):
+        is_file = path.is_file()
+    except (OSError, RuntimeError, ValueError):  # too long for a name, or no name at all
         return argument
+    return read_story(path) if is_file else argument
 
 
 COMMANDS = {

@@ -74,7 +74,8 @@ class Keeper:
 
         def look(store: engine.Store) -> dict[str, dict[str, Any]]:
             notes, drafts = store.notes(SESSIONS), store.notes(DRAFTS)
-            titles = {name.partition("/")[0] for name in [*store.names(), *drafts]}
+            titles = {*notes, *(name for name in store.names() if "/" not in name)}
+            titles |= {name.partition("/")[0] for name in drafts}
             rows = [(title, notes.get(title) or {}) for title in sorted(titles)]
             return dict(sorted(rows, key=lambda row: row[1].get("saved", ""), reverse=True))
 

@@ -6,7 +6,7 @@ LOOKS = {
     "accent": "ansimagenta",  # the prompt, and what the writer typed
     "note": "dim",  # messages
     "toolbar": "dim",
-    "ghost": "dim",  # the suggested continuation
+    "ghost": "ansidefault dim",  # the suggested continuation
     "heat0": "dim",
     "heat1": "",
     "heat2": "underline bg:#fff0b0 fg:#202020",

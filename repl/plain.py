@@ -12,9 +12,8 @@ import engine
 from repl.answers import Answer, Quit
 from repl.editor import edit_text
 from repl.oneshot import stopping_at_ctrl_c
+from repl.screen import HARMLESS
 from repl.session import Session
-
-HARMLESS = {code: "�" for code in [*range(32), 127, *range(128, 160)] if chr(code) not in "\n\t"}
 
 
 def run_plain(prepare: Callable[[], Session], prompt: str) -> None:

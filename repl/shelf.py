@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from repl.session import Session
 
 
+MAX_LISTED = 40
+
+
 def sessions(session: Session, argument: str) -> Answer:
     rows = _keeper(session).sessions()
     if not rows:
@@ -22,8 +25,10 @@ def sessions(session: Session, argument: str) -> Answer:
     present, width = _keeper(session).title, min(30, max(map(len, rows)))
     lines = [
         f"{'*' if title == present else ' '} {title:{width}}  {note.get('saved', ''):16.16}  {note.get('words', '')}"
-        for title, note in rows.items()
+        for title, note in list(rows.items())[:MAX_LISTED]
     ]
+    if len(rows) > MAX_LISTED:
+        lines.append(f"  and {len(rows) - MAX_LISTED} older ones; Tab after '/open ' finds them")
     return Answer("\n".join(line[: max(20, session.columns)].rstrip() for line in lines))
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import platformdirs
 
 import engine
 from repl import arguments as command_line
 from repl.config import Config
+from repl.files import write_new
 from repl.keeper import Keeper, check_title
 from repl.session import Session
 from repl.shelf import open_session
@@ -46,7 +51,7 @@ class Sitting:
             return ""
         self._session.model.close()
         if self._session.unkept:
-            return f"NOT KEPT: {self._session.unkept}"
+            return _rescue(self._session)
         title = self._keeper.title
         if not title or not any(talk.tree for talk in self._session.stories.values()):
             return ""
@@ -55,3 +60,15 @@ class Sitting:
 
     def _load(self, source: str | None) -> engine.Engine:
         return engine.load(source, backend=self._arguments.backend, precision=self._arguments.precision)
+
+
+def _rescue(session: Session) -> str:
+    """Write what no store would take into a file beside the history of lines."""
+    text = "\n\n".join(talk.text for talk in session.stories.values())
+    path = Path(platformdirs.user_state_dir("textrepl")) / f"unkept-{datetime.now():%Y-%m-%d-%H%M%S}.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_new(path, text)
+    except (OSError, ValueError) as error:
+        return f"{text}\nNOT KEPT, but for the lines above: {session.unkept}; and {error}"
+    return f"the session could not be kept ({session.unkept}): its text is in {path}"

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import textwrap
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,25 +24,21 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.input import Input
 from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
 from prompt_toolkit.output import ColorDepth, Output, create_output
-from prompt_toolkit.output.vt100 import Vt100_Output
-from prompt_toolkit.renderer import print_formatted_text
-from prompt_toolkit.styles import Style
 
 import engine
-from repl.answers import Answer, Fragments, Quit
+from repl.answers import Answer, Quit
 from repl.completion import CommandCompleter
 from repl.config import Config
+from repl.display import Display, color_depth
 from repl.editor import edit_text
 from repl.ghost import Ghost
 from repl.history import open_history
 from repl.keys import make_keys
-from repl.looks import LOOKS
-from repl.screen import HARMLESS, Live, Pace, rows
+from repl.screen import HARMLESS, Pace
 from repl.session import Session
 
 FRAME = 1 / 30  # seconds from one drawing of a text that is being written to the next
 NOTE_EVERY = 1.0  # seconds between notes of how far a reply is, should the process be killed
-BEGIN_DRAWING, END_DRAWING = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what is between at once
 T = TypeVar("T")
 
 
@@ -66,20 +60,14 @@ class Terminal:
         self._prepare = (lambda: session) if isinstance(session, Session) else session
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._waiting: list[str] = []  # lines that were entered and are still to be done
-        self._live, self._speed, self._state = Live(), 0.0, "loading the model"
+        self._speed, self._state = 0.0, "loading the model"
         self._answer: Answer | None = None  # whose replies are being written
         self._ghost: engine.Reply | None = None
         self._failure: BaseException | None = None
-        self._is_leaving = self._is_drawing = self._is_interrupted = False
+        self._is_leaving = self._is_interrupted = False
         self._hurry: asyncio.Event | None = None  # set when the present reply is stopped
-        self._prompt_text = config.prompt
-        self._style = Style(
-            [*{**LOOKS, **config.looks}.items(), ("auto-suggestion", {**LOOKS, **config.looks}["ghost"])]
-        )
+        self._display = Display(output or create_output(), config.looks, config.prompt)
         self._thread = ThreadPoolExecutor(1, "session")
-        self._output = output or create_output()
-        if isinstance(self._output, Vt100_Output):
-            self._output.enable_cpr = False  # nothing here needs to know where on the screen it is
         self._prompt: PromptSession[None] = PromptSession(
             self._message,
             history=open_history(),
@@ -90,16 +78,16 @@ class Terminal:
             enable_open_in_editor=True,
             auto_suggest=Ghost(self._suggest) if config.ghost else None,
             editing_mode=EditingMode.VI if config.keys == "vi" else EditingMode.EMACS,
-            style=self._style,
+            style=self._display.style,
             include_default_pygments_style=False,
-            color_depth=_color_depth(),
+            color_depth=color_depth(),
             key_bindings=make_keys(self),
             input=input,
-            output=self._output,
+            output=self._display.output,
         )
         self._prompt.default_buffer.accept_handler = self._accept
         self._prompt.app.ttimeoutlen = 0.05  # seconds in which the rest of a key's code comes after Escape
-        self._prompt.app.after_render += self._end_drawing
+        self._display.attach(self._prompt.app)
         toolbar = Window(FormattedTextControl(self._toolbar), height=1, style="class:toolbar")
         cast(HSplit, self._prompt.layout.container).children.append(ConditionalContainer(toolbar, ~is_done))
 
@@ -171,13 +159,18 @@ class Terminal:
         if self._prompt.app.is_running and not self._prompt.app.is_done:
             self._prompt.app.exit()
 
+    def _hang_up(self) -> None:
+        """The window was closed, or somebody wants the process to end."""
+        self.stop()
+        self._leave()
+
     # One line after the other
 
     def _begin(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
-                loop.add_signal_handler(number, self._leave)
+                loop.add_signal_handler(number, self._hang_up)
         self._prompt.app.create_background_task(self._work())
 
     async def _work(self) -> None:
@@ -198,23 +191,24 @@ class Terminal:
             pass
         except Exception as error:
             self._failure = error
+            self._prompt.default_buffer.append_to_history()  # no words are lost
         self._leave()
 
     async def _do(self, session: Session, line: str) -> None:
         self._state, self._is_interrupted = "working", False
-        session.columns = self._columns()
+        session.columns = self._display.columns
         self._waiting.pop(0)
         if self._ghost is not None:
             self._ghost.stop()
         answer = asyncio.ensure_future(self._in_thread(lambda: session.enter(line)))
-        self._echo(line)  # while the network reads it already
+        self._display.echo(line)  # while the network reads it already
         await self._show(session, await answer)
 
     async def _show(self, session: Session, answer: Answer) -> None:
         if answer.message:
-            self._note(answer.message, "" if answer.is_asked_for else "class:note")
+            self._display.note(answer.message, "" if answer.is_asked_for else "note")
         if answer.picture:
-            self._above(answer.picture)
+            self._display.above(answer.picture)
         if answer.edit is not None:
             edit = answer.edit
             text = await run_in_terminal(lambda: edit_text(edit.text), in_executor=True)
@@ -229,11 +223,11 @@ class Terminal:
                 else:
                     await asyncio.to_thread(lambda: [reply.result() for reply in answer.replies])
             except engine.EngineError as error:
-                self._note(str(error))
+                self._display.note(str(error))
             self._answer = None
             await self._show(session, await self._in_thread(lambda: session.finish(answer)))
             if answer.reply is not None and answer.reply.finish_reason == "cancelled":
-                self._note("(stopped; Enter goes on from here)")
+                self._display.note("(stopped; Enter goes on from here)")
 
     async def _stream(self, session: Session, reply: engine.Reply) -> None:
         """Show a reply while it is written."""
@@ -244,7 +238,7 @@ class Terminal:
             async for piece in reply:
                 count += len(piece)
                 unshown += piece.translate(HARMLESS)
-                unshown = self._frame(pace, unshown)
+                unshown = self._display.write(pace, unshown)
                 now = time.perf_counter()
                 if now - noted > NOTE_EVERY:
                     noted = now
@@ -254,21 +248,10 @@ class Terminal:
             if count:
                 self._speed = count / (time.perf_counter() - started)
             while unshown and not reply.is_cancelled:
-                unshown = self._frame(pace, unshown)
+                unshown = self._display.write(pace, unshown)
                 await self._rest(FRAME)
         finally:
-            self._live.add(unshown)
-            if text := self._live.finish():
-                self._above((("", text),))
-
-    def _frame(self, pace: Pace, text: str) -> str:
-        """Draw what may be shown by now; returns the rest."""
-        count = pace.allow(len(text), time.perf_counter())
-        self._live.add(text[:count])
-        if settled := self._live.settle(self._columns(), max(2, self._output.get_size().rows - 8)):
-            self._above((("", settled),))
-        self._prompt.app.invalidate()
-        return text[count:]
+            self._display.finish(unshown)
 
     async def _rest(self, seconds: float) -> None:
         """Until the next frame is due, or the reply is stopped."""
@@ -305,11 +288,10 @@ class Terminal:
     # What is seen
 
     def _message(self) -> FormattedText:
-        columns = self._columns()
-        above = rows(self._live.text, columns) if self._live.text else []
-        fragments: list[tuple[str, str]] = [("", f"{row}\n") for row in above]
+        columns = self._display.columns
+        fragments: list[tuple[str, str]] = [("", f"{row}\n") for row in self._display.moving()]
         fragments += [("class:note", f"{engine.first_words(line, columns - 4)} ...\n") for line in self._waiting[:3]]
-        return FormattedText([*fragments, ("class:accent", self._prompt_text)])
+        return FormattedText([*fragments, ("class:accent", self._display.prompt)])
 
     def _toolbar(self) -> str:
         if self._is_leaving:
@@ -321,47 +303,9 @@ class Terminal:
 
     def _greet(self, session: Session) -> None:
         info = session.model.info
-        self._note(
+        self._display.note(
             f"{info.name}: {info.layers} x {info.units} {info.cell.upper()}, {info.parameters:,} parameters\n"
             "Type a beginning and Enter; /help tells the rest."
         )
         if session.story.tree:
-            self._above((("", f"{session.where().message}\n".translate(HARMLESS)),))
-
-    def _echo(self, line: str) -> None:
-        self._above((("class:accent", f"{self._prompt_text}{line.translate(HARMLESS)}\n"),))
-
-    def _note(self, text: str, style: str = "class:note") -> None:
-        """A message, broken between words to the width of the terminal."""
-        width = self._columns()
-        lines = [
-            textwrap.fill(line, width, replace_whitespace=False, drop_whitespace=len(line) > width)
-            for line in text.translate(HARMLESS).split("\n")
-        ]
-        self._above(((style, "\n".join(lines) + "\n"),))
-
-    def _above(self, fragments: Fragments) -> None:
-        """Print above the prompt, for good."""
-        app = self._prompt.app
-        named = [(f"class:{style}" if style in LOOKS else style, text.translate(HARMLESS)) for style, text in fragments]
-        if app.is_running and not self._is_drawing:
-            self._is_drawing = True
-            self._output.write_raw(BEGIN_DRAWING)
-            app.renderer.erase()
-        print_formatted_text(self._output, FormattedText(named), self._style, color_depth=app.color_depth)
-        app.invalidate()
-
-    def _end_drawing(self, _: object) -> None:
-        if self._is_drawing:
-            self._is_drawing = False
-            self._output.write_raw(END_DRAWING)
-            self._output.flush()
-
-    def _columns(self) -> int:
-        return max(8, self._output.get_size().columns)
-
-
-def _color_depth() -> ColorDepth | None:
-    """All colours where the terminal says that it has them; None leaves it to what else is known of it."""
-    has_all = os.environ.get("COLORTERM") in ("truecolor", "24bit") and not os.environ.get("NO_COLOR")
-    return ColorDepth.DEPTH_24_BIT if has_all else None
+            self._display.above((("", f"{session.where().message}\n".translate(HARMLESS)),))

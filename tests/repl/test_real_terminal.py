@@ -204,3 +204,16 @@ def test_ctrl_c_at_any_moment_ends_in_a_prompt_or_in_silence(model: str, seconds
     else:
         screen.child.close()
         assert screen.child.exitstatus in (0, 130)
+
+
+def test_what_no_store_takes_is_in_a_file(model: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    screen = Screen(160, model, "--store", f"sqlite:///{tmp_path}/file/x.db", "--seed", "3", "--length", "30")
+    screen.wait(shows("Type a beginning"))
+    screen.child.send("the cat\r")
+    screen.wait(shows("not kept", "NOT KEPT"))
+    screen.child.sendeof()
+    screen.wait(shows("could not be kept"))
+    (path,) = (tmp_path / "textrepl").glob("unkept-*.txt")
+    assert re.fullmatch(r"the cat.{30}", path.read_text(encoding="utf-8"), re.DOTALL)
+    assert path.stat().st_mode & 0o077 == 0
