@@ -84,7 +84,7 @@ class Reply:
 
         def notify() -> None:
             nonlocal is_told
-            if is_told:
+            if is_told and not loop.is_closed():
                 return
             is_told = True
             try:
