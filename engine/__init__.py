@@ -8,21 +8,24 @@ for piece in talk.say("ROMEO:", length=200):
     print(piece, end="", flush=True)
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from engine.conversation import Conversation, Turn
-from engine.engine import Activity, Engine, Info, Score, load
 from engine.errors import EngineBusy, EngineClosed, EngineError, ModelLoadError, OtherWeights, StoreError, TrainingError
 from engine.outline import first_words, last_words, outline
-from engine.replay import replay
-from engine.reply import Reply
-from engine.sampling import Sampling
-from engine.vocabulary import Vocabulary
+from engine.settings import Sampling
 
 if TYPE_CHECKING:
+    from engine.about import About, about, model_names
+    from engine.conversation import Conversation, Turn
+    from engine.engine import Activity, Engine, Info, Score, load
+    from engine.reply import Reply
+    from engine.rewriting import replay
     from engine.store import Store
+    from engine.vocabulary import Vocabulary
 
 __all__ = [
+    "About",
     "Activity",
     "Conversation",
     "Engine",
@@ -40,18 +43,31 @@ __all__ = [
     "TrainingError",
     "Turn",
     "Vocabulary",
+    "about",
     "first_words",
     "last_words",
     "load",
+    "model_names",
     "outline",
     "replay",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """`engine.Store`, imported when it is asked for: a database library is no part of a quick start."""
-    if name == "Store":
-        from engine.store import Store
+_HOMES = {
+    "about": ("About", "about", "model_names"),
+    "conversation": ("Conversation", "Turn"),
+    "engine": ("Activity", "Engine", "Info", "Score", "load"),
+    "reply": ("Reply",),
+    "rewriting": ("replay",),
+    "store": ("Store",),
+    "vocabulary": ("Vocabulary",),
+}
 
-        return Store
+
+def __getattr__(name: str) -> Any:
+    """What takes a while to import, imported when it is asked for: a program shows its prompt before NumPy is there."""
+    for home, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(importlib.import_module(f"engine.{home}"), name)
+            return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -63,7 +63,9 @@ class Runner(Protocol):
     def start_token(self) -> tuple[int, str]: ...
     def zero_state(self) -> NDArray[np.float32]: ...
     def run(self, request: Request) -> Reply: ...
-    def likeliest(self, checkpoint: Checkpoint, n: int) -> list[tuple[str, float]]: ...
+    def likeliest(
+        self, checkpoint: Checkpoint, n: int, sampling: Sampling | None = None, recent: tuple[int, ...] = ()
+    ) -> list[tuple[str, float]]: ...
 
 
 class Conversation:
@@ -83,6 +85,7 @@ class Conversation:
         self._next_id = 1
         self._forward: dict[int, int] = {}  # the child last visited, by parent
         self._writing: tuple[Reply, int, str, tuple[int, ...], Sampling] | None = None
+        self._alternatives: list[tuple[Reply, int, Sampling]] = []  # that are being written after the present turn
 
     def say(self, text: str = "", *, length: int | None = None, sampling: Sampling | None = None) -> Reply:
         """Feed `text`, if any, and write on. Settings hold for this reply; another seed starts its numbers anew.
@@ -118,10 +121,31 @@ class Conversation:
         start = before.checkpoint
         if sampling is not None and sampling.seed is not None:
             start = _reseeded(start, sampling.seed)
-        elif attempts := sum(t.parent == before.id and t.kind == "reply" for t in self._turns.values()):
-            start = replace(start, key=derive_key(start.seed, before.id, attempts), place=0)
+        else:
+            start = _attempt(start, before.id, self._attempts(before))
         settings = sampling or here.sampling or self.sampling
         return self._write(before, start, "", (), settings, {})
+
+    def alternatives(self, n: int, sampling: Sampling | None = None) -> list[Reply]:
+        """Write `n` replies side by side after the present turn, in one batch. The conversation stays where it is.
+
+        They become turns beside each other, in order, and draw what `say` and then `n - 1` times `retry` would.
+        Raises `ValueError` if there is no turn yet, or for an `n` below 1.
+        """
+        _check_sampling(sampling)
+        here = self._here()
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"n {n!r}: must be a whole number, at least 1")
+        if not here.checkpoint.pending:
+            raise ValueError("there is nothing to go on from yet")
+        settings, start, attempts = sampling or self.sampling, here.checkpoint, self._attempts(here)
+        if sampling is not None and sampling.seed not in (None, start.seed):
+            start = _reseeded(start, sampling.seed)
+        recent = recent_tokens(self._turns, here)
+        for attempt in range(attempts, attempts + n):
+            request = Request(_attempt(start, here.id, attempt), recent, settings, {}, self._owner)
+            self._alternatives.append((self.runner.run(request), here.id, settings))
+        return [reply for reply, _, _ in self._alternatives]
 
     def undo(self, n: int = 1) -> None:
         """Go back `n` turns (a prompt is one, a reply is one). Raises `ValueError` if there are fewer."""
@@ -225,14 +249,22 @@ class Conversation:
         """The id of the turn that the next one follows; 0 at the start."""
         return self._here().id
 
-    def next_tokens(self, n: int = 10) -> list[tuple[str, float]]:
-        """The `n` likeliest next tokens with their probabilities, likeliest first, before any setting."""
+    def next_tokens(self, n: int = 10, sampling: Sampling | None = None) -> list[tuple[str, float]]:
+        """The `n` likeliest next tokens with their probabilities, likeliest first: before any setting, or with these.
+
+        With settings, tokens that they rule out are left out.
+        """
+        _check_sampling(sampling)
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n {n!r}: must be a whole number, at least 1")
-        checkpoint = self._here().checkpoint
+        here = self._here()
+        checkpoint = here.checkpoint
         if not checkpoint.pending:
             checkpoint = replace(checkpoint, pending=(self.runner.start_token()[0],))
-        return self.runner.likeliest(checkpoint, n)
+        return self.runner.likeliest(checkpoint, n, sampling, recent_tokens(self._turns, here))
+
+    def _attempts(self, before: Turn) -> int:
+        return sum(turn.parent == before.id and turn.kind == "reply" for turn in self._turns.values())
 
     def _turn(self, turn_id: int) -> Turn:
         self._here()
@@ -249,7 +281,13 @@ class Conversation:
         return branch[::-1]
 
     def _here(self) -> Turn:
-        """The present turn, once a reply that is being written has ended and has its place in the tree."""
+        """The present turn, once what is being written has ended and has its place in the tree."""
+        while self._alternatives:
+            reply, here, sampling = self._alternatives.pop(0)
+            result = reply.result()
+            if drawn := result.end.place - result.prompt_end.place:
+                self._add("reply", result.text, result.tokens, here, result.end, sampling, result.finish_reason, drawn)
+                self._present = here
         if self._writing is not None:
             reply, parent, text, tokens, sampling = self._writing
             try:
@@ -302,6 +340,11 @@ def recent_tokens(turns: Mapping[int, Turn], turn: Turn, tokens: tuple[int, ...]
 def _check_sampling(sampling: Sampling | None) -> None:
     if not isinstance(sampling, Sampling | None):
         raise ValueError(f"sampling {sampling!r}: must be an engine.Sampling")
+
+
+def _attempt(start: Checkpoint, turn: int, attempt: int) -> Checkpoint:
+    """Where a reply begins to draw: the first after a turn goes on with its numbers, the others have their own."""
+    return replace(start, key=derive_key(start.seed, turn, attempt), place=0) if attempt else start
 
 
 def _reseeded(checkpoint: Checkpoint, seed: int | None) -> Checkpoint:

@@ -34,7 +34,7 @@ from engine.errors import EngineBusy, EngineClosed, EngineError
 from engine.network import read_network
 from engine.reply import Reply
 from engine.rows import ReplyRow, Row, WatchRow
-from engine.sampling import Sampling
+from engine.sampling import Sampler, Sampling
 from engine.scheduler import Scheduler
 from engine.steps import Step
 from engine.vocabulary import Encoding, Vocabulary
@@ -236,12 +236,21 @@ class Engine:
         self._submit(ReplyRow(request, self.vocabulary.tokens, reply))
         return reply
 
-    def likeliest(self, checkpoint: Checkpoint, n: int) -> list[tuple[str, float]]:
-        """The `n` likeliest tokens after a checkpoint with their probabilities, likeliest first."""
-        logits = self._watch(np.array(checkpoint.pending, np.int32), checkpoint.state).logits.astype(np.float64)
-        weights = np.exp(logits - logits.max())
-        order = np.argsort(-weights, kind="stable")[:n]
-        return [(self.vocabulary.tokens[i], float(weights[i] / weights.sum())) for i in order]
+    def likeliest(
+        self, checkpoint: Checkpoint, n: int, sampling: Sampling | None = None, recent: tuple[int, ...] = ()
+    ) -> list[tuple[str, float]]:
+        """The `n` likeliest tokens after a checkpoint with their probabilities, likeliest first.
+
+        With `sampling`, the distribution that the next token is drawn from, `recent` tokens being before it.
+        """
+        logits = self._watch(np.array(checkpoint.pending, np.int32), checkpoint.state).logits
+        if sampling is None:
+            weights = np.exp(logits.astype(np.float64) - logits.max())
+            shares = weights / weights.sum()
+        else:
+            shares = Sampler([sampling], self.vocabulary.unknown_id).probabilities(logits[None], [recent])[0]
+        order = np.argsort(-shares, kind="stable")[:n]
+        return [(self.vocabulary.tokens[i], float(shares[i])) for i in order if sampling is None or shares[i] > 0]
 
     def _watch(self, ids: NDArray[np.int32], state: NDArray[np.float32]) -> WatchRow:
         """Feed some ids in a row of the batch and wait for it."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from engine.conversation import Turn
+if TYPE_CHECKING:
+    from engine.conversation import Turn
 
 HERE = "  <- here"
 

@@ -80,8 +80,13 @@ class Reply:
     async def next_pieces(self) -> str:
         """All pieces that there are, waiting for one without holding up the event loop; "" at the end."""
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        is_told = False  # waking a loop costs as much as a step; a reader that rests is woken once
 
         def notify() -> None:
+            nonlocal is_told
+            if is_told and not loop.is_closed():
+                return
+            is_told = True
             try:
                 loop.call_soon_threadsafe(ready.set)
             except RuntimeError:  # the loop was closed, so nobody can read any more
@@ -90,6 +95,7 @@ class Reply:
         self._notify = notify
         while True:
             ready.clear()
+            is_told = False
             is_finished = self._finished.is_set()
             if self._pieces:
                 return self._take()

@@ -4,56 +4,88 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from importlib.metadata import PackageNotFoundError, version
+import sys
+from typing import Any
 
 import engine
 
 SETTINGS = {item.name: item for item in dataclasses.fields(engine.Sampling)}
-HELP_EPILOG = """\
-Without --prompt, in a terminal, it opens a prompt: type a beginning, Enter; /help shows the rest.
-In a pipe, or with --prompt, it writes one continuation to stdout and nothing else:
+SHELLS = ("bash", "zsh", "fish")
+HELP = """\
+usage: textrepl [MODEL] [options]      write with a small recurrent network; in a terminal it opens a prompt
+MODEL   a model directory, a .keras file, or a name under models/; without it, the bundled one
+
+how it writes   --temperature T (0.8)  0 always takes the likeliest      --length N (200)   tokens at most
+                --top-k K   --top-p P   --min-p P   leave the unlikely out
+                --repetition-penalty R  1 for none    --stop TEXT  end before it; may be given again
+                --seed N    the same seed gives the same text
+once, to stdout --prompt TEXT  go on from it and exit; so does a text on standard input
+                --samples N  so many, in one batch    --echo  with the prompt    --json  an object a line
+in a terminal   --session NAME  go on with a session, or begin one; every turn is kept   --store URL  where
+the network     --backend auto|onnx|keras    --precision float32|int8
+the program     --init-config  write a file with every setting    --completions bash|zsh|fish
+                --version   -h, --help
+
+  textrepl                                                 a prompt; /help there shows the rest
+  textrepl models/mine --session novel                     a story that goes on next time
   textrepl --prompt "ROMEO:" --length 300 --seed 7
   head -c 2000 chapter.txt | textrepl models/mine --samples 3 --json
-Exit codes: 0 done, 1 could not, 2 usage, 130 interrupted."""
+
+Exit codes: 0 done, 1 could not, 2 usage, 130 interrupted.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help is written by hand, to fit one screen."""
+
+    def format_help(self) -> str:
+        return HELP
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all flags; wrong values are refused by the settings' own checks."""
-    made = argparse.ArgumentParser(
-        prog="textrepl",
-        description="Write with a small recurrent network, in a terminal or a pipe.",
-        epilog=HELP_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    made = Parser(prog="textrepl", usage="textrepl [MODEL] [--prompt TEXT] [options]; --help shows them all")
     made.add_argument("model", nargs="?", metavar="MODEL", help="a model directory, .keras file or name under models/")
     made.add_argument("--prompt", metavar="TEXT", help="go on from this text and exit")
     for item in SETTINGS.values():
         name, help_text = f"--{item.name.replace('_', '-')}", item.metadata["help"]
         if item.name == "stop":
-            made.add_argument(name, action="append", metavar="TEXT", help=f"{help_text}; may be given again")
-            continue
-        kind = float if isinstance(item.default, float) else int
-        shown = "" if item.default is None else f" ({item.default})"
-        made.add_argument(name, type=kind, metavar=item.name.rpartition("_")[2][0].upper(), help=f"{help_text}{shown}")
-    made.add_argument("--samples", type=int, default=1, metavar="N", help="continuations, made in one batch (1)")
+            made.add_argument(name, action="append", metavar="TEXT", help=help_text)
+        else:
+            kind = float if isinstance(item.default, float) else int
+            made.add_argument(name, type=kind, metavar="N", help=help_text)
+    made.add_argument("--samples", type=int, default=1, metavar="N", help="so many continuations, made in one batch")
     made.add_argument("--echo", action="store_true", help="write the prompt before the continuation")
     made.add_argument("--json", action="store_true", help="write one JSON object a line")
+    made.add_argument("--session", metavar="NAME", help="go on with a session, or begin one")
+    made.add_argument("--store", metavar="URL", help="where sessions are kept")
     made.add_argument("--backend", choices=("auto", "onnx", "keras"), default="auto", help="what runs the network")
-    made.add_argument(
-        "--precision", choices=("float32", "int8"), default="float32", help="of the network's weights; int8 is faster"
-    )
-    made.add_argument("--version", action="version", version=f"textrepl {_version()}")
+    made.add_argument("--precision", choices=("float32", "int8"), default="float32", help="of the network's weights")
+    made.add_argument("--init-config", action="store_true", help="write a configuration file with every setting")
+    made.add_argument("--completions", choices=SHELLS, help="print a script that completes these flags in a shell")
+    made.add_argument("--version", action=ShowVersion, nargs=0, help="print the version")
     return made
+
+
+def given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given as flags."""
+    return {name: value for name in SETTINGS if (value := getattr(arguments, name)) is not None}
 
 
 def sampling(arguments: argparse.Namespace) -> engine.Sampling:
     """The settings given. Raises `ValueError` that names the setting and the value."""
-    given = {name: value for name in SETTINGS if (value := getattr(arguments, name)) is not None}
-    return engine.Sampling(**given)
+    return engine.Sampling(**given(arguments))
 
 
-def _version() -> str:
-    try:
-        return version("textrepl")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "(not installed)"
+class ShowVersion(argparse.Action):
+    """Looks the version up only when it is asked for, for that takes as long as all the rest."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("textrepl")
+        except PackageNotFoundError:  # run from a checkout that was never installed
+            found = "(not installed)"
+        sys.stdout.write(f"textrepl {found}\n")
+        parser.exit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
+import random
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ class Job:
 
 def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -> int:
     """Write the continuations. Returns 0, or 130 after Ctrl-C, with what was written until then."""
-    first = secrets.randbits(32) if job.sampling.seed is None else job.sampling.seed
+    first = random.getrandbits(32) if job.sampling.seed is None else job.sampling.seed
     seeds = [(first + number) % 2**64 for number in range(job.samples)]
     talks = [model.conversation(sampling=replace(job.sampling, seed=seed)) for seed in seeds]
     replies = [talk.say(job.prompt) for talk in talks]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import os
@@ -22,10 +23,12 @@ def run(argv: Sequence[str] | None) -> int:
         return _fail(str(error))
     except BrokenPipeError:
         return _fail("the reader of stdout went away before the text was whole")
-    except OSError as error:
-        return _fail(f"cannot write the text: {error.strerror}")
     except UnicodeDecodeError:
         return _fail("standard input is not UTF-8: convert it, or give the beginning with --prompt")
+    except OSError as error:
+        return _fail(f"cannot write the text: {error.strerror}")
+    except Exception as error:  # the outermost place: no traceback reaches a person
+        return _fail(f"a mistake in textrepl itself ({type(error).__name__}: {error}); what was written is kept")
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -39,30 +42,66 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.error(str(error))
     if sys.stdout is None:
         return _fail("stdout is closed: there is nowhere to write to")
+    if arguments.completions or arguments.init_config:
+        print(_script(arguments.completions, parser) if arguments.completions else _init_config())
+        return 0
     is_interactive = arguments.prompt is None and sys.stdin is not None and sys.stdin.isatty()
     if is_interactive and not sys.stdout.isatty():
         parser.error("stdout is no terminal: give --prompt, or a beginning on standard input")
     if not is_interactive and arguments.prompt is None and sys.stdin is None:
         parser.error("standard input is closed: give --prompt")
+    if not is_interactive and arguments.session is not None:
+        parser.error("--session is for the terminal: in a pipe, give the story so far as the prompt")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+    if is_interactive:
+        return _sit(arguments, parser)
     prompt = arguments.prompt
-    if prompt is None and not is_interactive:
+    if prompt is None:
         prompt = sys.stdin.buffer.read().decode("utf-8-sig")
     with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        if prompt is None:
-            return _open_terminal(model, sampling)
         job = oneshot.Job(prompt, sampling, arguments.samples, arguments.echo, arguments.json)
         return oneshot.run(model, job, sys.stdout, sys.stderr)
 
 
-def _open_terminal(model: engine.Engine, sampling: engine.Sampling) -> int:
-    from repl.session import Session
-    from repl.terminal import Terminal  # only here, for a pipe needs no prompt_toolkit
+def _sit(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Open the prompt, and load behind it. What only this needs is imported here, for a pipe is to start at once."""
+    from repl import config
+    from repl.sitting import Sitting
 
-    Terminal(Session(model, sampling)).run()
+    settings = config.read(config.default_path())
+    try:
+        sitting = Sitting(arguments, settings)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+            from repl.plain import run_plain
+
+            run_plain(sitting.prepare, settings.prompt)
+        else:
+            from repl.terminal import Terminal
+
+            Terminal(sitting.prepare, config=settings).run()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is about to end; nothing may keep it from keeping the story
+        farewell = sitting.close()
+    if farewell:
+        print(farewell)
     return 0
+
+
+def _init_config() -> str:
+    from repl import config
+
+    return config.init(config.default_path())
+
+
+def _script(shell: str, parser: argparse.ArgumentParser) -> str:
+    from repl import shells
+
+    return shells.script(shell, parser)
 
 
 def _fail(message: str) -> int:

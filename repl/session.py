@@ -1,4 +1,4 @@
-"""What a writer's lines do: the commands as a table, and the stories they act on. Knows no terminal.
+"""What a writer's lines do: a text goes on, a command acts. Holds the stories of a sitting; knows no terminal.
 
 Every line is either a command (it begins with "/"; "//" stands for a text that does) or a text, which is added to
 the story to the letter and continued.
@@ -7,70 +7,156 @@ the story to the letter and continued.
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import engine
-from engine import first_words, last_words
-from repl.arguments import SETTINGS
+from repl import insight, knobs, shelf, story
+from repl.answers import Answer, Command, Edit, Quit
+from repl.keeper import MAIN, Draft, Keeper
 from repl.oneshot import tell_unseen
 
-ESCAPES = {r"\n": "\n", r"\t": "\t", "\\\\": "\\"}  # what may be written in a stop string
+__all__ = ["COMMANDS", "Answer", "Quit", "Session"]
+
+GHOST_LENGTH = 40  # tokens of a suggestion
 SHOWN_END = 240  # characters of the story that are shown after a jump
 
 
-class Quit(Exception):
-    """The writer asked to leave."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a line led to: a message, or a reply that is being written, or both."""
-
-    message: str = ""
-    reply: engine.Reply | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command: what may follow its name, what it does in a few words, and the method that does it."""
-
-    usage: str
-    help: str
-    act: Callable[[Session, str], Answer]
-
-
 class Session:
-    """The stories of one sitting, by name, and the settings for what is written next."""
+    """The stories of one sitting, by name, the settings for what is written next, and who keeps them."""
 
-    def __init__(self, model: engine.Engine, sampling: engine.Sampling) -> None:
-        self.model, self.sampling = model, sampling
-        self.columns = 80
-        self.name = "main"
-        self._stories = {self.name: model.conversation(sampling=sampling)}
+    def __init__(
+        self,
+        model: engine.Engine,
+        sampling: engine.Sampling,
+        keeper: Keeper | None = None,
+        *,
+        source: str | None = None,
+        load: Callable[[str], engine.Engine] | None = None,
+        presets: Mapping[str, dict[str, Any]] = knobs.PRESETS,
+    ) -> None:
+        self.model, self.sampling, self.keeper = model, sampling, keeper
+        self.source, self.presets = source, presets
+        self.columns, self.has_color, self.speed = 80, True, 0.0
+        self.choices: list[int] = []
+        """The turns that a number chooses among, after /alt."""
+        self.unkept = ""
+        """Why the story could not be kept; empty where it is."""
+        self.name = MAIN
+        self.stories = {MAIN: model.conversation(sampling=sampling)}
+        self._load = load or engine.load
         self._told: set[str] = set()
+        self._draft: Draft | None = None
+        self._kept: object = None
 
     @property
     def story(self) -> engine.Conversation:
         """The present one."""
-        return self._stories[self.name]
+        return self.stories[self.name]
 
     def enter(self, line: str) -> Answer:
-        """Do what a line says. Raises `Quit`; whatever else is wrong comes back as a message."""
-        try:
-            if line.startswith("/") and not line.startswith("//"):
-                return self._command(line[1:])
-            return self._say(line[1:] if line.startswith("//") else line)
-        except (ValueError, engine.EngineError) as error:
-            return Answer(str(error))
+        """Do what a line says. Raises `Quit`; whatever else is wrong comes back as a message.
 
-    def _say(self, text: str) -> Answer:
-        reply = self.story.say(text, sampling=self.sampling)
+        Once a reply that it began has ended, `finish` is to be called.
+        """
+        choices, self.choices = self.choices, []
+        if choices and line.isdecimal() and 1 <= int(line) <= len(choices):
+            return self._guarded(lambda: self._choose(choices[int(line) - 1]))
+        if line.startswith("/") and not line.startswith("//"):
+            return self._guarded(lambda: self._command(line[1:]))
+        return self._guarded(lambda: self.write("say", line.removeprefix("/"), self.sampling))
+
+    def edited(self, edit: Edit, text: str) -> Answer:
+        """Go on with what came back from the editor."""
+        return self._guarded(lambda: edit.then(text))
+
+    def ghost(self, text: str) -> engine.Reply:
+        """The likeliest continuation of the story with `text` after it. The story itself stays as it is."""
+        sampling = engine.Sampling(temperature=0, length=GHOST_LENGTH, stop=("\n",))
+        return self.story.fork().say(text, sampling=sampling)
+
+    def finish(self, answer: Answer) -> Answer:
+        """What is to be shown once the replies of an answer have ended; keeps the story."""
+        try:
+            shown = self._offer(answer.replies) if answer.replies else Answer()
+        except engine.EngineError as error:
+            shown = Answer(str(error))
+        self._draft = None
+        return self._with_notice(shown)
+
+    def write(self, kind: str, text: str, sampling: engine.Sampling) -> Answer:
+        """Begin a reply: "say" with a text, or "retry"."""
+        talk = self.story
+        parent = talk.present
+        seed = None if talk.tree else talk.snapshot().turns[0].checkpoint.seed
+        reply = talk.retry(sampling) if kind == "retry" else talk.say(text, sampling=sampling)
+        if self.keeper is not None:
+            self._draft = Draft(kind, text, parent, sampling, seed)
         new = {old: near for old, near in reply.unseen.items() if old not in self._told}
         self._told |= new.keys()
         return Answer(tell_unseen(new) if new else "", reply)
+
+    def progress(self, written: int) -> None:
+        """Note that so many characters of the present reply are there; to be called as soon as it has begun, and on."""
+        if self.keeper is not None and self._draft is not None:
+            self.keeper.note_draft(self.name, replace(self._draft, written=written))
+
+    def keep(self) -> None:
+        """Save the present story if anything about it is new."""
+        talk = self.story
+        talk.sampling = self.sampling
+        mark = (self.name, id(talk), talk.present, len(talk.tree), self.sampling)
+        if self.keeper is None or mark == self._kept or not talk.tree:
+            return
+        self.keeper.keep(self.name, talk, self.source)
+        self._kept = mark
+
+    def take_over(self, stories: dict[str, engine.Conversation]) -> None:
+        """Go on with these stories in place of the present ones."""
+        self.stories, self.name, self._kept = stories, MAIN if MAIN in stories else next(iter(stories)), None
+
+    def change_model(self, source: str) -> Answer:
+        """Load another model and have it read the present stories; they are kept as another session."""
+        before, model = self.model, self._load(source)
+        stories = {}
+        for name, talk in self.stories.items():
+            stories[name] = model.conversation(sampling=self.sampling)
+            for turn in talk.turns:
+                stories[name].say(turn.text, length=0).result()
+        if self.keeper is not None and any(talk.tree for talk in self.stories.values()):
+            self.keeper.begin_anew()
+        present = self.name
+        self.model, self.source = model, source
+        self.take_over(stories)
+        self.name = present
+        before.close()
+        return Answer(f"this is {model.info.name} now; it has read the story so far")
+
+    def where(self) -> Answer:
+        """The end of the story."""
+        text = self.story.text
+        return Answer(engine.last_words(text, SHOWN_END), is_asked_for=True) if text else Answer("(the story is empty)")
+
+    def status(self) -> str:
+        """The present settings and place in a few words."""
+        settings = "  ".join(knobs.changed_settings(self.sampling))
+        keeper = self.keeper
+        kept = "  NOT KEPT" if self.unkept else f"  {keeper.title}" if keeper is not None and keeper.is_named else ""
+        return f"{self.model.info.name}  {settings}  {self.name}:{self.story.present}{kept}"
+
+    def _guarded(self, act: Callable[[], Answer]) -> Answer:
+        try:
+            answer = act()
+        except (ValueError, engine.EngineError) as error:
+            answer = Answer(str(error))
+        except OSError as error:
+            answer = Answer(f"{error.filename}: {error.strerror}")
+        return answer if answer.reply or answer.replies or answer.edit else self._with_notice(answer)
+
+    def _choose(self, turn: int) -> Answer:
+        self.story.goto(turn)
+        return self.where()
 
     def _command(self, line: str) -> Answer:
         name, _, argument = line.partition(" ")
@@ -80,127 +166,61 @@ class Session:
         hint = f"did you mean /{near[0]}?" if near else "/help lists them."
         return Answer(f"there is no command /{name}; {hint} (begin with // to write a text that begins with /)")
 
-    def help(self, argument: str) -> Answer:
-        usages = {f"/{name} {command.usage}".strip(): command.help for name, command in COMMANDS.items()}
-        width = max(map(len, usages))
-        lines = [f"{usage:{width}}  {text}" for usage, text in usages.items()]
-        return Answer(
-            "Type a text and Enter: it is added to the story to the letter, and the model goes on from it.\n"
-            "Enter alone goes on. Ctrl-C while it writes stops it and keeps what stands; Ctrl-D leaves.\n"
-            + "\n".join(lines)
-        )
+    def _offer(self, replies: tuple[engine.Reply, ...]) -> Answer:
+        from repl.pictures import side_by_side
 
-    def retry(self, argument: str) -> Answer:
-        return Answer(reply=self.story.retry(replace(self.sampling, seed=None)))
+        texts = [reply.text for reply in replies]
+        here = self.story.present
+        self.choices = [turn.id for turn in self.story.tree if turn.parent == here][-len(texts) :]
+        if len(self.choices) < len(texts):
+            return Answer("(stopped before there was anything to choose from)")
+        hint = f"(1 to {len(texts)} chooses; /tree shows them all later)"
+        return Answer(f"{side_by_side(texts, self.columns)}\n{hint}", is_asked_for=True)
 
-    def undo(self, argument: str) -> Answer:
-        self.story.undo(_count(argument))
-        return self._where()
-
-    def redo(self, argument: str) -> Answer:
-        self.story.redo(_count(argument))
-        return self._where()
-
-    def fork(self, argument: str) -> Answer:
-        number = len(self._stories) + 1
-        while f"fork{number}" in self._stories:
-            number += 1
-        name = argument or f"fork{number}"
-        if name in self._stories or name.isdecimal():
-            raise ValueError(f"name {name!r}: is taken; give another one, with a letter in it")
-        before, self._stories[name] = self.name, self.story.fork()
-        self.name = name
-        return Answer(f"this is now {name!r}, a copy; '/goto {before}' goes back to {before!r}")
-
-    def goto(self, argument: str) -> Answer:
-        if argument in self._stories:
-            self.name = argument
-        elif argument.isdecimal():
-            self.story.goto(int(argument))
-        else:
-            others = ", ".join(self._stories)
-            raise ValueError(f"goto {argument!r}: give a turn's number from /tree, or a story's name ({others})")
-        return self._where()
-
-    def tree(self, argument: str) -> Answer:
-        lines = engine.outline(self.story.tree, self.story.present, self.columns)
-        if len(self._stories) > 1:
-            names = ", ".join(f"[{name}]" if name == self.name else name for name in self._stories)
-            lines.append(f"stories: {names}")
-        return Answer("\n".join(lines))
-
-    def set(self, argument: str) -> Answer:
-        name, _, value = argument.partition(" ")
-        if not name:
-            return Answer("\n".join(self._setting_line(name) for name in SETTINGS))
-        key = name.replace("-", "_")
-        if key not in SETTINGS:
-            near = difflib.get_close_matches(key, SETTINGS, 1, 0.4)
-            raise ValueError(f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-        if value:
-            self.sampling = replace(self.sampling, **{key: parse_setting(key, value)})
-        return Answer(self._setting_line(key))
-
-    def quit(self, argument: str) -> Answer:
-        raise Quit
-
-    def _where(self) -> Answer:
-        text = self.story.text
-        return Answer(last_words(text, SHOWN_END) if text else "(the story is empty)")
-
-    def _setting_line(self, name: str) -> str:
-        value, item = getattr(self.sampling, name), SETTINGS[name]
-        low, high = item.metadata["low"], item.metadata["high"]
-        limits = (
-            "" if name in ("stop", "seed") else f" ({low:g} or more)" if high >= 10**9 else f" ({low:g} to {high:g})"
-        )
-        return f"{name} = {_shown(value)}{limits}: {item.metadata['help']}"
-
-    def status(self) -> str:
-        """The present settings and place in a few words."""
-        changed = [
-            f"{name} {_shown(getattr(self.sampling, name))}"
-            for name, item in SETTINGS.items()
-            if name == "temperature" or getattr(self.sampling, name) != item.default
-        ]
-        return f"{self.model.info.name}  {'  '.join(changed)}  {self.name}:{self.story.present}"
+    def _with_notice(self, answer: Answer) -> Answer:
+        """Keep the story; if that fails, say so once."""
+        before, self.unkept = self.unkept, ""
+        try:
+            self.keep()
+        except (engine.EngineError, OSError) as error:
+            self.unkept = str(error)
+        if not self.unkept or self.unkept == before:
+            return answer
+        notice = f"(not kept: {self.unkept}; '/save NAME' tries another name, '/export FILE' writes a file)"
+        return replace(answer, message=f"{answer.message}\n{notice}".strip("\n"))
 
 
-def parse_setting(name: str, text: str) -> Any:
-    """The value of a setting from what a person typed. Raises `ValueError` that names both."""
-    if name == "stop":
-        return () if text == "none" else (re.sub(r"\\[nt\\]", lambda found: ESCAPES[found[0]], text),)
-    if name == "seed" and text == "none":
-        return None
-    kind = float if isinstance(SETTINGS[name].default, float) else int
-    try:
-        return kind(text)
-    except ValueError:
-        raise ValueError(f"{name} {first_words(text, 20)!r}: must be a number") from None
+def help_(session: Session, argument: str) -> Answer:
+    name = argument.removeprefix("/")
+    if name in COMMANDS:
+        return Answer(f"/{name} {COMMANDS[name].usage}".rstrip() + f": {COMMANDS[name].help}")
+    if name:
+        near = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
+        raise ValueError(f"there is no command /{name}; " + (f"did you mean /{near[0]}?" if near else "see /help"))
+    lines = [
+        "Type a text and Enter: it is added to the story to the letter, and the model goes on from it.",
+        "Enter alone goes on. Ctrl-C or Esc while it writes stops it and keeps what stands.",
+        "Alt-Enter: a new line. Right: take the dim suggestion (Alt-Right: a word). Ctrl-D leaves.",
+        "Ctrl-X Ctrl-E: write in $EDITOR. Ctrl-R: search your lines. Tab: complete.",
+    ]
+    for group, commands in GROUPS.items():
+        usages = "  ".join(f"/{name} {command.usage}".strip() for name, command in commands.items())
+        lines.append(f"{group}: {usages}")
+    return Answer("\n".join([*lines, "'/help NAME' tells of one. // begins a text that begins with /."]))
 
 
-def _shown(value: object) -> str:
-    if value is None or value == ():
-        return "none"
-    return " ".join(map(repr, value)) if isinstance(value, tuple) else str(value)
+def quit_(session: Session, argument: str) -> Answer:
+    raise Quit
 
 
-def _count(argument: str) -> int:
-    if not argument:
-        return 1
-    if not argument.isdecimal():
-        raise ValueError(f"{argument!r}: give a number of turns")
-    return int(argument)
-
-
-COMMANDS: dict[str, Command] = {
-    "help": Command("", "this list", Session.help),
-    "retry": Command("", "another reply in place of the last one", Session.retry),
-    "undo": Command("[N]", "take back the last turn, or N of them (your text is one, a reply is one)", Session.undo),
-    "redo": Command("[N]", "bring back what was taken back", Session.redo),
-    "fork": Command("[NAME]", "go on in a copy of this story, and keep this one", Session.fork),
-    "goto": Command("N|NAME", "go to a turn of /tree, or to another story", Session.goto),
-    "tree": Command("", "all turns of this story, also those taken back", Session.tree),
-    "set": Command("[NAME [VALUE]]", "show or change how it writes", Session.set),
-    "quit": Command("", "leave (also Ctrl-D)", Session.quit),
+GROUPS: dict[str, dict[str, Command]] = {
+    "the story": story.COMMANDS,
+    "how it writes": knobs.COMMANDS,
+    "see it think": insight.COMMANDS,
+    "sessions": shelf.COMMANDS,
+    "and": {
+        "help": Command("[NAME]", "this list, or what one command does", help_, "command"),
+        "quit": Command("", "leave (also Ctrl-D)", quit_),
+    },
 }
+COMMANDS: dict[str, Command] = {name: command for group in GROUPS.values() for name, command in group.items()}

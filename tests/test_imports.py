@@ -14,10 +14,10 @@ import engine
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"errors", "quiet", "sampling"},
+    {"errors", "quiet", "settings", "sampling"},
     {"checkpoint", "network", "reply", "scheduler", "vocabulary", "text"},
     {"conversation", "batch", "rows", "steps", "model_dir"},
-    {"engine", "outline", "store", "replay"},
+    {"about", "engine", "outline", "store", "rewriting"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},
 ]
 

@@ -347,3 +347,46 @@ def test_a_fork_from_an_earlier_turn_moves_nothing(tiny: Engine) -> None:
     assert (after.present, after.forward) == (before.present, before.forward)
     with pytest.raises(ValueError, match="turn_id 99"):
         talk.fork(99)
+
+
+def test_alternatives_are_what_say_and_retry_would_write(tiny: Engine) -> None:
+    sampling = engine.Sampling(seed=5, length=12, temperature=1.0)
+    talk, straight = tiny.conversation(sampling=sampling), tiny.conversation(sampling=sampling)
+    for each in (talk, straight):
+        each.say("the cat", length=0).result()
+    texts = [reply.text for reply in talk.alternatives(3)]
+    assert texts == [straight.say().text, straight.retry().text, straight.retry().text]
+    assert talk.present == 1
+    assert [turn.parent for turn in talk.tree] == [0, 1, 1, 1]
+    talk.goto(3)
+    assert talk.text == "the cat" + texts[1]
+    assert talk.say().text == straight_after(straight, 3)
+    more = talk.alternatives(1, engine.Sampling(seed=9, length=4))[0].text
+    assert len(more) == 4
+
+
+def straight_after(talk: Conversation, turn: int) -> str:
+    talk.goto(turn)
+    return talk.say().text
+
+
+def test_alternatives_need_a_turn_and_a_number(tiny: Engine) -> None:
+    talk = tiny.conversation()
+    with pytest.raises(ValueError, match="nothing to go on from"):
+        talk.alternatives(2)
+    talk.say("ab", length=0)
+    with pytest.raises(ValueError, match="n 0"):
+        talk.alternatives(0)
+
+
+def test_next_tokens_with_settings_are_what_is_drawn_from(tiny: Engine) -> None:
+    talk = tiny.conversation()
+    talk.say("the cat", length=0)
+    plain = talk.next_tokens(len(tiny.vocabulary))
+    cold = talk.next_tokens(99, engine.Sampling(temperature=0.5, top_k=3))
+    weights = [probability**2 for _, probability in plain[:3]]
+    assert [token for token, _ in cold] == [token for token, _ in plain[:3]]
+    assert [probability for _, probability in cold] == pytest.approx([w / sum(weights) for w in weights], rel=1e-4)
+    assert talk.next_tokens(5, engine.Sampling(temperature=0)) == [(plain[0][0], 1.0)]
+    penalized = dict(talk.next_tokens(99, engine.Sampling(temperature=1, repetition_penalty=100)))
+    assert penalized != dict(talk.next_tokens(99, engine.Sampling(temperature=1)))

@@ -133,3 +133,155 @@ def test_a_closed_engine_is_a_message_and_not_the_end() -> None:
     session = Session(model, engine.Sampling())
     model.close()
     assert "closed" in session.enter("ab").message
+
+
+def test_alternatives_are_chosen_by_number(session: Session) -> None:
+    write(session, "ab")
+    before = session.story.text
+    answer = session.enter("/alt 3")
+    texts = [reply.text for reply in answer.replies]
+    shown = session.finish(answer).message
+    assert "1 to 3 chooses" in shown
+    assert all(f"--- {number}" in shown for number in (1, 2, 3))
+    assert session.story.text == before
+    session.enter("2")
+    assert session.story.text == before + texts[1]
+    assert "'2'" in session.enter("2").message  # a text again, with a character that this model never saw
+
+
+def test_a_line_after_alternatives_that_is_no_number_is_a_text(session: Session) -> None:
+    write(session, "ab")
+    session.finish(session.enter("/alt"))
+    assert write(session, "cd")
+    assert session.story.turns[-2].text == "cd"
+    assert "at most 16" in said(session, "/alt 99")
+    assert "nothing to go on from" in Session(session.model, session.sampling).enter("/alt").message
+
+
+@pytest.mark.parametrize("number", [1, 5, 20, 21, 24])
+def test_cut_takes_back_characters_and_the_state_is_that_of_the_text(session: Session, number: int) -> None:
+    write(session, "the cat")
+    whole = session.story.text
+    said(session, f"/cut {number}")
+    assert session.story.text == whole[:-number]
+    afresh = session.model.conversation()
+    afresh.say(whole[:-number], length=0).result()
+    assert session.story.next_tokens(5) == afresh.next_tokens(5)
+    session.story.goto(2)
+    assert session.story.text == whole
+
+
+def test_cut_to_nothing_and_beyond(session: Session) -> None:
+    write(session, "ab")
+    assert "the story has 22 characters" in said(session, "/cut 23")
+    assert said(session, "/cut 22") == "(the story is empty)"
+    assert "give a number" in said(session, "/cut x")
+
+
+def test_editing_changes_the_last_turn_and_goes_on(session: Session) -> None:
+    assert "nothing to edit" in said(session, "/edit")
+    write(session, "ab")
+    reply = session.story.turns[-1].text
+    edit = session.enter("/edit").edit
+    assert edit is not None
+    assert edit.text == reply
+    assert "nothing was changed" in session.edited(edit, reply).message
+    answer = session.edited(edit, "changed")
+    assert answer.reply is not None
+    assert session.story.text == "abchanged" + answer.reply.text
+    edit = session.enter("/edit prompt").edit
+    assert edit is not None
+    assert edit.text == "changed"
+    assert "edit 'x'" in said(session, "/edit x")
+
+
+def test_presets_and_the_typewriters_speed(session: Session) -> None:
+    assert "wild" in said(session, "/preset")
+    assert "temperature 0.5" in said(session, "/preset careful")
+    assert (session.sampling.temperature, session.sampling.top_p) == (0.5, 0.9)
+    assert session.sampling.seed == 4
+    assert "did you mean 'balanced'" in said(session, "/preset balance")
+    assert "speed = 40" in said(session, "/set speed 40")
+    assert session.speed == 40
+    assert "speed -1" in said(session, "/set speed -1")
+    assert "must be a number" in said(session, "/set speed fast")
+    assert "speed = 40" in said(session, "/set")
+
+
+def test_why_shows_probabilities_before_and_after_the_settings(session: Session) -> None:
+    said(session, "/set top_k 2")
+    write(session, "ab")
+    (first, share), *_ = session.story.next_tokens(1)
+    lines = said(session, "/why 5").splitlines()
+    assert len(lines) == 6
+    assert f"{share:.3f}" in lines[1]
+    assert first.strip() in lines[1] or "space" in lines[1]
+    assert lines[3].endswith("-")  # ruled out by top-k
+    assert "from 1 to 50" in said(session, "/why 0")
+
+
+def test_heat_is_the_text_and_its_bits(session: Session) -> None:
+    assert "there is no text yet" in said(session, "/heat")
+    picture = session.enter("/heat the cat sat").picture
+    text = "".join(piece for style, piece in picture if style.startswith("heat"))
+    assert text.startswith("the cat sat")
+    score = session.model.score("the cat sat")
+    assert f"{score.bits_per_character:.3f} bits a character" in "".join(piece for _, piece in picture)
+
+
+def test_the_state_is_drawn_by_layer(session: Session) -> None:
+    assert "nothing was read yet" in said(session, "/state")
+    write(session, "ab")
+    picture = "".join(text for _, text in session.enter("/state").picture)
+    assert "layer 1: 13 units" in picture
+    assert "layer 2: 13 units" in picture
+    session.has_color = False
+    assert "\u2580" not in "".join(text for _, text in session.enter("/state").picture)
+
+
+def test_the_models_card(session: Session) -> None:
+    session.source = None  # the bundled one's papers
+    shown = said(session, "/model")
+    assert "2 x 13 GRU" in shown
+    assert "1,003,854 characters" in shown
+    assert "held out *" in shown
+    assert "* tiny" in said(session, "/models")
+
+
+def test_another_model_reads_the_story() -> None:
+    from tests.networks import tiny_engine
+
+    made = {"a": tiny_engine(), "b": tiny_engine(seed=5)}
+    session = Session(made["a"], engine.Sampling(seed=4, length=20), source="a", load=made.__getitem__)
+    write(session, "the cat")
+    said(session, "/fork other")
+    text = session.story.text
+    said(session, "/model b")
+    assert (session.story.text, session.name) == (text, "other")
+    assert session.model is made["b"]
+    afresh = made["b"].conversation()
+    afresh.say(text, length=0).result()
+    assert session.story.next_tokens(5) == afresh.next_tokens(5)
+    assert "closed" in Session(made["a"], engine.Sampling()).enter("x").message
+    made["b"].close()
+
+
+def test_a_suggestion_leaves_the_story_alone(session: Session) -> None:
+    write(session, "the cat")
+    before = session.story.export()
+    ghost = session.ghost(" sat").text
+    assert session.story.export() == before
+    assert "\n" not in ghost
+    greedy = session.story.fork().say(" sat", sampling=engine.Sampling(temperature=0, length=len(ghost))).text
+    assert greedy == ghost
+    assert write(session, "x")
+
+
+def test_the_help_fits_one_screen_and_tells_of_each_command(session: Session) -> None:
+    import textwrap
+
+    lines = [row for line in said(session, "/help").splitlines() for row in textwrap.wrap(line, 80)]
+    assert len(lines) <= 22
+    for name, command in COMMANDS.items():
+        assert command.help in said(session, f"/help {name}")
+    assert "did you mean /retry" in said(session, "/help rety")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pexpect
-import pyte
 import pytest
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import PipeInput, create_pipe_input
@@ -21,8 +19,12 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 import engine
 from engine.engine import Engine
+from repl.config import Config
+from repl.editor import edit_text
+from repl.history import open_history
 from repl.session import Session
-from repl.terminal import Terminal, open_history
+from repl.terminal import Terminal
+from tests.repl.screens import Screen
 
 SAMPLING = engine.Sampling(seed=4, length=30, temperature=1.0)
 
@@ -131,41 +133,16 @@ def test_control_characters_of_a_text_do_not_reach_the_terminal(pipe: PipeInput)
     assert "�" in shown
 
 
-class Screen:
-    """A real terminal, as a person sees it."""
-
-    def __init__(self, columns: int, *arguments: str, **environment: str) -> None:
-        self._screen, self._columns = pyte.Screen(columns, 30), columns
-        self._stream = pyte.ByteStream(self._screen)
-        self.child = pexpect.spawn(
-            sys.executable, ["-m", "repl", *arguments], dimensions=(30, columns), timeout=30,
-            env={**os.environ, "TERM": "xterm-256color", **environment},
-        )  # fmt: skip
-
-    def wait(self, is_there: Callable[[str], bool], seconds: float = 15) -> str:
-        """Read until the screen shows it."""
-        self._screen.write_process_input = self.child.send  # it answers where the cursor is, as terminals do
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
-                self._stream.feed(self.child.read_nonblocking(65536, timeout=0.1))
-            text = "\n".join(line.rstrip() for line in self._screen.display)
-            if is_there(text):
-                return text
-        raise AssertionError(f"the screen shows\n{text}")
-
-
 @pytest.mark.parametrize("columns", [80, 20])
 def test_a_session_in_a_real_terminal(columns: int, keras_model_dir: Path) -> None:
     screen = Screen(columns, str(keras_model_dir), "--seed", "3", "--length", "40")
     screen.wait(lambda text: "tiny-keras  temper" in text)
     screen.child.send("the cat\r")
-    shown = screen.wait(lambda text: "chars/s" in text.replace("\n", "") or text.count("> ") > 1 or columns == 20)
-    assert "the cat" in shown
+    screen.wait(lambda text: "the cat" in text and ("chars/s" in text.replace("\n", "") or columns == 20))
     screen.child.send("/set length 100000000\r")
     screen.wait(lambda text: "100000000" in text.replace("\n", ""))
     screen.child.send("go on\r")
-    screen.wait(lambda text: len(text.split("go on")[-1]) > 15 * columns)
+    screen.wait(lambda text: "writing" in text and len(text) > 8 * columns)
     screen.child.sendintr()
     screen.wait(lambda text: "stopped" in text)
     screen.child.send("/undo\r")
@@ -175,3 +152,161 @@ def test_a_session_in_a_real_terminal(columns: int, keras_model_dir: Path) -> No
     screen.child.expect(pexpect.EOF)
     screen.child.close()
     assert screen.child.exitstatus == 0
+
+
+def test_lines_typed_ahead_are_done_in_order(tiny: Engine, pipe: PipeInput) -> None:
+    session, shown = sit(tiny, pipe, "one\rtwo\r/cut 3\r\r\x04")
+    replies = [len(turn.text) for turn in session.story.turns if turn.kind == "reply"]
+    assert [turn.text for turn in session.story.turns][::2][:2] == ["one", "two"]
+    assert replies[0] == replies[-1] == 30
+    assert shown.index("> one") < shown.index("> two") < shown.index("> /cut 3")
+
+
+def test_ctrl_c_twice_at_an_empty_prompt_leaves(tiny: Engine, pipe: PipeInput) -> None:
+    session, _ = sit(tiny, pipe, "\x03\x03never\r")
+    assert session.story.tree == []
+
+
+def test_a_line_that_is_cleared_can_be_fetched_again(tiny: Engine, pipe: PipeInput) -> None:
+    threading.Timer(0.5, pipe.send_text, ["\x1b[A\r\x04"]).start()
+    session, _ = sit(tiny, pipe, "precious words\x03")
+    assert session.story.turns[0].text == "precious words"
+
+
+def test_escape_stops_the_writing(tiny: Engine, pipe: PipeInput) -> None:
+    endless = engine.Sampling(seed=4, length=10**9, temperature=1.0)
+    later = threading.Timer(0.5, pipe.send_text, ["\x1b"])
+    leave = threading.Timer(1.0, pipe.send_text, ["\x04"])
+    later.start()
+    leave.start()
+    session, shown = sit(tiny, pipe, "the cat\r", endless)
+    assert session.story.turns[-1].finish_reason == "cancelled"
+    assert "stopped; Enter goes on from here" in shown
+
+
+def test_what_is_stopped_goes_on_as_if_it_had_not_been(tiny: Engine, pipe: PipeInput) -> None:
+    later = threading.Timer(0.4, pipe.send_text, ["\x03"])
+    leave = threading.Timer(0.8, pipe.send_text, ["/set length 50\r\r\x04"])
+    later.start()
+    leave.start()
+    session, _ = sit(tiny, pipe, "the cat\r", engine.Sampling(seed=4, length=10**9, temperature=1.0))
+    text = session.story.text
+    straight = tiny.conversation(sampling=engine.Sampling(seed=4, length=len(text) - 7, temperature=1.0))
+    assert "the cat" + straight.say("the cat").text == text
+
+
+def test_a_suggestion_comes_after_a_pause_and_right_takes_it(tiny: Engine, pipe: PipeInput) -> None:
+    expected = Session(tiny, SAMPLING).ghost("the cat").text
+    assert expected
+    threading.Timer(1.2, pipe.send_text, ["\x1b[C\r\x04"]).start()
+    session, _ = sit(tiny, pipe, "the cat")
+    assert session.story.turns[0].text == "the cat" + expected
+
+
+def test_alt_right_takes_one_word_of_a_suggestion(tiny: Engine, pipe: PipeInput) -> None:
+    from repl.ghost import first_word
+
+    expected = Session(tiny, SAMPLING).ghost("the dog").text
+    threading.Timer(1.2, pipe.send_text, ["\x1b[1;3C\r\x04"]).start()
+    session, _ = sit(tiny, pipe, "the dog")
+    assert session.story.turns[0].text == "the dog" + first_word(expected)
+    assert first_word("  two words") == "  two"
+    assert first_word(" ") == " "
+
+
+def test_vi_keys(tiny: Engine, pipe: PipeInput) -> None:
+    from prompt_toolkit.output import DummyOutput
+
+    session = Session(tiny, SAMPLING)
+    threading.Timer(0.5, pipe.send_text, ["0x\r\x04"]).start()
+    pipe.send_text("xthe cat\x1b")
+    Terminal(session, pipe, DummyOutput(), Config(keys="vi", ghost=False)).run()
+    assert session.story.turns[0].text == "the cat"
+
+
+def test_the_editor_changes_the_last_turn(
+    tiny: Engine, pipe: PipeInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = tmp_path / "my editor"
+    editor.write_text("#!/bin/sh\nprintf 'the dog\\n' > \"$1\"\n")
+    editor.chmod(0o700)
+    monkeypatch.setenv("VISUAL", f"'{editor}'")
+    threading.Timer(1.0, pipe.send_text, ["\x04"]).start()
+    session, _ = sit(tiny, pipe, "the cat\r/edit prompt\r")
+    assert session.story.turns[0].text == "the dog"
+    assert session.story.turns[1].kind == "reply"
+    monkeypatch.setenv("VISUAL", "false")
+    assert edit_text("kept") == "kept"
+    monkeypatch.setenv("VISUAL", "/no/such/editor")
+    assert edit_text("kept") == "kept"
+
+
+def test_a_typewriter_writes_so_many_characters_a_second(tiny: Engine, pipe: PipeInput) -> None:
+    started = time.monotonic()
+    session, _ = sit(tiny, pipe, "/set speed 30\r/set length 45\rab\r\x04")
+    assert 1.2 < time.monotonic() - started < 6
+    assert len(session.story.turns[-1].text) == 45
+
+
+def test_a_model_that_cannot_be_loaded_ends_it_with_the_reason(pipe: PipeInput) -> None:
+    from prompt_toolkit.output import DummyOutput
+
+    def prepare() -> Session:
+        raise engine.ModelLoadError("no such model")
+
+    with pytest.raises(engine.ModelLoadError, match="no such model"):
+        Terminal(prepare, pipe, DummyOutput()).run()
+
+
+def test_what_is_typed_before_the_model_is_there_is_answered_then(tiny: Engine, pipe: PipeInput) -> None:
+    stream = io.StringIO()
+    output = Vt100_Output(stream, lambda: Size(rows=24, columns=80), term="dumb")
+    made = Session(tiny, SAMPLING)
+
+    def prepare() -> Session:
+        time.sleep(0.5)
+        assert "> " in stream.getvalue()
+        return made
+
+    pipe.send_text("the cat\r")
+    threading.Timer(1.0, pipe.send_text, ["\x04"]).start()
+    Terminal(prepare, pipe, output).run()
+    assert made.story.turns[0].text == "the cat"
+    assert "loading the model" in stream.getvalue()
+
+
+def test_ten_thousand_turns_are_no_burden(tiny: Engine, pipe: PipeInput) -> None:
+    from engine.conversation import Conversation, Snapshot
+
+    session = Session(tiny, SAMPLING)
+    session.story.say("ab").result()
+    start, first, reply = session.story.snapshot().turns
+    turns = [start, first, reply]
+    turns += [replace(reply, id=number, parent=number - 1) for number in range(3, 10_001)]
+    forward = {number: number + 1 for number in range(10_000)}
+    session.stories["main"] = Conversation.restored(tiny, Snapshot(SAMPLING, tuple(turns), 10_000, forward))
+    started = time.perf_counter()
+    assert session.enter("/undo 5000").message
+    assert session.enter("/redo 5000").message
+    answer = session.enter("on")
+    assert answer.reply is not None
+    answer.reply.result()
+    session.finish(answer)
+    assert len(session.enter("/tree").message.splitlines()) == 10_003
+    assert time.perf_counter() - started < 2
+
+
+def test_ctrl_c_while_the_model_is_loaded_gives_the_lines_back(tiny: Engine, pipe: PipeInput) -> None:
+    from prompt_toolkit.output import DummyOutput
+
+    made = Session(tiny, SAMPLING)
+
+    def prepare() -> Session:
+        time.sleep(0.6)
+        return made
+
+    threading.Timer(0.3, pipe.send_text, ["\x03"]).start()
+    threading.Timer(1.0, pipe.send_text, [" and more\r\x04"]).start()
+    pipe.send_text("the cat\r")
+    Terminal(prepare, pipe, DummyOutput()).run()
+    assert made.story.turns[0].text == "the cat and more"

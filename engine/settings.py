@@ -1,0 +1,55 @@
+"""How a continuation is drawn, as a person says it: the one table that flags, `/set` and Discord's options are made of.
+
+Imports nothing that takes long, for a program shows its prompt before it loads anything.
+"""
+
+from __future__ import annotations
+
+import numbers
+from dataclasses import dataclass, field
+from typing import Any
+
+PENALTY_WINDOW = 64  # tokens back that the repetition penalty looks
+
+
+def _setting(default: Any, low: float, high: float, help: str) -> Any:
+    return field(default=default, metadata={"low": low, "high": high, "help": help})
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a continuation is drawn. Raises `ValueError` that names the setting and the value."""
+
+    temperature: float = _setting(
+        0.8, 0.0, 100.0, "how daring: 0 always takes the likeliest, 1 writes as the text it learned from"
+    )
+    top_k: int = _setting(0, 0, 10**9, "choose among this many likeliest tokens; 0 for all")
+    top_p: float = _setting(1.0, 0.0, 1.0, "choose among the likeliest that together have this probability")
+    min_p: float = _setting(0.0, 0.0, 1.0, "leave out what is less likely than this share of the likeliest")
+    repetition_penalty: float = _setting(
+        1.0, 1.0, 100.0, f"make the last {PENALTY_WINDOW} tokens less likely again; 1 for not at all"
+    )
+    stop: tuple[str, ...] = _setting((), 0, 0, "end before this text would be written")
+    length: int = _setting(200, 0, 10**9, "how many tokens to write at most")
+    seed: int | None = _setting(None, 0, 2**64 - 1, "the same seed gives the same text; none for another each time")
+
+    def __post_init__(self) -> None:
+        stop = (self.stop,) if isinstance(self.stop, str) else self.stop
+        if not isinstance(stop, tuple | list):
+            raise ValueError(f"stop {stop!r}: must be texts")
+        stop = tuple(stop)
+        object.__setattr__(self, "stop", stop)
+        if not all(isinstance(text, str) and text for text in stop):
+            raise ValueError(f"stop {stop!r}: must be texts, none of them empty")
+        for name, item in self.__dataclass_fields__.items():
+            value, whole = getattr(self, name), isinstance(item.default, int) or name == "seed"
+            if name == "stop" or (name == "seed" and value is None):
+                continue
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral if whole else numbers.Real):
+                raise ValueError(f"{name} {value!r}: must be a {'whole ' if whole else ''}number")
+            low, high = item.metadata["low"], item.metadata["high"]
+            if not low <= value <= high:  # also true of a NaN
+                limits = f"from {low} to {high}" if high < 10**9 else f"at least {low}"
+                raise ValueError(f"{name} {value}: must be {limits}")
+        if self.top_p == 0:
+            raise ValueError("top_p 0: must be above 0, at most 1")

@@ -1,0 +1,193 @@
+"""A writer's own settings, from a TOML file in the platform's configuration directory. Mistakes are named by line."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+import engine
+from repl.knobs import MAX_SPEED, PRESETS
+from repl.looks import LOOKS
+
+TEMPLATE = """\
+# textrepl reads this when it opens its prompt; a pipe does not. Flags go before it.
+# A line that begins with # counts as left out.
+
+[start]
+# model = "shakespeare"                    # a name, a model directory or a .keras file
+# store = "sqlite:////home/me/stories.db"  # where sessions are kept
+
+[sampling]
+{sampling}
+
+[terminal]
+# prompt = "> "
+# keys = "emacs"     # or "vi"
+# ghost = true       # the model's continuation, dim behind the cursor after a pause
+# speed = 0          # characters a second on the screen, like a typewriter; 0 for at once
+
+[looks]              # colours: ansiblue, #ff8800; bold, dim, underline, reverse
+{looks}
+
+[presets.mine]       # '/preset mine'
+# temperature = 0.9
+# min_p = 0.05
+"""
+
+
+class ConfigError(engine.EngineError):
+    """The file has a mistake; the message names its line and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What may be set. All of it has a default."""
+
+    model: str | None = None
+    store: str | None = None
+    sampling: dict[str, Any] = field(default_factory=dict)
+    prompt: str = "> "
+    keys: str = "emacs"
+    ghost: bool = True
+    speed: float = 0
+    looks: dict[str, str] = field(default_factory=dict)
+    presets: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(PRESETS))
+
+
+def default_path() -> Path:
+    """Where the file is looked for."""
+    return Path(platformdirs.user_config_dir("textrepl")) / "config.toml"
+
+
+def read(path: Path) -> Config:
+    """The file's settings, or the defaults if there is none. Raises `ConfigError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}): mend it, or move it away") from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """Raises `ConfigError` that names the line."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}; mend that line") from None
+    made: dict[str, Any] = {"presets": dict(PRESETS)}
+    for section, values in data.items():
+        try:
+            made |= _section(section, values, made)
+        except _Mistake as mistake:
+            line = _line_of(text, mistake.section, mistake.key)
+            raise ConfigError(f"{path} line {line}: {mistake}; mend it, or put a # before it") from None
+    return Config(**made)
+
+
+def init(path: Path) -> str:
+    """Write a file in which all is explained and nothing is set. Raises `ConfigError` if there is one."""
+    lines = [
+        f"# {name} = {'[]' if item.default == () else 1 if item.default is None else item.default}"
+        f"  # {item.metadata['help']}"
+        for name, item in _sampling_fields().items()
+    ]
+    looks = [f'# {name} = "{style}"' for name, style in LOOKS.items()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE.format(sampling="\n".join(lines), looks="\n".join(looks)))
+    except OSError as error:
+        if path.is_file():
+            raise ConfigError(f"{path} is there already: edit it, or move it away first") from None
+        raise ConfigError(f"{path} cannot be written ({error.strerror})") from None
+    return f"{path} is written; every setting is in it, left out by a # until you take that away"
+
+
+class _Mistake(ValueError):
+    def __init__(self, section: str, key: str, message: str) -> None:
+        super().__init__(message)
+        self.section, self.key = section, key
+
+
+def _section(section: str, values: Any, made: dict[str, Any]) -> dict[str, Any]:
+    known = {"start": ("model", "store"), "terminal": ("prompt", "keys", "ghost", "speed"), "looks": tuple(LOOKS)}
+    if section not in (*known, "sampling", "presets") or not isinstance(values, dict):
+        raise _Mistake(
+            "", section, f"there is no section [{section}]: there are start, sampling, terminal, looks, presets"
+        )
+    if section == "sampling":
+        return {"sampling": _checked_sampling("sampling", values)}
+    if section == "presets":
+        own = {name: _checked_sampling(f"presets.{name}", preset) for name, preset in values.items()}
+        return {"presets": {**made["presets"], **own}}
+    for key, value in values.items():
+        if key not in known[section]:
+            raise _Mistake(
+                section, key, f"there is no setting {key!r} in [{section}]: there are {', '.join(known[section])}"
+            )
+        if problem := _problem(section, key, value):
+            raise _Mistake(section, key, f"{key} {value!r}: must be {problem}")
+    return {"looks": values} if section == "looks" else dict(values)
+
+
+def _problem(section: str, key: str, value: Any) -> str:
+    """What a value must be, if it is not."""
+    if section == "looks":
+        return _style_problem(value)
+    if key == "keys":
+        return "" if value in ("emacs", "vi") else "'emacs' or 'vi'"
+    if key == "ghost":
+        return "" if isinstance(value, bool) else "true or false"
+    if key == "speed":
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return "" if is_number and 0 <= value <= MAX_SPEED else f"a number from 0 to {MAX_SPEED}"
+    return "" if isinstance(value, str) and "\n" not in value else "a text in quotes"
+
+
+def _style_problem(value: Any) -> str:
+    from prompt_toolkit.styles import Style
+
+    try:
+        Style([("checked", value)])
+    except (ValueError, AttributeError):
+        return "a style like 'ansiblue', '#ff8800', 'bold' or 'bg:#202020'"
+    return ""
+
+
+def _checked_sampling(section: str, values: Any) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise _Mistake(section.partition(".")[0], section.rpartition(".")[2], f"[{section}] must be a section")
+    for key, value in values.items():
+        if key not in _sampling_fields():
+            raise _Mistake(section, key, f"there is no setting {key!r}: there are {', '.join(_sampling_fields())}")
+        try:
+            engine.Sampling(**{key: value})
+        except ValueError as error:
+            raise _Mistake(section, key, str(error)) from None
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _sampling_fields() -> dict[str, dataclasses.Field[Any]]:
+    return {item.name: item for item in dataclasses.fields(engine.Sampling)}
+
+
+def _line_of(text: str, section: str, key: str) -> int:
+    """The line where a key of a section stands; 1 where it cannot be found."""
+    present = first = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if found := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
+            present = found[1].replace('"', "")
+            if not section and present.partition(".")[0] == key:
+                return number
+        elif present == section and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[.=]""", line):
+            return number
+        first = first or (str(number) if key in line else "")
+    return int(first or 1)

@@ -1,0 +1,43 @@
+"""Suggestions behind the cursor: a line that was typed before, else what the model would write on."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+from prompt_toolkit.auto_suggest import AutoSuggest, AutoSuggestFromHistory, Suggestion
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
+
+PAUSE = 0.4  # seconds without a key before the model is asked
+MAX_TEXT = 2000  # characters of a line beyond which it is not
+
+
+class Ghost(AutoSuggest):
+    """Asks `ask` for the continuation of a text once no key was pressed for a while."""
+
+    def __init__(self, ask: Callable[[str], Awaitable[str]], pause: float = PAUSE) -> None:
+        self._ask, self._pause = ask, pause
+        self._history = AutoSuggestFromHistory()
+
+    def get_suggestion(self, buffer: Buffer, document: Document) -> Suggestion | None:
+        return self._history.get_suggestion(buffer, document)
+
+    async def get_suggestion_async(self, buff: Buffer, document: Document) -> Suggestion | None:
+        known = self.get_suggestion(buff, document)
+        text = document.text
+        is_command = text.startswith("/") and not text.startswith("//")
+        if (known and known.text) or is_command or not text.strip() or len(text) > MAX_TEXT:
+            return known
+        await asyncio.sleep(self._pause)
+        if buff.document != document:
+            return None
+        continuation = await self._ask(text.removeprefix("/"))
+        return Suggestion(continuation) if continuation else None
+
+
+def first_word(suggestion: str) -> str:
+    """The part of a suggestion that one word is: the spaces before it, too."""
+    found = re.match(r"\s*\S+", suggestion)
+    return found[0] if found else suggestion

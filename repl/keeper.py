@@ -1,0 +1,192 @@
+"""Keeps the stories of a sitting in a store: opened late, in a thread of its own, and written at every turn.
+
+What is being written is noted beside them, so that a reply that a killed process leaves unfinished can be written
+again: the same numbers give the same words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+import engine
+
+MAIN = "main"  # the story that a session begins with; the others are its forks
+SESSIONS, DRAFTS = "textrepl.sessions", "textrepl.drafts"  # topics of notes: by session, and by story
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A reply that has begun: what it was asked with, from which turn, and how many characters there are of it."""
+
+    kind: str
+    text: str
+    parent: int
+    sampling: engine.Sampling
+    seed: int | None = None  # of a story that has no turn yet, and so is not in the store
+    written: int = 0
+
+
+class Keeper:
+    """One session in a store. Raises `StoreError` for whatever the store cannot do."""
+
+    def __init__(self, url: str | None = None, title: str = "") -> None:
+        self.title, self.is_named = title, bool(title)
+        self._url = url
+        self._store: engine.Store | None = None
+        self._thread = ThreadPoolExecutor(1, "keeper")
+
+    def start(self) -> None:
+        """Begin to open the store, without waiting for it."""
+        self._thread.submit(self._opened)
+
+    def keep(self, story: str, conversation: engine.Conversation, source: str | None) -> None:
+        """Save what is new of a story; it has its place on the disk when this returns."""
+        note = {
+            "words": engine.first_words(conversation.text[:400], 60),
+            "turns": len(conversation.tree),
+            "model": source or conversation.runner.name,
+            "saved": datetime.now().isoformat(" ", "seconds"),
+        }
+
+        def save(store: engine.Store) -> None:
+            name = self._name(store, story)
+            store.save(conversation, name, notes={(SESSIONS, self.title): note, (DRAFTS, name): None})
+
+        self._run(save)
+
+    def note_draft(self, story: str, draft: Draft) -> None:
+        """Note what is being written, without waiting for it."""
+
+        def write(store: engine.Store) -> None:
+            with contextlib.suppress(engine.StoreError):  # the next save tells what is wrong
+                store.write_notes({(DRAFTS, self._name(store, story)): asdict(draft)})
+
+        self._thread.submit(lambda: write(self._opened()))
+
+    def sessions(self) -> dict[str, dict[str, Any]]:
+        """All sessions of the store, the latest first, each with what is noted of it."""
+
+        def look(store: engine.Store) -> dict[str, dict[str, Any]]:
+            notes, drafts = store.notes(SESSIONS), store.notes(DRAFTS)
+            titles = {*notes, *(name for name in store.names() if "/" not in name)}
+            titles |= {name.partition("/")[0] for name in drafts}
+            rows = [(title, notes.get(title) or {}) for title in sorted(titles)]
+            return dict(sorted(rows, key=lambda row: row[1].get("saved", ""), reverse=True))
+
+        return self._run(look)
+
+    def open(self, model: engine.Engine, title: str, *, feed_again: bool = False) -> dict[str, engine.Conversation]:
+        """The stories of a session by name. From now on this is the session that is kept."""
+
+        def read(store: engine.Store) -> dict[str, engine.Conversation]:
+            names, drafts = store.names(), store.notes(DRAFTS)
+            mine = [name for name in sorted({*names, *drafts}) if name == title or name.startswith(f"{title}/")]
+            if not mine:
+                raise engine.StoreError(f"there is no session {title!r}: /sessions lists them")
+            stories = {}
+            for name in mine:
+                draft = _read_draft(drafts.get(name))
+                if name in names:
+                    story = store.open(model, name, feed_again=feed_again)
+                elif draft is not None:
+                    story = model.conversation(sampling=replace(draft.sampling, seed=draft.seed))
+                    story.sampling = draft.sampling
+                if draft is not None:
+                    _write_again(story, draft)
+                stories[name.partition("/")[2] or MAIN] = story
+            return stories
+
+        stories = self._run(read)
+        self.title, self.is_named = title, True
+        return stories
+
+    def rename(self, title: str, stories: Mapping[str, engine.Conversation], *, source: str | None) -> None:
+        """Give the session another title: saved under the new one first, and only then deleted under the old."""
+        old, was_kept = self.title, self.title in self.sessions() if self.title else False
+        self.copy(title, stories, source=source)
+        if was_kept:
+            self.delete(old)
+
+    def copy(self, title: str, stories: Mapping[str, engine.Conversation], *, source: str | None) -> None:
+        """Go on under a new title, which nobody may have; what was kept until now stays as it is."""
+        check_title(title)
+        if title in self.sessions():
+            raise engine.StoreError(f"there is a session {title!r} already: choose another name, or /delete it first")
+        before, self.title, self.is_named = (self.title, self.is_named), title, True
+        try:
+            for name, story in stories.items():
+                if story.tree:
+                    self.keep(name, story, source)
+        except engine.StoreError:
+            self.title, self.is_named = before
+            raise
+
+    def delete(self, title: str) -> None:
+        """Delete a session for good."""
+
+        def erase(store: engine.Store) -> None:
+            mine = [name for name in store.names() if name == title or name.startswith(f"{title}/")]
+            drafts = [name for name in store.notes(DRAFTS) if name == title or name.startswith(f"{title}/")]
+            if not mine and not drafts:
+                raise engine.StoreError(f"there is no session {title!r}: /sessions lists them")
+            for name in mine:
+                store.delete(name)
+            store.write_notes({(SESSIONS, title): None, **{(DRAFTS, name): None for name in drafts}})
+
+        self._run(erase)
+
+    def begin_anew(self) -> None:
+        """What is kept from now on is another session, with a name of its own making."""
+        self.title, self.is_named = "", False
+
+    def close(self) -> None:
+        """Let go of the store, once all is written."""
+        with contextlib.suppress(engine.StoreError):
+            if self._store is not None:
+                self._thread.submit(self._store.close).result()
+        self._thread.shutdown()
+
+    def _name(self, store: engine.Store, story: str) -> str:
+        """The name of a story in the store. A session without a title gets one from the time."""
+        if not self.title:
+            first = title = f"{datetime.now():%Y-%m-%d-%H%M}"
+            number, taken = 1, {*store.names(), *store.notes(DRAFTS)}
+            while title in taken:
+                number += 1
+                title = f"{first}-{number}"
+            self.title = title
+        return self.title if story == MAIN else f"{self.title}/{story}"
+
+    def _opened(self) -> engine.Store:
+        if self._store is None:
+            self._store = engine.Store(self._url)
+        return self._store
+
+    def _run(self, act: Callable[[engine.Store], T]) -> T:
+        return self._thread.submit(lambda: act(self._opened())).result()
+
+
+def check_title(title: str) -> None:
+    """Raises `ValueError` for what cannot be a session's name."""
+    if not title or "/" in title or not title.isprintable() or len(title) > 100:
+        raise ValueError(f"name {engine.first_words(title, 40)!r}: give one of 1 to 100 characters without '/'")
+
+
+def _read_draft(data: Any) -> Draft | None:
+    try:
+        return None if data is None else Draft(**{**data, "sampling": engine.Sampling(**data["sampling"])})
+    except (TypeError, ValueError, KeyError):  # of another version; the stored turns are whole without it
+        return None
+
+
+def _write_again(story: engine.Conversation, draft: Draft) -> None:
+    sampling = replace(draft.sampling, length=draft.written)
+    story.goto(draft.parent)
+    reply = story.retry(sampling) if draft.kind == "retry" else story.say(draft.text, sampling=sampling)
+    reply.result()

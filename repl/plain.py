@@ -1,0 +1,70 @@
+"""The prompt for a terminal that can only print: no redrawing, no colours, the line editing of the system."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import engine
+from repl.answers import Answer, Quit
+from repl.editor import edit_text
+from repl.oneshot import stopping_at_ctrl_c
+from repl.screen import HARMLESS
+from repl.session import Session
+
+
+def run_plain(prepare: Callable[[], Session], prompt: str) -> None:
+    """Until Ctrl-D, /quit or Ctrl-C twice. Raises what kept the session from being made."""
+    with ThreadPoolExecutor(1, "session") as thread:
+        making = thread.submit(prepare)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        was_interrupted = False
+        while True:
+            try:
+                line = input(prompt)
+                session = making.result()
+                session.columns, session.has_color = shutil.get_terminal_size().columns, False
+                was_interrupted = False
+                _show(session, session.enter(line))
+            except KeyboardInterrupt:
+                sys.stdout.write("\n")
+                if was_interrupted:
+                    return
+                was_interrupted = True
+            except (EOFError, Quit):
+                sys.stdout.write("\n")
+                return
+
+
+def _show(session: Session, answer: Answer) -> None:
+    _write(f"{answer.message}\n" if answer.message else "".join(text for _, text in answer.picture))
+    if answer.edit is not None:
+        _show(session, session.edited(answer.edit, edit_text(answer.edit.text)))
+        return
+    if answer.reply is None and not answer.replies:
+        return
+    last = "\n"
+    with stopping_at_ctrl_c([*answer.replies, *([answer.reply] if answer.reply else [])]):
+        try:
+            count = 0
+            for last in answer.reply or ():
+                _write(last)
+                if not count:
+                    session.progress(len(last))
+                count += len(last)
+        except engine.EngineError as error:
+            _write(f"{error}\n")
+        finished = session.finish(answer)
+    if not last.endswith("\n"):
+        _write("\n")
+    _show(session, finished)
+    if answer.reply is not None and answer.reply.finish_reason == "cancelled":
+        _write("(stopped; Enter goes on from here)\n")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text.translate(HARMLESS))
+    sys.stdout.flush()

@@ -1,0 +1,52 @@
+"""A real pseudo-terminal with `textrepl` in it, and the screen that a person would see."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import pexpect
+import pyte
+
+
+class Screen:
+    """A real terminal, as a person sees it."""
+
+    def __init__(self, columns: int, *arguments: str, **environment: str) -> None:
+        self._screen, self._columns = pyte.Screen(columns, 30), columns
+        self._stream = pyte.ByteStream(self._screen)
+        self.raw = b""
+        """All that came."""
+        self.child = pexpect.spawn(
+            sys.executable, ["-m", "repl", *arguments], dimensions=(30, columns), timeout=30,
+            env={**os.environ, "TERM": "xterm-256color", **environment},
+        )  # fmt: skip
+
+    def wait(self, is_there: Callable[[str], bool], seconds: float = 15) -> str:
+        """Read until the screen shows it."""
+        self._screen.write_process_input = self.child.send  # it answers where the cursor is, as terminals do
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
+                data = self.child.read_nonblocking(65536, timeout=0.1)
+                self.raw += data
+                self._stream.feed(data)
+            text = "\n".join(line.rstrip() for line in self._screen.display)
+            if is_there(text):
+                return text
+        raise AssertionError(f"the screen shows\n{text}")
+
+    def resize(self, columns: int, lines: int = 30) -> None:
+        """As when a person drags the window's edge."""
+        self._screen.resize(lines, columns)
+        self.child.setwinsize(lines, columns)
+
+    def close(self) -> int:
+        """Leave with Ctrl-D; returns the exit status."""
+        self.child.sendeof()
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        return int(self.child.exitstatus)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from repl import config
+from repl.config import Config, ConfigError
+from repl.knobs import PRESETS
+
+PATH = Path("config.toml")
+
+
+def test_without_a_file_all_is_as_it_is(tmp_path: Path) -> None:
+    assert config.read(tmp_path / "none.toml") == Config()
+
+
+def test_the_file_that_is_made_explains_all_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "config.toml"
+    assert str(path) in config.init(path)
+    assert config.read(path).sampling == {}
+    assert config.read(path).prompt == "> "
+    with pytest.raises(ConfigError, match="is there already"):
+        config.init(path)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        config.init(tmp_path / "file" / "config.toml")
+
+
+def test_every_line_of_it_holds_when_it_is_taken_up(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    config.init(path)
+    text = re.sub(r"^# (?=\w+ = )", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    made = config.parse(text, path)
+    assert made.keys == "emacs"
+    assert made.sampling["temperature"] == 0.8
+    assert made.looks["accent"] == "ansimagenta"
+    assert made.presets["mine"] == {"temperature": 0.9, "min_p": 0.05}
+    assert set(made.presets) == {*PRESETS, "mine"}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("[sampling]\n\ntemperature = 900", 3, "temperature 900"),
+        ("[sampling]\ntemprature = 1", 2, "no setting 'temprature'"),
+        ("[terminal]\nprompt = '> '\nkeys = 'nano'", 3, "keys 'nano': must be 'emacs' or 'vi'"),
+        ("# x\n[terminl]\n", 2, "no section [terminl]"),
+        ("[terminal]\nghost = 1", 2, "true or false"),
+        ("[terminal]\nspeed = -3", 2, "a number from 0"),
+        ("[start]\nmodel = 3", 2, "a text in quotes"),
+        ("[looks]\naccent = 'brightish'", 2, "a style like"),
+        ("[looks]\nheat9 = 'bold'", 2, "no setting 'heat9'"),
+        ("[presets.mine]\ntemperature = 0.5\ntop_p = 7", 3, "top_p 7"),
+        ("[presets]\nmine = 3", 2, "must be a section"),
+        ("model = 'x'", 1, "no section [model]"),
+        ("[start]\nmodel = \n", 2, "Invalid value"),
+    ],
+)
+def test_mistakes_are_named_with_their_line(text: str, line: int, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.parse(text, PATH)
+    assert f"line {line}" in str(caught.value)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.read(path)

@@ -1,0 +1,219 @@
+"""`textrepl` in a real pseudo-terminal: what a person sees, and what is left when the process is killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from repl.session import COMMANDS
+from tests.repl.screens import Screen
+
+ANY_COLOR = re.compile(rb"\x1b\[[0-9;]*(3[0-9]|4[0-9]|9[0-7]|[34]8;[25])[0-9;]*m")
+
+
+@pytest.fixture
+def model(keras_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The tiny model, and a home of one's own for what is kept."""
+    for kind in ("STATE", "DATA", "CONFIG"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path))
+    return str(keras_model_dir)
+
+
+def shows(*words: str) -> Callable[[str], bool]:
+    return lambda text: all(word in text for word in words)
+
+
+def is_idle(text: str) -> bool:
+    """Whether a reply has been written: its speed is told."""
+    return "chars/s" in text
+
+
+def test_a_session_is_there_again_after_kill_9(model: str) -> None:
+    screen = Screen(80, model, "--session", "novel", "--seed", "3", "--length", "40")
+    screen.wait(shows("Type a beginning"))
+    screen.child.send("the cat\r")
+    screen.wait(is_idle)
+    screen.child.send("/set length 1000000000\r")
+    screen.wait(shows("1000000000"))
+    screen.child.send("once more\r")
+    noted = time.monotonic() + 1.5  # how far it is is noted every second
+    screen.wait(lambda text: "writing" in text and time.monotonic() > noted)
+    screen.child.kill(signal.SIGKILL)
+    screen.child.close(force=True)
+    again = Screen(80, model, "--session", "novel", "--length", "10")
+    again.wait(shows("Type a beginning", "novel"))
+    again.child.send("/tree\r")
+    shown = again.wait(shows("0 (start)", "<- here"))
+    assert re.search(r"1 > the cat.*\n.*2 .*\n.*3 > once more.*\n.*4 .{40,}<- here", shown)
+    assert again.close() == 0
+
+
+def test_a_closed_window_keeps_what_stands_of_a_reply(model: str) -> None:
+    screen = Screen(80, model, "--session", "novel", "--seed", "3", "--length", "1000000000")
+    screen.wait(shows("Type a beginning"))
+    screen.child.send("the cat\r")
+    screen.wait(lambda text: len(text) > 400)
+    screen.child.close(force=False)  # the terminal goes: the process gets SIGHUP, and can write to nobody
+    again = Screen(80, model, "--session", "novel")
+    again.wait(shows("Type a beginning"))
+    again.child.send("/tree\r")
+    assert re.search(r"1 > the cat.*\n.*2 .{40,}<- here", again.wait(shows("0 (start)", "<- here")))
+    assert again.close() == 0
+
+
+def test_every_command_once(model: str, tmp_path: Path) -> None:
+    screen = Screen(100, model, "--seed", "3", "--length", "30", EDITOR="true")
+    screen.wait(shows("Type a beginning"))
+    (tmp_path / "text.txt").write_text("some text", encoding="utf-8")
+    told = {
+        "retry": "main:3", "alt 2": "1 to 2 chooses", "undo": "main:1", "redo": "main:3", "cut 2": "main:6",
+        "edit": "nothing was changed", "tree": "(start)", "goto 3": "main:3", "fork": "this is now",
+        "set": "top_p = 1.0", "preset wild": "temperature 1.2", "why 3": "the model", "heat": "bits a character",
+        "state": "layer 2", "model": "7,071 parameters", "models": "shakespeare", "sessions": "the cat",
+        "save novel": "this is 'novel' now", "rename book": "this is 'book' now", "new": "a new story",
+        "open book": "book", "export {tmp}/a.txt": "written to", "import {tmp}/text.txt": "some text",
+        "delete book": "deleted for good", "help": "the story: /retry",
+    }  # fmt: skip
+    assert {line.partition(" ")[0] for line in told} | {"quit"} == set(COMMANDS)
+    screen.child.send("the cat\r")
+    screen.wait(is_idle)
+    for line, words in told.items():
+        screen.child.send(f"/{line.format(tmp=tmp_path)}\r")
+        shown = screen.wait(shows(words))
+        assert "Traceback" not in shown
+    screen.child.send("/quit\r")
+    assert screen.close() == 0
+
+
+@pytest.mark.parametrize("columns", [20, 300])
+def test_narrow_and_wide_terminals(model: str, columns: int) -> None:
+    screen = Screen(columns, model, "--seed", "3", "--length", "200")
+    screen.wait(shows("/help"))
+    screen.child.send("the cat\r")
+    screen.wait(lambda text: "> the cat" in text and not re.search("writing|working|loading", text))
+    told = {"why": "0.", "alt 2": "--- 2", "state": "units", "help": "// begins", "set": "speed ="}
+    for line, words in told.items():
+        screen.child.send(f"/{line}\r")
+        assert "Traceback" not in screen.wait(shows(words))
+    assert screen.close() == 0
+
+
+def test_the_window_may_change_while_it_writes(model: str) -> None:
+    screen = Screen(80, model, "--seed", "3", "--length", "1000000000")
+    screen.wait(shows("Type a beginning"))
+    screen.child.send("the cat\r")
+    for columns in (40, 120, 30, 80):
+        screen.wait(shows("writing"))
+        screen.resize(columns)
+        time.sleep(0.2)
+    screen.child.send("typed meanwhile")
+    screen.wait(shows("> typed meanwhile"))
+    screen.child.send("\x1b")
+    shown = screen.wait(shows("stopped", "main:2"))
+    assert "> typed meanwhile" in shown
+    screen.child.send("\x03")
+    assert screen.close() == 0
+
+
+def test_without_colours_there_are_none(model: str) -> None:
+    screen = Screen(80, model, "--seed", "3", "--length", "30", NO_COLOR="1")
+    screen.wait(shows("Type a beginning"))
+    for line in ("the cat", "/heat", "/state", "/why"):
+        screen.child.send(f"{line}\r")
+        screen.wait(is_idle)
+    screen.wait(shows("the model"))
+    assert not ANY_COLOR.search(screen.raw)
+    assert screen.close() == 0
+    screen = Screen(80, model, "--seed", "3", "--length", "30")
+    screen.wait(shows("Type a beginning"))
+    assert ANY_COLOR.search(screen.raw)
+    screen.close()
+
+
+def test_a_dumb_terminal_gets_plain_text(model: str) -> None:
+    screen = Screen(80, model, "--seed", "3", "--length", "30", TERM="dumb")
+    screen.wait(shows(">"))
+    screen.child.send("the cat\r/alt 2\r1\r/set length 1000000000\r/state\r\r")
+    screen.wait(lambda text: len(screen.raw) > 5000)
+    screen.child.sendintr()
+    screen.wait(shows("stopped; Enter goes on"))
+    assert b"\x1b" not in screen.raw
+    assert screen.close() == 0
+
+
+def test_completion_shows_what_there_is(model: str) -> None:
+    screen = Screen(80, model)
+    screen.wait(shows("Type a beginning"))
+    screen.child.send("/re\t")
+    screen.wait(shows("/retry", "/redo", "/rename", "another reply in place"))
+    screen.child.send("\x03/set temp\t")
+    screen.wait(shows("/set temperature"))
+    screen.child.send("\x03/preset w\t")
+    screen.wait(shows("/preset wild"))
+    screen.child.send("\x03")
+    assert screen.close() == 0
+
+
+def test_mistakes_of_the_start_are_one_line(model: str, tmp_path: Path) -> None:
+    def end(*arguments: str) -> tuple[int, str]:
+        screen = Screen(160, *arguments)
+        shown = screen.wait(shows("textrepl: "))
+        screen.child.expect(".*")
+        screen.child.close()
+        return int(screen.child.exitstatus or 0), shown
+
+    assert "no such model" in end("nowhere")[1]
+    assert "without '/'" in end(model, "--session", "a/b")[1]
+    assert "is no database URL" in end(model, "--session", "a", "--store", "nonsense")[1]
+    (tmp_path / "textrepl").mkdir(exist_ok=True)
+    (tmp_path / "textrepl" / "config.toml").write_text("[terminal]\nkeys = 3\n")
+    assert "line 2: keys 3" in end(model)[1]
+
+
+def test_the_configuration_is_heeded(model: str, tmp_path: Path) -> None:
+    (tmp_path / "textrepl").mkdir(exist_ok=True)
+    (tmp_path / "textrepl" / "config.toml").write_text(
+        f"[start]\nmodel = '{model}'\n[sampling]\nlength = 33\n[terminal]\nprompt = 'write: '\n"
+    )
+    screen = Screen(80, "--temperature", "0.4")
+    screen.wait(shows("write:", "temperature 0.4", "length 33"))
+    assert os.path.exists(tmp_path / "textrepl" / "history")
+    assert screen.close() == 0
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.3, 0.6, 0.9])
+def test_ctrl_c_at_any_moment_ends_in_a_prompt_or_in_silence(model: str, seconds: float) -> None:
+    """While Python starts, while the model loads behind the prompt, while it writes."""
+    screen = Screen(80, model, "--seed", "3", "--length", "1000000000")
+    screen.child.send("the cat\r")
+    time.sleep(seconds)
+    screen.child.sendintr()
+    is_over = re.compile("stopped|main:0|Ctrl-C again")  # the line may have been given back
+    shown = screen.wait(lambda text: bool(is_over.search(text)) or not screen.child.isalive())
+    assert "Traceback" not in shown
+    assert b"Error" not in screen.raw
+    if screen.child.isalive():
+        screen.child.send("\x03\x03")
+        assert screen.close() == 0
+    else:
+        screen.child.close()
+        assert screen.child.exitstatus in (0, 130)
+
+
+def test_what_no_store_takes_is_in_a_file(model: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    screen = Screen(160, model, "--store", f"sqlite:///{tmp_path}/file/x.db", "--seed", "3", "--length", "30")
+    screen.wait(shows("Type a beginning"))
+    screen.child.send("the cat\r")
+    screen.wait(shows("not kept", "NOT KEPT"))
+    screen.child.sendeof()
+    screen.wait(shows("could not be kept"))
+    (path,) = (tmp_path / "textrepl").glob("unkept-*.txt")
+    assert re.fullmatch(r"the cat.{30}", path.read_text(encoding="utf-8"), re.DOTALL)
+    assert path.stat().st_mode & 0o077 == 0

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from prompt_toolkit.utils import get_cwidth
+
+from repl.screen import Live, Pace, rows
+
+TEXTS = st.text(st.sampled_from("ab \n漢字e\u0301é🙂"), max_size=200)
+
+
+@given(TEXTS, st.integers(2, 40))
+def test_rows_hold_the_text_and_no_more_than_the_width(text: str, columns: int) -> None:
+    made = rows(text, columns)
+    assert "".join(made) == text.replace("\n", "")
+    assert all(sum(map(get_cwidth, row)) <= columns for row in made)
+
+
+@given(st.lists(TEXTS, max_size=20), st.integers(2, 40), st.integers(2, 10))
+def test_no_character_of_a_stream_is_lost_or_moved(pieces: list[str], columns: int, height: int) -> None:
+    live, shown = Live(), ""
+    for piece in pieces:
+        live.add(piece)
+        shown += live.settle(columns, height)
+        assert len(rows(live.text, columns)) <= height
+    shown += live.finish()
+    assert shown.replace("\n", "") == "".join(pieces).replace("\n", "")
+    assert live.text == ""
+
+
+def test_whole_lines_settle_as_they_are() -> None:
+    live = Live()
+    live.add("one\ntwo\nthr")
+    assert live.settle(80, 10) == "one\ntwo\n"
+    live.add("ee")
+    assert live.settle(80, 10) == ""
+    assert live.finish() == "three\n"
+    assert live.finish() == ""
+
+
+def test_a_pace_lets_so_many_pass_a_second() -> None:
+    pace, shown = Pace(40, 0.0), 0
+    for frame in range(1, 301):
+        shown += pace.allow(1000, frame / 30)
+    assert abs(shown - 400) <= 12
+    assert Pace(0, 0.0).allow(1000, 0.0) == 1000
