@@ -16,9 +16,9 @@ from engine.outline import first_words, last_words, outline
 from engine.settings import Sampling
 
 if TYPE_CHECKING:
-    from engine.about import About, about, model_names
     from engine.conversation import Conversation, Turn
     from engine.engine import Activity, Engine, Info, Score, load
+    from engine.papers import About, about, model_names
     from engine.reply import Reply
     from engine.rewriting import replay
     from engine.store import Store
@@ -54,7 +54,7 @@ __all__ = [
 
 
 _HOMES = {
-    "about": ("About", "about", "model_names"),
+    "papers": ("About", "about", "model_names"),
     "conversation": ("Conversation", "Turn"),
     "engine": ("Activity", "Engine", "Info", "Score", "load"),
     "reply": ("Reply",),

@@ -17,7 +17,7 @@ FLOORS = [
     {"errors", "quiet", "settings", "sampling"},
     {"checkpoint", "network", "reply", "scheduler", "vocabulary", "text"},
     {"conversation", "batch", "rows", "steps", "model_dir"},
-    {"about", "engine", "outline", "store", "rewriting"},
+    {"engine", "outline", "papers", "store", "rewriting"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},
 ]
 
@@ -85,3 +85,10 @@ def test_importing_the_engine_says_and_starts_nothing() -> None:
 def test_all_names_what_is_exposed() -> None:
     assert sorted(engine.__all__) == engine.__all__
     assert all(hasattr(engine, name) for name in engine.__all__)
+
+
+def test_no_name_that_is_looked_up_late_is_also_a_modules() -> None:
+    """Importing a module of that name would put the module in its place."""
+    modules = {path.stem for path in sources("engine") if path.parent.name == "engine"}
+    late = {name for names in engine._HOMES.values() for name in names}
+    assert not late & modules
