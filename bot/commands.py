@@ -96,8 +96,11 @@ class StoryCommands(commands.Cog):
         async with self.scribe.turn(place):
             lines = await self.scribe.call(drawn)
         text, is_whole = around_present(lines)
-        files = [] if is_whole else [discord.File(io.BytesIO("\n".join(lines).encode()), "tree.txt")]
-        await interaction.edit_original_response(content=f"```\n{text}\n```", attachments=files)
+
+        def files() -> list[discord.File]:
+            return [] if is_whole else [discord.File(io.BytesIO("\n".join(lines).encode()), "tree.txt")]
+
+        await self.reception.show_them(interaction, f"```\n{text}\n```", files)
 
     def _present(self, place: Place) -> engine.Conversation:
         story = self.scribe.stories.peek(place)
@@ -133,11 +136,11 @@ class StoryCommands(commands.Cog):
         """A new conversation."""
         place, stories = place_of(interaction), self.scribe.stories
         self.reception.check_cooldown(place, interaction.user.id)
-        await self.reception.defer(interaction)
+        message = await self.reception.defer(interaction)
         async with self.scribe.turn(place):
             story = await self.scribe.call(lambda: stories.begin(place, stories.model(place)))
         view = when_written(story.serial, story.talk.present)
-        await interaction.edit_original_response(content="A new story: /continue begins it.", view=view)
+        await self.reception.show(interaction, message, "A new story: /continue begins it.", view)
 
     @app_commands.command(description="Show or choose the model that writes in this channel")
     @app_commands.describe(name="another model; it reads the story first, and goes on from there")
@@ -148,12 +151,15 @@ class StoryCommands(commands.Cog):
             raise Refusal(f"there is no model of that name, only {', '.join(self.bot.models)}")
         if name is not None:
             self.reception.check_cooldown(place, interaction.user.id)
-        await self.reception.defer(interaction, only_for_them=name is None)
+        message = await self.reception.defer(interaction, only_for_them=name is None)
         async with self.scribe.turn(place):
             before = await self.scribe.call(lambda: stories.model(place))
             if name is not None:
                 await self.scribe.call(lambda: stories.change_model(place, name), is_slow=True)
-        await interaction.edit_original_response(content=self._describe(name or before))
+        if name is None:
+            await self.reception.show_them(interaction, self._describe(before))
+        else:
+            await self.reception.show(interaction, message, self._describe(name))
 
     @model.autocomplete("name")
     async def _names(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
@@ -186,13 +192,16 @@ class StoryCommands(commands.Cog):
         chosen = {name: value for name, value in given.items() if reset or value is not None}
         if chosen and interaction.guild_id is not None and not interaction.permissions.manage_channels:
             raise Refusal("changing a channel's settings needs the permission Manage Channels")
-        await self.reception.defer(interaction, only_for_them=not chosen)
+        message = await self.reception.defer(interaction, only_for_them=not chosen)
         async with self.scribe.turn(place):
             if chosen:
                 made = await self.scribe.call(lambda: stories.choose(place, **chosen))
             else:
                 made = await self.scribe.call(lambda: stories.choices(place))
-        await interaction.edit_original_response(content=describe_choices(made))
+        if chosen:
+            await self.reception.show(interaction, message, describe_choices(made))
+        else:
+            await self.reception.show_them(interaction, describe_choices(made))
 
     @app_commands.command(description="This channel's story as a text file, and as a file that can be replayed")
     async def export(self, interaction: Interaction) -> None:
@@ -206,14 +215,17 @@ class StoryCommands(commands.Cog):
 
         async with self.scribe.turn(place):
             text, replayable = await self.scribe.call(exported)
-        files = [
-            discord.File(io.BytesIO(content.encode("utf-8", "replace")), name)
-            for content, name in ((text, "story.txt"), (replayable, "story.json"))
-        ]
+
+        def files() -> list[discord.File]:
+            return [
+                discord.File(io.BytesIO(content.encode("utf-8", "replace")), name)
+                for content, name in ((text, "story.txt"), (replayable, "story.json"))
+            ]
+
         most = interaction.filesize_limit
         if len(text) + len(replayable) > most:
             raise Refusal(f"the story is too long for Discord's limit of {most / 2**20:.0f} MB a message")
-        await interaction.edit_original_response(content="The story so far:", attachments=files)
+        await self.reception.show_them(interaction, "The story so far:", files)
 
     @app_commands.command(description="Delete this channel's stories, or all that you wrote on this server, for good")
     @app_commands.describe(
@@ -224,7 +236,7 @@ class StoryCommands(commands.Cog):
         place, stories, member = place_of(interaction), self.scribe.stories, interaction.user.id
         if what == "all stories here" and not is_moderator(interaction):
             raise Refusal("deleting a channel's stories needs the permission Manage Messages")
-        await self.reception.defer(interaction, only_for_them=what == "what I wrote")
+        message = await self.reception.defer(interaction, only_for_them=what == "what I wrote")
         if what == "what I wrote":
             count = await self._forget_member(place, member)
             text = f"Deleted {count} of your texts; the rest of those stories was kept, without its branches."
@@ -233,7 +245,11 @@ class StoryCommands(commands.Cog):
                 count = await self.scribe.call(lambda: stories.forget(place), is_slow=True)
             text = f"Deleted {count} stories of this channel for good."
         note = " Messages in Discord are not touched: delete those yourself." if count else ""
-        await interaction.edit_original_response(content=text + note if count else "There was nothing to delete.")
+        answer = text + note if count else "There was nothing to delete."
+        if what == "what I wrote":
+            await self.reception.show_them(interaction, answer)
+        else:
+            await self.reception.show(interaction, message, answer)
 
     async def _forget_member(self, place: Place, member: int) -> int:
         """In all channels and threads of the server; how many texts."""

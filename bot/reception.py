@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -15,7 +17,7 @@ from bot.buttons import StoryButton, when_written
 from bot.moves import take_back
 from bot.pacing import MAX_KEYS, Cooldown
 from bot.plans import Plan
-from bot.posting import Post
+from bot.posting import RETRY_SECONDS, Post
 from bot.scribe import Refusal
 from bot.settings import Settings
 from bot.stories import Place
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 PRESS_SECONDS = 2.0  # a second press of a button within so long after the first was done means the same
 ALREADY_ANSWERED = 40060  # Discord's error code
 Interaction = discord.Interaction[Any]
+MakeFiles = Callable[[], list[discord.File]]
 _log = logging.getLogger("bot.reception")
 
 
@@ -84,9 +87,30 @@ class Reception:
     ) -> None:
         """Go elsewhere in the story, and answer with where that is."""
         self.check_cooldown(place_of(interaction), interaction.user.id)
-        await self.defer(interaction)
+        message = await self.defer(interaction)
         story, where = await self._scribe.move(place_of(interaction), act, serial)
-        await interaction.edit_original_response(content=where, view=when_written(story.serial, story.talk.present))
+        await self.show(interaction, message, where, when_written(story.serial, story.talk.present))
+
+    async def show(
+        self, interaction: Interaction, message: int, text: str, view: discord.ui.View | None = None
+    ) -> None:
+        """Let everybody see an answer that was promised, however long Discord is away."""
+        post = Post(self.bot, self.bot.rates, place_of(interaction), interaction=interaction)
+        post.promise(message)
+        await post.finish([text], view)
+
+    async def show_them(self, interaction: Interaction, text: str, make_files: MakeFiles = list) -> None:
+        """Let only the one who asked see a promised answer; nothing but the interaction's token can reach them."""
+        for wait in RETRY_SECONDS:
+            try:
+                await interaction.edit_original_response(content=text, attachments=make_files())
+                return
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                if isinstance(error, discord.HTTPException) and error.status < 500:
+                    _log.info("event=not-shown error=%r", str(error))
+                    return
+                await asyncio.sleep(wait)
+        _log.warning("event=not-shown error='Discord was away for too long'")
 
     async def fork(self, interaction: Interaction, name: str | None, serial: int | None, turn: int | None) -> None:
         """Open a thread whose story begins as a copy of this one."""
@@ -98,7 +122,7 @@ class Reception:
         rights = parent.permissions_for(parent.guild.me)
         if not (rights.create_public_threads and rights.send_messages_in_threads):
             raise Refusal("I may not open threads here: I need Create Public Threads and Send Messages in Threads")
-        await self.defer(interaction)
+        message = await self.defer(interaction)
         story, branch = await self._scribe.branch(place, serial, turn)
         kind = discord.ChannelType.news_thread if parent.is_news() else discord.ChannelType.public_thread
         title = name or f"fork of {getattr(channel, 'name', 'the story')}"
@@ -108,7 +132,7 @@ class Reception:
             raise Refusal(f"Discord does not let me open a thread here: {error.text}") from error
         copy, where = await self._scribe.plant(Place(place.guild, thread.id), story, branch)
         await thread.send(where, view=when_written(copy.serial, copy.talk.present))
-        await interaction.edit_original_response(content=f"It goes on from here in {thread.mention}, too.")
+        await self.show(interaction, message, f"It goes on from here in {thread.mention}, too.")
 
     async def pressed(self, interaction: Interaction, button: StoryButton) -> None:
         """A button was pressed, for the first time or once more."""

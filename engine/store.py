@@ -31,6 +31,7 @@ from engine.sampling import Sampling
 
 VERSION = 2
 TRUNCATE_ATTEMPTS, TRUNCATE_SECONDS = 200, 0.01
+CACHE_KILOBYTES = 512  # a connection: each thread has one, and the system keeps the file in memory anyway
 BUSY_SECONDS = 10  # how long a save waits for another process to finish its own
 FULL_INT, FULL_FLOAT = np.dtype("<i4"), np.dtype("<f4")
 
@@ -314,7 +315,10 @@ def default_url() -> str:
 def _prepare_sqlite(connection: Any, record: object) -> None:
     """WAL: readers never wait. FULL: a commit is on the disk. Secure delete: what is deleted is overwritten."""
     connection.isolation_level = None  # `_begin_sqlite` begins transactions
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+    for pragma in (
+        "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={BUSY_SECONDS * 1000}",
+        f"cache_size=-{CACHE_KILOBYTES}",
+    ):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -139,6 +139,8 @@ class Day:
             return "told"
         if call.answer_kind == 6:
             return "stopped"
+        if call.answer is not None and call.answer.ephemeral_to and not call.expires:
+            return "expired"  # nothing reaches the one who asked without the token that we took away
         return "written" if any(is_written(message) for message in texts) else "waiting"
 
 
