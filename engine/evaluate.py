@@ -41,15 +41,18 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     text = read_texts(arguments.data)
     text = text[split_point(len(text), arguments.tail) :]
     with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
-        unseen = model.encode(text).replaced
-        if unseen:
-            count = sum(text.count(character) for character in unseen)
+        encoding = model.encode(text)
+        if encoding.unseen:
+            what, whole = ("words", len(encoding.ids)) if model.info.level == "word" else ("characters", len(text))
+            rest = "the rest is left out" if model.vocabulary.unknown is None else "the rest as the unknown token"
             print(
-                f"engine.evaluate: the model never saw {count:,} of these {len(text):,} characters "
-                f"({' '.join(sorted(unseen))[:60]}); near equivalents are scored in their place, the rest is left out",
+                f"engine.evaluate: the model never saw {encoding.unseen:,} of these {whole:,} {what} "
+                f"({' '.join(sorted(encoding.replaced))[:60]}); near equivalents are scored in their place, {rest}",
                 file=sys.stderr,
             )
-        score = model.score(text)
+        if not len(encoding.ids):
+            raise ValueError("--data: has nothing that the model knows")
+        score = model.score_tokens(encoding.ids, encoding.characters)
     figures = {
         "model": model.info.name,
         "characters": score.characters,

@@ -12,7 +12,7 @@ from typing import Any
 from engine.errors import EngineError, TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK
 from engine.quiet import fail, import_tensorflow
-from engine.train.corpus import read_corpus
+from engine.train.corpus import known_vocabulary, read_corpus
 from engine.train.settings import TrainSettings, add_arguments
 
 CHANGEABLE = {"epochs", "sample_every", "sample_prompt"}  # when going on with a run
@@ -53,7 +53,7 @@ def _train(
         raise TrainingError(f"there is nothing to resume in {out}: start without --resume")
     if out.exists() and not out.is_dir():
         raise TrainingError(f"{out} is a file: choose another --out")
-    corpus = None if is_resumed else read_corpus(data or [], settings.held_out, settings.steps)
+    corpus = None if is_resumed else read_corpus(data or [], settings.held_out, settings.steps, settings)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,15 +74,17 @@ def _train(
     if saved is not None:
         settings = replace(saved.settings, **overrides)
         data = data or list(saved.data)
-        corpus = read_corpus(data, settings.held_out, settings.steps)
+        corpus = read_corpus(data, settings.held_out, settings.steps, settings, known_vocabulary(out))
     assert corpus is not None
     trainer = Trainer(settings, corpus)
     if saved is not None:
         trainer.restore(saved)
-    watch = Watch(settings.epochs, trainer.total_updates, trainer.tokens_an_update)
+    watch = Watch(
+        settings.epochs, trainer.total_updates, trainer.tokens_an_update, level=settings.level,
+        rate=corpus.training_rate,
+    )  # fmt: skip
     watch.note(
-        f"{len(corpus.training):,} characters to learn from, {len(corpus.held_out):,} held out, "
-        f"{len(corpus.vocabulary)} different; {trainer.model.count_params():,} parameters; "
+        f"{corpus.describe()}; {trainer.model.count_params():,} parameters; "
         f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
     )
     if Run(trainer, out, tuple(data or ()), watch).train():

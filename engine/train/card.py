@@ -14,20 +14,24 @@ from typing import Any
 
 from engine.model_dir import SETTINGS, replace_file, write_json, write_text
 from engine.train.settings import TrainSettings
+from engine.train.watch import perplexity
 
 LN2 = math.log(2)
 VERSION = 1
+LEVEL_NAMES = {"char": "character", "word": "word", "bpe": "byte-pair"}
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How good the kept model is. Losses in nats a character; None where no text was held out."""
+    """How good the kept model is. Losses in nats a token; None where no text was held out."""
 
     best_epoch: int
     training_nats: float
     held_out_nats: float | None
     held_out_characters: int
     training_characters: int
+    held_out_tokens: int
+    training_tokens: int
     parameters: int
     seconds: float
     is_final: bool  # the held-out text was scored whole, in one lane, by the engine that serves the model
@@ -79,7 +83,9 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
     for key, label, style in (
         ("training_nats", "training (with dropout)", "--"), ("held_out_nats", "held out", "-"),
     ):  # fmt: skip
-        axes.plot(epochs, [row[key] / LN2 for row in history], style, label=label, marker=".")
+        axes.plot(
+            epochs, [row[key] * row.get("held_out_rate", 1) / LN2 for row in history], style, label=label, marker="."
+        )
     axes.set_xlabel("epoch")
     axes.set_ylabel("bits per character")
     axes.grid(alpha=0.3)
@@ -93,7 +99,12 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
 def _csv(history: Sequence[dict[str, float]]) -> str:
     text = io.StringIO()
     rows: list[dict[str, Any]] = [
-        {**row, "epoch": int(row["epoch"]) + 1, "held_out_bits": row["held_out_nats"] / LN2} for row in history
+        {
+            **row,
+            "epoch": int(row["epoch"]) + 1,
+            "held_out_bits": row["held_out_nats"] * row.get("held_out_rate", 1) / LN2,
+        }
+        for row in history
     ]
     writer = csv.DictWriter(text, list(rows[0]) if rows else ["epoch"], lineterminator="\n")
     writer.writeheader()
@@ -104,11 +115,12 @@ def _csv(history: Sequence[dict[str, float]]) -> str:
 def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str) -> str:
     held_out = "no text was held out"
     if figures.held_out_nats is not None:
-        nats = figures.held_out_nats
+        nats, rate = figures.held_out_nats, figures.held_out_tokens / figures.held_out_characters
+        a_token = "" if settings.level == "char" else " a token"
         how = "whole, weights fixed, the state carried through" if figures.is_final else "in lanes, while training"
         held_out = (
-            f"{nats:.4f} nats = {nats / LN2:.3f} bits a character, perplexity {math.exp(nats):.3f}, over the last "
-            f"{figures.held_out_characters:,} characters, scored {how}"
+            f"{nats:.4f} nats{a_token} = {nats * rate / LN2:.3f} bits a character, perplexity {perplexity(nats):.3f}, "
+            f"over the last {figures.held_out_characters:,} characters, scored {how}"
         )
     measured = "(nothing was held out to measure it by)."
     if figures.held_out_nats is not None:
@@ -116,16 +128,17 @@ def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str
         measured = (
             f"and measured by `python -m engine.evaluate models/{name} --data {files} --tail {settings.held_out:g}`."
         )
+    level, unit = LEVEL_NAMES[settings.level], "character" if settings.level == "char" else "token"
     return f"""# {name}
 
-A character model: {settings.layers} GRU layers of {settings.units} units over an embedding of {settings.embedding}, \
+A {level} model: {settings.layers} GRU layers of {settings.units} units over an embedding of {settings.embedding}, \
 {figures.parameters:,} parameters.
 
 | | |
 | --- | --- |
 | data | {", ".join(names)}: {figures.training_characters:,} characters to learn from |
 | held out | {held_out} |
-| training loss | {figures.training_nats:.4f} nats a character, with dropout, in epoch {figures.best_epoch} (kept) |
+| training loss | {figures.training_nats:.4f} nats a {unit}, with dropout, in epoch {figures.best_epoch} (kept) |
 | time | {figures.seconds / 60:.0f} minutes of training |
 
 Trained by

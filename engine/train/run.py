@@ -83,12 +83,11 @@ class Run:
         nats = None
         if len(held_out) > 1:
             self._watch.note("scoring the held-out text whole ...")
-            text = self._trainer.corpus.vocabulary.decode(held_out)
             with engine.load(self._out) as model:
-                nats = model.score(text).nats / len(held_out)
+                nats = model.score_tokens(held_out, self._trainer.corpus.held_out_characters).nats / len(held_out)
         self._keep("the card", lambda: self._write_card(nats, is_final=True))
         if nats is not None:
-            self._watch.note(f"held out, whole: {nats:.4f} nats/char = {nats / card.LN2:.3f} bits/char")
+            self._watch.note(f"held out, whole: {self._watch.told(nats, self._trainer.corpus.held_out_rate)}")
 
     def _write_vocabulary(self) -> None:
         self._out.mkdir(parents=True, exist_ok=True)
@@ -102,11 +101,12 @@ class Run:
         return row["held_out_nats"] if len(self._trainer.corpus.held_out) > 1 else None
 
     def _write_card(self, held_out_nats: float | None, *, is_final: bool) -> None:
-        trainer, progress = self._trainer, self._trainer.progress
+        trainer, progress, corpus = self._trainer, self._trainer.progress, self._trainer.corpus
         best = progress.history[progress.best_epoch or 0]  # of the model that is on the disk
         figures = card.Figures(
-            int(best["epoch"]) + 1, best["training_nats"], held_out_nats, len(trainer.corpus.held_out),
-            len(trainer.corpus.training), trainer.model.count_params(), progress.seconds, is_final,
+            int(best["epoch"]) + 1, best["training_nats"], held_out_nats, corpus.held_out_characters,
+            corpus.training_characters, len(corpus.held_out), len(corpus.training), trainer.model.count_params(),
+            progress.seconds, is_final,
         )  # fmt: skip
         card.write(
             self._out, trainer.settings, self._data, trainer.corpus.digest, figures, progress.history,

@@ -11,6 +11,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.vocabulary import LEVELS
+from engine.words import SPLITS
+
 METAVARS: dict[type, str] = {int: "N", float: "X", str: "TEXT"}
 
 
@@ -25,7 +28,13 @@ def _option(
 class TrainSettings:
     """Everything that decides what a run computes. The recipe is that of docs/training.md."""
 
-    level: str = _option("char", "what a token is", choices=("char",))
+    level: str = _option("char", "what a token is", choices=LEVELS)
+    vocabulary: int = _option(10_000, "most tokens of --level word or bpe", low=2, high=10_000_000)
+    split: str = _option(
+        "auto",
+        "how --level word splits: words and punctuation, or at spaces; auto: at spaces where the text has <unk>",
+        choices=("auto", *SPLITS),
+    )
     cell: str = _option("gru", "the recurrent cell", choices=("gru",))
     units: int = _option(512, "hidden units of each layer", low=1, high=65536)
     layers: int = _option(2, "recurrent layers", low=1, high=64)
