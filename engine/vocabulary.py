@@ -33,7 +33,9 @@ LEVELS = ("char", "word", "bpe")
 
 def normalize(text: str) -> str:
     """Unicode NFC with line ends as "\\n": what training and encoding both see."""
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +159,8 @@ class Vocabulary:
         if self._pairs is not None:
             return Encoding(np.array(self._pairs.encode(text), np.int32), {}, text, len(text))
         if self._words is not None:
-            ids, replaced, read, unseen = self._words.encode(text, before)
-            return Encoding(np.array(ids, np.int32), replaced, read, len(read), unseen)
+            ids, replaced, read, characters, unseen = self._words.encode(text, before)
+            return Encoding(np.array(ids, np.int32), replaced, read, characters, unseen)
         return self._encode_characters(text)
 
     def decoder(self, before: int | None = None) -> Decoder:

@@ -15,7 +15,7 @@ In both, "\\n" is a token, and `<unk>` in the text is the unknown token.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine.near import near_words
 
@@ -69,13 +69,20 @@ def marked(joins: bool, gap: str, surface: str) -> str:
     return (APART if gap else JOINED) + surface
 
 
-def tokenize(text: str, split: str) -> Iterator[str]:
+def tokenize(text: str, split: str) -> list[str]:
     """The marked tokens of a text, as a vocabulary is made from."""
-    joins = True
+    if split == "spaces":
+        return [surface for _, surface in surfaces(text, split)]
+    remembered: dict[tuple[bool, str, str], tuple[str, bool]] = {}
+    tokens, joins = [], True
     for gap, surface in surfaces(text, split):
-        token = surface if split == "spaces" else marked(joins, gap, surface)
-        joins = joins_next(token, split)
-        yield token
+        found = remembered.get((joins, gap, surface))
+        if found is None:
+            token = marked(joins, gap, surface)
+            remembered[joins, gap, surface] = found = token, joins_next(token, split)
+        token, joins = found
+        tokens.append(token)
+    return tokens
 
 
 class Words:
@@ -94,13 +101,17 @@ class Words:
         bare = unmarked(token)
         return bare if token != bare and token[0] == JOINED else token if token != bare else rule(joins, bare) + bare
 
-    def encode(self, text: str, before: int | None) -> tuple[list[int], dict[str, str], str, int]:
-        """Ids, what stood in for unseen words, the text with its spaces as they are read, and how many were unseen."""
+    def encode(self, text: str, before: int | None) -> tuple[list[int], dict[str, str], str, int, int]:
+        """Ids, what stood in for unseen words, the text with its spaces as they are read, its characters, unseen words.
+
+        The characters are those of the text as given, without what was left out; of a text that was split before,
+        those with one space between two words.
+        """
         joins = before is None or self.joins[before]
         ids: list[int] = []
         read: list[str] = []
         replaced: dict[str, str] = {}
-        unseen = 0
+        unseen = dropped = 0
         remembered = self._remembered
         for gap, surface in surfaces(text, self._split):
             found = remembered.get((joins, gap, surface))
@@ -111,11 +122,16 @@ class Words:
                 unseen += 1
                 replaced[surface] = stand_in
                 if index < 0:
+                    dropped += len(gap) + len(surface)
                     continue
             ids.append(index)
             read.append(piece)
             joins = self.joins[index]
-        return ids, replaced, "".join(read), unseen
+        told = "".join(read)
+        characters = len(told)
+        if self._split == "words":
+            characters = len(text) - dropped - (text.endswith(" ") and not text.endswith("  "))
+        return ids, replaced, told, characters, unseen
 
     def _remember(self, joins: bool, gap: str, surface: str) -> tuple[int, str, str | None]:
         stand_in = None

@@ -130,7 +130,7 @@ class Trainer:
             counted = real & (offsets >= 0) & (offsets < length) & (targets < len(ids))
             inputs, wanted = ids[np.clip(targets - 1, 0, len(ids) - 1)], ids[np.clip(targets, 0, len(ids) - 1)]
             nats, states = self._score(
-                tf.constant(inputs), tf.constant(wanted), tf.constant(counted, tf.float32), states,
+                tf.constant(inputs, tf.int32), tf.constant(wanted, tf.int32), tf.constant(counted, tf.float32), states,
             )  # fmt: skip
             total += float(nats)
             states = [tf.where(real[-1][:, None], state, 0.0) for state in states]

@@ -7,6 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 import engine
 from engine.errors import EngineError, TrainingError
@@ -16,6 +20,7 @@ from engine.train.loop import Trainer
 from engine.train.watch import Watch
 
 CHECKPOINT_SECONDS = 60.0
+MAX_WHOLE = 2_000_000  # tokens that are scored one after the other; of more, the score in lanes is told
 SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, SAMPLE_TEMPERATURE = 200, 400, 0.8
 
 
@@ -27,6 +32,7 @@ class Run:
         self._is_stopping = False
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
+        self._test_nats: float | None = None
 
     def train(self) -> bool:
         """Train what is left. Raises `TrainingError` for a useless loss or a disk that takes nothing."""
@@ -79,15 +85,25 @@ class Run:
         """Score the held-out text whole, with the engine that serves the model, and write the card."""
         if self._trainer.progress.best_epoch is None:
             return
-        held_out = self._trainer.corpus.held_out
-        nats = None
-        if len(held_out) > 1:
-            self._watch.note("scoring the held-out text whole ...")
-            with engine.load(self._out) as model:
-                nats = model.score_tokens(held_out, self._trainer.corpus.held_out_characters).nats / len(held_out)
-        self._keep("the card", lambda: self._write_card(nats, is_final=True))
-        if nats is not None:
-            self._watch.note(f"held out, whole: {self._watch.told(nats, self._trainer.corpus.held_out_rate)}")
+        corpus, progress = self._trainer.corpus, self._trainer.progress
+        nats = self._held_out_nats(progress.history[progress.best_epoch or 0])
+        is_whole = 1 < len(corpus.held_out) <= MAX_WHOLE
+        if is_whole:
+            nats = self._whole_nats("the held-out text", corpus.held_out, corpus.held_out_characters)
+        if 1 < len(corpus.test) <= MAX_WHOLE:
+            self._test_nats = self._whole_nats("the test text", corpus.test, corpus.characters["test"])
+        self._keep("the card", lambda: self._write_card(nats, is_final=is_whole))
+        if nats is not None and is_whole:
+            self._watch.note(f"held out, whole: {self._watch.told(nats, corpus.held_out_rate)}")
+        if self._test_nats is not None:
+            rate = len(corpus.test) / max(1, corpus.characters["test"])
+            self._watch.note(f"test, whole: {self._watch.told(self._test_nats, rate)}")
+
+    def _whole_nats(self, what: str, ids: NDArray[Any], characters: int) -> float:
+        """Nats a token of a text, by the engine that serves the model, in one lane."""
+        self._watch.note(f"scoring {what} whole ...")
+        with engine.load(self._out) as model:
+            return model.score_tokens(np.asarray(ids, np.int32), characters).nats / len(ids)
 
     def _write_vocabulary(self) -> None:
         self._out.mkdir(parents=True, exist_ok=True)
@@ -106,7 +122,7 @@ class Run:
         figures = card.Figures(
             int(best["epoch"]) + 1, best["training_nats"], held_out_nats, corpus.held_out_characters,
             corpus.training_characters, len(corpus.held_out), len(corpus.training), trainer.model.count_params(),
-            progress.seconds, is_final,
+            progress.seconds, is_final, self._test_nats, corpus.characters["test"],
         )  # fmt: skip
         card.write(
             self._out, trainer.settings, self._data, trainer.corpus.digest, figures, progress.history,

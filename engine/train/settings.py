@@ -14,7 +14,7 @@ from typing import Any
 from engine.vocabulary import LEVELS
 from engine.words import SPLITS
 
-METAVARS: dict[type, str] = {int: "N", float: "X", str: "TEXT"}
+METAVARS: dict[type, str] = {int: "N", float: "X", str: "TEXT", bool: "yes|no"}
 
 
 def _option(
@@ -36,6 +36,12 @@ class TrainSettings:
         choices=("auto", *SPLITS),
     )
     cell: str = _option("gru", "the recurrent cell", choices=("gru",))
+    min_count: int = _option(1, "times a character or word must occur to be in the vocabulary", low=1, high=10**9)
+    lower: bool = _option(False, "read everything in lower case")
+    ascii: bool = _option(False, "read letters without accents and straight quotes; leave out what has no ASCII")
+    keep: str = _option("", 'read only these characters, as in "a-z .,!?\'", and line ends')
+    field: str = _option("", "what is read of JSON lines (text) and of tables (Content)")
+    names: bool = _option(False, "begin each message of a chat with its author's name")
     units: int = _option(512, "hidden units of each layer", low=1, high=65536)
     layers: int = _option(2, "recurrent layers", low=1, high=64)
     embedding: int = _option(256, "size of the embedding", low=1, high=65536)
@@ -53,6 +59,7 @@ class TrainSettings:
     )
     weight_drop: float = _option(0.3, "share of recurrent weights dropped, one mask an update", low=0.0, high=0.95)
     held_out: float = _option(0.1, "share of the text, at its end, kept for validation", low=0.0, high=0.9)
+    held_out_every: int = _option(0, "keep every n-th file for validation, and no tail; 0 for none", low=0, high=10**6)
     precision: str = _option(
         "float32",
         "of matrix products; bfloat16 is faster on CPUs that have it",
@@ -80,12 +87,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One flag for each setting. A flag that was not given leaves no trace in the namespace."""
     group = parser.add_argument_group("settings")
     for item in dataclasses.fields(TrainSettings):
+        alone: dict[str, Any] = {"nargs": "?", "const": True} if isinstance(item.default, bool) else {}
         group.add_argument(
             f"--{item.name.replace('_', '-')}",
             dest=item.name,
-            type=type(item.default),
+            type=_truth if isinstance(item.default, bool) else type(item.default),
+            **alone,
             default=argparse.SUPPRESS,
             choices=item.metadata["choices"] or None,
             metavar=None if item.metadata["choices"] else METAVARS[type(item.default)],
             help=f"{item.metadata['help']} ({item.default!r})",
         )
+
+
+def _truth(text: str) -> bool:
+    """For flags that may stand alone or have a value."""
+    if text.lower() in ("true", "yes", "1"):
+        return True
+    if text.lower() in ("false", "no", "0"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r}: must be yes or no")

@@ -6,11 +6,12 @@ import contextlib
 import math
 import sys
 import time
-from typing import TextIO
+from typing import Self, TextIO
 
 LN2 = math.log(2)
 LIVE_SECONDS = 0.25  # between two redrawings of the live line on a terminal
 LOG_SECONDS = 30.0  # between two lines where output is no terminal
+MAX_LINE = 79
 SMOOTHING = 0.05  # weight of the newest update in the shown loss and speed
 
 
@@ -105,6 +106,39 @@ class Watch:
         with contextlib.suppress(OSError):
             self._stream.write(text)
             self._stream.flush()
+
+
+class ReadingLine:
+    """One line on a terminal that tells how far the reading of text is; nothing elsewhere."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._is_live = self._stream is not None and self._stream.isatty()
+        self._shown, self._width = -math.inf, 0
+
+    def tell(self, what: str, characters: int, seconds: float) -> None:
+        """Show what is being done, and how many characters it was done to so far."""
+        now = time.monotonic()
+        if not self._is_live or now - self._shown < LIVE_SECONDS:
+            return
+        self._shown = now
+        rate = f", {characters / 1e6 / seconds:.0f} M a second" if seconds > 1 else ""
+        self._draw(f"{what}: {characters:,} characters{rate}"[:MAX_LINE])
+
+    def _draw(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write("\r" + line.ljust(self._width))
+            self._stream.flush()
+        self._width = len(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._width:
+            self._draw("")
+            with contextlib.suppress(OSError):
+                self._stream.write("\r")
 
 
 def _smooth(old: float, new: float) -> float:
