@@ -18,7 +18,7 @@ from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine
 from engine.vocabulary import Vocabulary
 
-CHANGEABLE = {"epochs", "sample_every", "sample_prompt"}  # when going on with a run
+CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt"}  # when going on with a run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,7 +98,7 @@ def _train(
         rate=corpus.training_rate,
     )  # fmt: skip
     watch.note(
-        f"{corpus.describe()}; {trainer.model.count_params():,} parameters; "
+        f"{corpus.describe()}; {trainer.parameters:,} parameters; "
         f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
     )
     if Run(trainer, out, inputs.words(), watch).train():

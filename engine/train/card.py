@@ -18,6 +18,7 @@ from engine.train.watch import perplexity
 
 LN2 = math.log(2)
 VERSION = 1
+CELL_NAMES = {"gru": "GRU", "lstm": "LSTM", "rnn": "SimpleRNN"}
 LEVEL_NAMES = {"char": "character", "word": "word", "bpe": "byte-pair"}
 
 
@@ -143,10 +144,11 @@ def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str
     if figures.test_nats is not None:
         told = f"{figures.test_nats:.4f} nats, perplexity {perplexity(figures.test_nats):.3f}"
         test = f"| test | {told}, over {figures.test_characters:,} characters |\n"
+    over = "one-hot input" if settings.input == "one-hot" else f"an embedding of {settings.embedding}"
     level, unit = LEVEL_NAMES[settings.level], "character" if settings.level == "char" else "token"
     return f"""# {name}
 
-A {level} model: {settings.layers} GRU layers of {settings.units} units over an embedding of {settings.embedding}, \
+A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {settings.units} units over {over}, \
 {figures.parameters:,} parameters.
 
 | | |

@@ -40,7 +40,7 @@ class Run:
         before = {number: signal.signal(number, self._ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._keep("the vocabulary", self._write_vocabulary)
-            while progress.epoch < trainer.settings.epochs and not self._is_stopping:
+            while progress.epoch < trainer.settings.epochs and not (self._is_stopping or trainer.has_given_up):
                 self._watch.pause()
                 for loss in trainer.updates():
                     self._watch.update(progress.epoch, progress.update, loss, progress.best)
@@ -51,6 +51,8 @@ class Run:
                 else:
                     self._end_epoch()
             self._keep_checkpoint()
+            if trainer.has_given_up:
+                self._watch.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
             if not self._is_stopping:
                 self._finish()
         finally:
@@ -110,6 +112,7 @@ class Run:
         write_json(self._out / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
 
     def _write_model(self) -> None:
+        self._trainer.twin.finish()
         with replace_file(self._out / NETWORK) as temporary:
             self._trainer.model.save(temporary)
 
@@ -121,7 +124,7 @@ class Run:
         best = progress.history[progress.best_epoch or 0]  # of the model that is on the disk
         figures = card.Figures(
             int(best["epoch"]) + 1, best["training_nats"], held_out_nats, corpus.held_out_characters,
-            corpus.training_characters, len(corpus.held_out), len(corpus.training), trainer.model.count_params(),
+            corpus.training_characters, len(corpus.held_out), len(corpus.training), trainer.parameters,
             progress.seconds, is_final, self._test_nats, corpus.characters["test"],
         )  # fmt: skip
         card.write(

@@ -35,7 +35,10 @@ class TrainSettings:
         "how --level word splits: words and punctuation, or at spaces; auto: at spaces where the text has <unk>",
         choices=("auto", *SPLITS),
     )
-    cell: str = _option("gru", "the recurrent cell", choices=("gru",))
+    cell: str = _option("gru", "the recurrent cell", choices=("gru", "lstm", "rnn"))
+    input: str = _option("embedding", "what the first layer reads of a token", choices=("embedding", "one-hot"))
+    tied: bool = _option(False, "take the embedding's weights for the output, too; they must have the units' width")
+    normalization: bool = _option(False, "layer normalization after each recurrent layer")
     min_count: int = _option(1, "times a character or word must occur to be in the vocabulary", low=1, high=10**9)
     lower: bool = _option(False, "read everything in lower case")
     ascii: bool = _option(False, "read letters without accents and straight quotes; leave out what has no ASCII")
@@ -48,9 +51,17 @@ class TrainSettings:
     batch: int = _option(64, "lanes read side by side", low=1, high=65536)
     steps: int = _option(128, "tokens between two updates: the reach of the gradient", low=1, high=65536)
     epochs: int = _option(30, "times to read the whole text", low=1, high=1_000_000)
-    rate: float = _option(4e-3, "learning rate of Adam at its highest", low=0.0, high=10.0)
+    rate: float = _option(4e-3, "learning rate at its highest", low=0.0, high=10.0)
     warmup: int = _option(100, "updates until the rate is reached", low=0, high=1_000_000)
     final_rate: float = _option(0.02, "share of the rate left at the end of the cosine", low=0.0, high=1.0)
+    optimizer: str = _option("adamw", "how weights follow gradients", choices=("adam", "adamw", "rmsprop", "sgd"))
+    momentum: float = _option(0.9, "of --optimizer sgd", low=0.0, high=0.9999)
+    schedule: str = _option(
+        "cosine", "of the rate after the warm-up", choices=("cosine", "constant", "step", "exponential")
+    )
+    decay: float = _option(0.8, "the rate times this each epoch of --schedule step or exponential", low=1e-6, high=1.0)
+    decay_after: int = _option(4, "epochs before --schedule step begins to decay", low=0, high=1_000_000)
+    patience: int = _option(0, "stop after this many epochs without a better score; 0 for never", low=0, high=10**6)
     beta_2: float = _option(0.99, "Adam's second decay", low=0.0, high=0.999999)
     weight_decay: float = _option(0.01, "decoupled weight decay, times the rate", low=0.0, high=1.0)
     clip: float = _option(1.0, "largest norm of the whole gradient", low=1e-9)
@@ -72,6 +83,10 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             check_range(item, getattr(self, item.name))
+        if self.tied and self.input == "one-hot":
+            raise ValueError("--tied yes: there is no embedding to tie with --input one-hot")
+        if self.tied and self.embedding != self.units:
+            raise ValueError(f"--tied yes: needs --embedding {self.units}, as wide as --units (now {self.embedding})")
 
 
 def check_range(item: dataclasses.Field[Any], value: Any) -> None:
