@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import engine
 from engine.quiet import fail
@@ -47,7 +47,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             rest = "the rest is left out" if model.vocabulary.unknown is None else "the rest as the unknown token"
             print(
                 f"engine.evaluate: the model never saw {encoding.unseen:,} of these {whole:,} {what} "
-                f"({' '.join(sorted(encoding.replaced))[:60]}); near equivalents are scored in their place, {rest}",
+                f"({_some(encoding.replaced)}); near equivalents are scored in their place, {rest}",
                 file=sys.stderr,
             )
         if not len(encoding.ids):
@@ -70,6 +70,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         flush=True,
     )
     return 0
+
+
+def _some(unseen: Iterable[str]) -> str:
+    """Some of what was unseen, white space as its escapes."""
+    return " ".join(repr(token)[1:-1] if token.isspace() else token for token in sorted(unseen, key=_is_space))[:60]
+
+
+def _is_space(token: str) -> tuple[bool, str]:
+    return token.isspace(), token
 
 
 if __name__ == "__main__":

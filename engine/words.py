@@ -160,8 +160,9 @@ class Words:
         return token if self._split == "spaces" else unmarked(token)
 
     def _stand_in(self, joins: bool, gap: str, surface: str) -> str:
-        if surface.isspace():
-            return ""
+        if surface.isspace():  # a shorter run of white space
+            runs = (surface[:size] for size in range(len(surface) - 1, 0, -1))
+            return next((run for run in runs if self._look_up(joins, gap, run) >= 0), "")
         known = (word for word in near_words(surface) if self._look_up(joins, gap, word) >= 0)
         return next(known, self._unknown or "")
 

@@ -104,3 +104,11 @@ def test_penn_treebank_has_its_usual_counts() -> None:
     assert (len(valid.ids), len(test.ids)) == (73_760, 82_430)
     assert not valid.replaced
     assert valid.text.startswith("consumers may want to move their telephones a little closer")
+
+
+def test_a_run_of_white_space_that_is_unseen_becomes_a_shorter_one() -> None:
+    vocabulary = made_of("a  b\tc")
+    encoding = vocabulary.encode("a" + " " * 9 + "b" + "\t\t" + "c")
+    assert vocabulary.decode(encoding.ids) == "a  b\tc"
+    assert encoding.replaced == {" " * 9: "  ", "\t\t": "\t"}
+    assert made_of("a b").encode("a  b").replaced == {"  ": ""}
