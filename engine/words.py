@@ -69,12 +69,12 @@ def marked(joins: bool, gap: str, surface: str) -> str:
     return (APART if gap else JOINED) + surface
 
 
-def tokenize(text: str, split: str) -> list[str]:
-    """The marked tokens of a text, as a vocabulary is made from."""
+def tokenize(text: str, split: str, before: str | None = None) -> list[str]:
+    """The marked tokens of a text that follows the token `before`, as a vocabulary is made from."""
     if split == "spaces":
         return [surface for _, surface in surfaces(text, split)]
     remembered: dict[tuple[bool, str, str], tuple[str, bool]] = {}
-    tokens, joins = [], True
+    tokens, joins = [], before is None or joins_next(before, split)
     for gap, surface in surfaces(text, split):
         found = remembered.get((joins, gap, surface))
         if found is None:

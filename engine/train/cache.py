@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ VERSION = 1
 TOKENS, ENTRY = "tokens.bin", "entry.json"
 KEPT = 8  # entries, those used last
 READ = 1 << 22
+LEFT_BEHIND = 7 * 86400.0  # seconds after which nobody works on a temporary folder any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,13 @@ def writing(folder: Path) -> Iterator[Path]:
     """A temporary folder beside the entries, gone afterwards. Raises `TrainingError` if the disk is full."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder, ignore_cleanup_errors=True) as temporary:
             yield Path(temporary)
     except OSError as error:
-        if error.filename is not None and not str(error.filename).startswith(str(folder)):
-            raise
+        why = error.strerror or error
         raise TrainingError(
-            f"cannot write token files in {folder} ({error.strerror}): make room, or name another folder by --cache"
+            f"cannot write token files in {folder} ({why}): make room, or name another folder by --cache"
         ) from None
 
 
@@ -88,7 +90,7 @@ def keep(folder: Path, name: str, temporary: Path, entry: Entry) -> None:
     entry = Entry(**{**asdict(entry), "checksum": _checksum(temporary / TOKENS)})
     (temporary / ENTRY).write_text(json.dumps(asdict(entry)), encoding="utf-8")
     made = folder / f".made-{os.getpid()}-{name}"
-    made.mkdir()
+    made.mkdir(exist_ok=True)
     for file in (TOKENS, ENTRY):
         (temporary / file).rename(made / file)
     shutil.rmtree(folder / name, ignore_errors=True)
@@ -98,6 +100,14 @@ def keep(folder: Path, name: str, temporary: Path, entry: Entry) -> None:
     entries = sorted(folder.glob(f"*/{ENTRY}"), key=lambda path: path.parent.stat().st_mtime, reverse=True)
     for path in entries[KEPT:]:
         shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes left that were killed on the way, long ago."""
+    for path in folder.glob(".*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > LEFT_BEHIND:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _checksum(path: Path) -> int:

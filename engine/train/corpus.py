@@ -114,7 +114,8 @@ def read_corpus(
         Vocabulary.from_json(entry.vocabulary), parts["training"], parts["held_out"], parts["test"], entry.digest,
         {part: entry.parts[part][2] for part in PARTS}, entry.unseen,
     )  # fmt: skip
-    _check(corpus, steps, wants_held_out=not has_tail or held_out > 0, wants_test=bool(inputs.test))
+    wants_held_out = not has_tail or held_out > 0
+    _check(corpus, steps, has_tail=has_tail, wants_held_out=wants_held_out, wants_test=bool(inputs.test))
     return corpus
 
 
@@ -154,9 +155,11 @@ def _encode(
     )
 
 
-def _check(corpus: Corpus, steps: int, *, wants_held_out: bool, wants_test: bool) -> None:
+def _check(corpus: Corpus, steps: int, *, has_tail: bool, wants_held_out: bool, wants_test: bool) -> None:
     if len(corpus.vocabulary) < 2:
         raise TrainingError("the text has a single character, over and over: give text to learn from")
+    if wants_held_out and not len(corpus.held_out) and not has_tail:
+        raise TrainingError("nothing is held out: give more text to --validation, or a smaller --held-out-every")
     unit = "characters" if corpus.vocabulary.level == "char" else "tokens"
     if len(corpus.training) < 2 * (steps + 1) or (wants_held_out and len(corpus.held_out) < 2):
         raise TrainingError(

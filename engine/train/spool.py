@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.train import formats, sources
-from engine.train.filters import make_filter, normalized
+from engine.train.filters import make_filter, normalized, whole_lines
 from engine.train.settings import TrainSettings
 
 PARTS = ("training", "held_out", "test")
@@ -107,21 +107,18 @@ class Spool:
             self.counts[: len(counts)] += counts
 
     def texts(self, part: str, begin: int = 0, end: int | None = None) -> Iterator[str]:
-        """A part's characters from `begin` to `end`, a piece at a time, each to the end of a line but the last."""
+        """A part's characters from `begin` to `end`, in pieces that end at line ends or between words."""
+        return whole_lines(self._slices(part, begin, self.characters[part] if end is None else end))
+
+    def _slices(self, part: str, begin: int, end: int) -> Iterator[str]:
         path = self._folder / part
         if not path.exists():
             return
-        end = self.characters[part] if end is None else end
-        place, held = 0, ""
+        place = 0
         with path.open("rb") as file:
             decoder = codecs.getincrementaldecoder("utf-8")()
             while place < end and (data := file.read(READ)):
                 text = decoder.decode(data)
                 here, place = place, place + len(text)
-                held += text[max(0, begin - here) : max(0, end - here)]
-                cut = held.rfind("\n") + 1
-                if cut:
-                    yield held[:cut]
-                    held = held[cut:]
-        if held:
-            yield held
+                if wanted := text[max(0, begin - here) : max(0, end - here)]:
+                    yield wanted

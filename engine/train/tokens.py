@@ -37,10 +37,13 @@ def learn(parts: Iterable[str], settings: TrainSettings) -> Vocabulary:
 def _learn_words(parts: Iterable[str], settings: TrainSettings) -> Vocabulary:
     """The unknown token, then the most frequent ones; of two as frequent, the first in alphabetical order."""
     split, counts = settings.split, Counter[str]()
+    before: str | None = None
     for part in parts:
         if split == "auto":
             split = "spaces" if _SPLIT_BEFORE.search(part) else "words"
-        counts.update(tokenize(part, split))
+        tokens = tokenize(part, split, before)
+        before = tokens[-1] if tokens else before
+        counts.update(tokens)
     del counts[UNKNOWN]
     often = [token for token, count in counts.items() if count >= settings.min_count]
     ranked = sorted(often, key=lambda token: (-counts[token], token))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,34 @@ def test_empty_texts_are_refused_where_they_are_named(book: Path, tmp_path: Path
         read(tmp_path / "cache", book / "00.txt")
     with pytest.raises(TrainingError, match="nothing left by --keep"):
         read(tmp_path / "cache", book / "01.txt", keep="XYZ")
+
+
+@pytest.mark.parametrize("level", ["word", "char"])
+def test_a_text_of_one_endless_line_is_read_in_parts_between_words(
+    tmp_path: Path, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.train.filters.PART", 1000)
+    monkeypatch.setattr("engine.train.filters.MAX_HELD", 2000)
+    (path := tmp_path / "x.txt").write_text(text := "one two three " * 3000 + "end")
+    corpus = read(tmp_path / "cache", path, held_out=0.0, level=level)
+    assert text_of(corpus, "training") == text
+    assert corpus.unseen == 0
+    if level == "word":
+        assert corpus.vocabulary.tokens == ("<unk>", "one", "three", "two", "end")
+
+
+def test_what_was_killed_on_the_way_is_swept_away(book: Path, tmp_path: Path) -> None:
+    (old := tmp_path / "cache" / ".new-old").mkdir(parents=True)
+    (new := tmp_path / "cache" / ".new-new").mkdir()
+    (old / "training").write_text("half a text")
+    os.utime(old, (0, 0))
+    read(tmp_path / "cache", book)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_too_few_files_to_hold_one_out(book: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="smaller --held-out-every"):
+        read(tmp_path / "cache", book, held_out_every=50)
 
 
 MEASURE = """
