@@ -88,12 +88,9 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     epochs = [row["epoch"] + 1 for row in history]
-    for key, label, style in (
-        ("training_nats", "training (with dropout)", "--"), ("held_out_nats", "held out", "-"),
-    ):  # fmt: skip
-        axes.plot(
-            epochs, [row[key] * row.get("held_out_rate", 1) / LN2 for row in history], style, label=label, marker="."
-        )
+    for part, label, style in (("training", "training (with dropout)", "--"), ("held_out", "held out", "-")):
+        bits = [row[f"{part}_nats"] * row.get(f"{part}_rate", 1) / LN2 for row in history]
+        axes.plot(epochs, bits, style, label=label, marker=".")
     axes.set_xlabel("epoch")
     axes.set_ylabel("bits per character")
     axes.grid(alpha=0.3)

@@ -138,7 +138,8 @@ class Trainer:
             "epoch": progress.epoch,
             "training_nats": progress.epoch_loss / max(1, progress.chunk),
             "held_out_nats": self.held_out_nats(),
-            "held_out_rate": self.corpus.held_out_rate,  # tokens a character
+            "training_rate": self.corpus.training_rate,  # tokens a character
+            "held_out_rate": self.corpus.held_out_rate,
             "rate": rate_at(self.settings, progress.update, self.total_updates),
             "seconds": round(progress.seconds, 1),
         }
