@@ -18,8 +18,9 @@ FinishReason = Literal["length", "stop", "cancelled"]
 class Checkpoint:
     """All that a conversation is at one moment: going on from it gives the same text, whenever that is done.
 
-    `state [S]` float32; `pending`, the tokens not yet fed, oldest first (one, but for the very start and a
-    prompt that was stopped on the way); the random generator's `key` and `place`, and the seed it came from.
+    `state [S]` float32; `pending`, the tokens not yet fed, oldest first (one, but for the very start, a prompt that
+    was stopped on the way and a reply that was stopped in the midst of a character); the random
+    generator's `key` and `place`, and the seed it came from.
     """
 
     state: NDArray[np.float32]

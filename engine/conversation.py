@@ -20,7 +20,7 @@ from engine.checkpoint import Checkpoint, FinishReason, Request
 from engine.errors import EngineError
 from engine.reply import Reply
 from engine.sampling import PENALTY_WINDOW, Sampling, derive_key
-from engine.vocabulary import Encoding, normalize
+from engine.vocabulary import Encoding
 
 EXPORT_VERSION = 1
 Kind = Literal["start", "prompt", "reply"]
@@ -59,7 +59,7 @@ class Runner(Protocol):
     @property
     def fingerprint(self) -> str: ...
 
-    def encode(self, text: str) -> Encoding: ...
+    def encode(self, text: str, before: int | None = None) -> Encoding: ...
     def start_token(self) -> tuple[int, str]: ...
     def zero_state(self) -> NDArray[np.float32]: ...
     def run(self, request: Request) -> Reply: ...
@@ -100,12 +100,11 @@ class Conversation:
         settings = sampling or self.sampling
         if length is not None:
             settings = replace(settings, length=length)
-        text = normalize(text)
-        encoding = self.runner.encode(text)
         start = here.checkpoint
+        encoding = self.runner.encode(text, start.pending[-1] if start.pending else None)
         if sampling is not None and sampling.seed not in (None, start.seed):
             start = _reseeded(start, sampling.seed)
-        return self._write(here, start, text, tuple(encoding.ids.tolist()), settings, dict(encoding.replaced))
+        return self._write(here, start, encoding.text, tuple(encoding.ids.tolist()), settings, dict(encoding.replaced))
 
     def retry(self, sampling: Sampling | None = None) -> Reply:
         """Write another reply in place of the present one, from the checkpoint where that began.

@@ -165,11 +165,15 @@ class Engine:
 
     def score(self, text: str) -> Score:
         """How surprising `text` is from a state of zeros. Raises `ValueError` if no character of it is known."""
-        ids = self.vocabulary.encode(text).ids
-        if not len(ids):
+        encoding = self.vocabulary.encode(text)
+        if not len(encoding.ids):
             raise ValueError(f"text {text[:20]!r}: has nothing that the model knows")
+        return self.score_tokens(encoding.ids, encoding.characters)
+
+    def score_tokens(self, ids: NDArray[np.int32], characters: int) -> Score:
+        """The same for a text that is tokens `[N]` already, and the characters that they stand for."""
         nats = np.concatenate([[math.log(len(self.vocabulary))], self._watch(ids, self.zero_state()).nats])
-        total, characters = float(nats.sum()), len(self.vocabulary.decode(ids))
+        total = float(nats.sum())
         bits = total / math.log(2)
         return Score(total, bits, characters, bits / characters, _exp(total / len(ids)), ids, nats / math.log(2))
 
@@ -214,13 +218,13 @@ class Engine:
         digest.update(self._step_program.fingerprint)
         return digest.hexdigest()
 
-    def encode(self, text: str) -> Encoding:
-        """The ids of a text."""
-        return self.vocabulary.encode(text)
+    def encode(self, text: str, before: int | None = None) -> Encoding:
+        """The ids of a text that follows the token `before`."""
+        return self.vocabulary.encode(text, before)
 
     def start_token(self) -> tuple[int, str]:
         """What a conversation without any text goes on from: its id and its text."""
-        return self.vocabulary.start_id, self.vocabulary.tokens[self.vocabulary.start_id]
+        return self.vocabulary.start_id, self.vocabulary.decode([self.vocabulary.start_id])
 
     def zero_state(self) -> NDArray[np.float32]:
         """The state `[S]` before anything was fed."""
@@ -233,7 +237,7 @@ class Engine:
             seconds = min(MAX_HINT_SECONDS, max(1.0, waiting / 4 / self._finish_rate()))  # a quarter has gone then
             raise EngineBusy(f"{waiting:,} replies wait already: try again in about {seconds:.0f} s", seconds)
         reply = Reply(request.unseen, self._wake)
-        self._submit(ReplyRow(request, self.vocabulary.tokens, reply))
+        self._submit(ReplyRow(request, self.vocabulary, reply))
         return reply
 
     def likeliest(
@@ -250,7 +254,8 @@ class Engine:
         else:
             shares = Sampler([sampling], self.vocabulary.unknown_id).probabilities(logits[None], [recent])[0]
         order = np.argsort(-shares, kind="stable")[:n]
-        return [(self.vocabulary.tokens[i], float(shares[i])) for i in order if sampling is None or shares[i] > 0]
+        before, show = checkpoint.pending[-1], self.vocabulary.shown
+        return [(show(int(i), before), float(shares[i])) for i in order if sampling is None or shares[i] > 0]
 
     def _watch(self, ids: NDArray[np.int32], state: NDArray[np.float32]) -> WatchRow:
         """Feed some ids in a row of the batch and wait for it."""

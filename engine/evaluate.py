@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import engine
 from engine.quiet import fail
@@ -41,15 +41,18 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     text = read_texts(arguments.data)
     text = text[split_point(len(text), arguments.tail) :]
     with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
-        unseen = model.encode(text).replaced
-        if unseen:
-            count = sum(text.count(character) for character in unseen)
+        encoding = model.encode(text)
+        if encoding.unseen:
+            what, whole = ("words", len(encoding.ids)) if model.info.level == "word" else ("characters", len(text))
+            rest = "the rest is left out" if model.vocabulary.unknown is None else "the rest as the unknown token"
             print(
-                f"engine.evaluate: the model never saw {count:,} of these {len(text):,} characters "
-                f"({' '.join(sorted(unseen))[:60]}); near equivalents are scored in their place, the rest is left out",
+                f"engine.evaluate: the model never saw {encoding.unseen:,} of these {whole:,} {what} "
+                f"({_some(encoding.replaced)}); near equivalents are scored in their place, {rest}",
                 file=sys.stderr,
             )
-        score = model.score(text)
+        if not len(encoding.ids):
+            raise ValueError("--data: has nothing that the model knows")
+        score = model.score_tokens(encoding.ids, encoding.characters)
     figures = {
         "model": model.info.name,
         "characters": score.characters,
@@ -67,6 +70,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         flush=True,
     )
     return 0
+
+
+def _some(unseen: Iterable[str]) -> str:
+    """Some of what was unseen, white space as its escapes."""
+    return " ".join(repr(token)[1:-1] if token.isspace() else token for token in sorted(unseen, key=_is_space))[:60]
+
+
+def _is_space(token: str) -> tuple[bool, str]:
+    return token.isspace(), token
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any]) -> 
     before = turns[row["parent"]]
     begin = replace(before.checkpoint, seed=row["seed"], key=row["key"], place=row["place"])
     if row["kind"] == "prompt":
-        tokens = tuple(model.encode(row["text"]).ids.tolist())
+        tokens = tuple(model.encode(row["text"], begin.pending[-1] if begin.pending else None).ids.tolist())
         end = _run(model, replace(begin, pending=begin.pending + tokens), (), Sampling(length=0)).end
         return Turn(row["id"], "prompt", row["text"], tokens, before.id, end)
     sampling = _sampling(row["sampling"])

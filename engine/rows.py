@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.checkpoint import Checkpoint, FinishReason, Request, Result
 from engine.reply import Reply
 from engine.sampling import PENALTY_WINDOW, Sampling, surprisal_nats
+from engine.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
 
@@ -57,9 +58,14 @@ class Row(Protocol):
 
 
 class ReplyRow:
-    """A reply: feeds the pending tokens, then draws until its length, a stop string or a cancellation."""
+    """A reply: feeds the pending tokens, then draws until its length, a stop string or a cancellation.
 
-    def __init__(self, request: Request, tokens: tuple[str, ...], reply: Reply) -> None:
+    Its text has whole characters only. A reply that ends in the midst of one takes back the tokens that began it, and
+    their random numbers with them: gone on with, it draws the same again. One too short for a single character goes
+    on until it has one.
+    """
+
+    def __init__(self, request: Request, vocabulary: Vocabulary, reply: Reply) -> None:
         start = request.start
         self.state = start.state
         self.owner = request.owner
@@ -67,7 +73,10 @@ class ReplyRow:
         self.key, self.place = start.key, start.place  # of its random numbers
         self.draws = False
         self.left = request.sampling.length  # tokens to write at most
-        self._start, self._reply, self._pieces = start, reply, tokens
+        self._start, self._reply, self._vocabulary = start, reply, vocabulary
+        self._before = start.pending[-1] if start.pending else None  # the token that the reply follows
+        self._decoder = vocabulary.decoder(self._before)
+        self._whole: tuple[int, Checkpoint] | None = None  # tokens and state at an earlier end of a character
         self._pending = deque(start.pending)
         self._recent = request.recent
         self._tokens: list[int] = []
@@ -133,11 +142,16 @@ class ReplyRow:
         self.next = tokens[-1]
         self.place += len(tokens)
         self.left -= len(tokens)
-        if self._stops is None:
-            self._reply.push("".join([self._pieces[token] for token in tokens]))
-        elif piece := self._stops.add(self.next, self._pieces[self.next], state):
+        piece = self._decoder.add(tokens)
+        if self._stops is not None:
+            piece = self._stops.add(self.next, piece, state, self._decoder.tail == 0)
+        if piece:
             self._reply.push(piece)
-        return self.left <= 0 or (self._stops is not None and self._stops.found)
+        if self._vocabulary.may_split and not self._decoder.tail:
+            self._whole = len(self._tokens), self._checkpoint_after(self.next, state, self.place)
+        if self._stops is not None and self._stops.found:
+            return True
+        return self.left <= 0 and len(self._tokens) > self._decoder.tail
 
     def announce(self) -> None:
         """Wake the reader, if there is anything to read."""
@@ -145,13 +159,14 @@ class ReplyRow:
 
     def end(self, state: Floats, reason: FinishReason) -> None:
         end, text_tokens = self._end_checkpoint(state), self._tokens
-        if self._stops is not None:
-            if self._stops.found:
-                reason = "stop"
-                text_tokens = self._tokens[: len(self._tokens) - self._stops.held_tokens]
-            elif self._stops.held:
+        if self._stops is not None and self._stops.found:
+            reason = "stop"
+            text_tokens = self._tokens[: len(self._tokens) - self._stops.held_tokens]
+        else:
+            text_tokens = self._tokens[: len(self._tokens) - self._decoder.tail]
+            if self._stops is not None and self._stops.held:
                 self._reply.push(self._stops.held)
-        text = "".join([self._pieces[token] for token in text_tokens])
+        text = self._vocabulary.decode(text_tokens, self._before)
         self._reply.finish(Result(self._prompt_end or end, tuple(text_tokens), text, end, reason))
 
     def fail(self, error: Exception) -> None:
@@ -172,15 +187,27 @@ class ReplyRow:
             if self._stops.last is None:
                 return replace(self._prompt_end, place=place)
             token, state = self._stops.last
-            return replace(self._start, state=state, pending=(token,), place=place)
-        return replace(self._start, state=state.copy(), pending=(self._tokens[-1],), place=place)
+            return self._checkpoint_after(token, state, place)
+        if self._decoder.tail:
+            return self._whole_checkpoint(place - self._decoder.tail)
+        return self._checkpoint_after(self._tokens[-1], state, place)
+
+    def _checkpoint_after(self, token: int, state: Floats, place: int) -> Checkpoint:
+        return replace(self._start, state=state.copy(), pending=(token,), place=place)
+
+    def _whole_checkpoint(self, place: int) -> Checkpoint:
+        """The end of the last whole character: an earlier checkpoint, and the tokens from there that are to be fed."""
+        count, earlier = self._whole or (0, self._prompt_end or self._start)
+        fed_again = tuple(self._tokens[count : len(self._tokens) - self._decoder.tail])
+        return replace(earlier, pending=earlier.pending + fed_again, place=place)
 
 
 class StopTrail:
     """Looks for stop strings in a text that grows token by token, and holds back what may become one.
 
     Keeps the state at each token held back, and at the last one given out, so that a reply that ends before a
-    stop string ends in the state of exactly that text.
+    stop string ends in the state of exactly that text. Text is given out by whole tokens and whole characters: a reply
+    ends before the token in which its stop string begins.
     """
 
     def __init__(self, stops: tuple[str, ...]) -> None:
@@ -188,25 +215,32 @@ class StopTrail:
         self.held = ""
         self.last: tuple[int, Floats] | None = None  # the last token given out, and the state before it was fed
         self._stops = stops
-        self._trail: deque[tuple[int, Floats, int]] = deque()  # token, state before it is fed, characters
+        # token, state before it is fed, characters, and whether the text after it is whole
+        self._trail: deque[tuple[int, Floats, int, bool]] = deque()
 
     @property
     def held_tokens(self) -> int:
         """How many tokens have not been given out."""
         return len(self._trail)
 
-    def add(self, token: int, piece: str, state: Floats) -> str:
+    def add(self, token: int, piece: str, state: Floats, is_whole: bool) -> str:
         """Take a token; returns the text that can be given out now."""
         self.held += piece
-        self._trail.append((token, state.copy(), len(piece)))
+        self._trail.append((token, state.copy(), len(piece), is_whole))
         places = [place for stop in self._stops if (place := self.held.find(stop)) >= 0]
         self.found = bool(places)
-        given = min(places) if places else len(self.held) - self._longest_beginning()
-        text, self.held = self.held[:given], self.held[given:]
-        while self._trail and given >= self._trail[0][2]:
-            token, state, size = self._trail.popleft()
-            given -= size
+        allowed = min(places) if places else len(self.held) - self._longest_beginning()
+        count = given = characters = 0  # tokens and characters to give out: the most that end whole
+        for number, (_, _, size, ends_whole) in enumerate(self._trail, 1):
+            characters += size
+            if characters > allowed:
+                break
+            if ends_whole:
+                count, given = number, characters
+        for _ in range(count):
+            token, state, _, _ = self._trail.popleft()
             self.last = token, state
+        text, self.held = self.held[:given], self.held[given:]
         return text
 
     def _longest_beginning(self) -> int:

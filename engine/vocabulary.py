@@ -1,6 +1,7 @@
-"""Text to token ids and back: characters the model never saw, and decoding a token at a time.
+"""Text to token ids and back: what the model never saw, and decoding a token at a time.
 
-Knows no model and no file format beyond the keys of `vocabulary.json`.
+Knows no model and no file format beyond the keys of `vocabulary.json`. A token is a character ("char"), a word or a
+mark ("word", see `words`), or some bytes of UTF-8 ("bpe", see `bytepairs`).
 
 Treatment of a character that the model never saw, in this order:
 1. the text is normalized (Unicode NFC, line ends as "\\n");
@@ -8,7 +9,7 @@ Treatment of a character that the model never saw, in this order:
    ellipsis, the letter without its accent, the other case);
 3. the vocabulary's `unknown` token, if it has one;
 4. else the character is dropped.
-`Encoding.replaced` tells what became of it, so that a front end can say it once.
+The same for words. `Encoding.replaced` tells what became of it, so that a front end can say it once.
 """
 
 from __future__ import annotations
@@ -16,35 +17,50 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.bytepairs import ByteDecoder, BytePairs, token_bytes
+from engine.near import near_equivalents
+from engine.words import SPLITS, WordDecoder, Words
+
 VERSION = 1
 START = "\n"  # what an empty conversation goes on from
-NEAR = {
-    "‘": "'", "’": "'", "‚": "'", "‛": "'", "′": "'", "`": "'", "´": "'",
-    "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "″": '"',
-    "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "--", "―": "--", "−": "-",
-    "…": "...", "•": "*", "·": ".", "×": "x", "⁄": "/",
-    "\t": " ", "\u00a0": " ", "\u2028": "\n", "\u2029": "\n",
-    "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "đ": "d", "ł": "l", "Ł": "L",
-    '"': "'",
-}  # fmt: skip
+LEVELS = ("char", "word", "bpe")
 
 
 def normalize(text: str) -> str:
     """Unicode NFC with line ends as "\\n": what training and encoding both see."""
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """The ids `[N]` of a text, and what stood in for each unseen character ("" where it was dropped)."""
+    """The ids `[N]` of a text, and what stood in for each unseen character or word ("" where it was dropped)."""
 
     ids: NDArray[np.int32]
     replaced: Mapping[str, str]
+    text: str
+    """The normalized text, its spaces as the model reads them (words alone may change them)."""
+    characters: int
+    """How many characters of the text the ids stand for."""
+    unseen: int = 0
+    """How often something unseen was met."""
+
+
+class Decoder(Protocol):
+    """Text from tokens that come one after the other."""
+
+    tail: int
+    """How many of the latest tokens are not given out, for their last character is not whole yet."""
+
+    def add(self, ids: Sequence[int]) -> str:
+        """The text that some more tokens make whole."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +70,15 @@ class Vocabulary:
     tokens: tuple[str, ...]
     level: str = "char"
     unknown: str | None = None
+    split: str = "words"  # of words
+    merges: tuple[tuple[str, str], ...] = ()  # of byte pairs
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    _words: Words | None = field(init=False, repr=False, compare=False)
+    _pairs: BytePairs | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.level != "char":
-            raise ValueError(f"level {self.level!r}: this version knows 'char'")
+        if self.level not in LEVELS:
+            raise ValueError(f"level {self.level!r}: this version knows {', '.join(map(repr, LEVELS))}")
         if not self.tokens or not all(isinstance(token, str) and token for token in self.tokens):
             raise ValueError("tokens: must be a list of strings, none of them empty")
         ids = {token: index for index, token in enumerate(self.tokens)}
@@ -67,7 +87,13 @@ class Vocabulary:
             raise ValueError(f"tokens: {twice!r} stands twice")
         if self.unknown is not None and not (isinstance(self.unknown, str) and self.unknown in ids):
             raise ValueError(f"unknown {self.unknown!r}: is not among the tokens")
+        if self.split not in SPLITS:
+            raise ValueError(f"split {self.split!r}: this version knows {', '.join(map(repr, SPLITS))}")
+        is_word, is_bpe = self.level == "word", self.level == "bpe"
+        words = Words(self.tokens, ids, self.unknown, self.split) if is_word else None
         object.__setattr__(self, "_ids", ids)
+        object.__setattr__(self, "_words", words)
+        object.__setattr__(self, "_pairs", BytePairs(self.tokens, self.merges) if is_bpe else None)
 
     @classmethod
     def from_text(cls, text: str) -> Vocabulary:
@@ -81,18 +107,27 @@ class Vocabulary:
             raise ValueError("must be a JSON object with the key 'tokens'")
         if data.get("version") != VERSION:
             raise ValueError(f"version {data.get('version')!r}: this program reads version {VERSION}")
-        tokens, unknown = data.get("tokens"), data.get("unknown")
+        tokens, unknown, merges = data.get("tokens"), data.get("unknown"), data.get("merges", [])
         if not isinstance(tokens, list):
             raise ValueError("tokens: must be a list of strings")
-        return cls(tuple(tokens), data.get("level", "char"), unknown)
+        if not isinstance(merges, list) or not all(isinstance(pair, str) and pair.count(" ") == 1 for pair in merges):
+            raise ValueError("merges: must be a list of strings, each of two tokens with a space between")
+        pairs = tuple((one, other) for one, other in (pair.split(" ") for pair in merges))
+        return cls(tuple(tokens), data.get("level", "char"), unknown, data.get("split", "words"), pairs)
 
     def to_json(self) -> dict[str, Any]:
         """The object that `vocabulary.json` holds."""
+        further: dict[str, dict[str, Any]] = {
+            "char": {},
+            "word": {"split": self.split},
+            "bpe": {"merges": [" ".join(pair) for pair in self.merges]},
+        }
         return {
             "version": VERSION,
             "level": self.level,
             "tokens": list(self.tokens),
             "unknown": self.unknown,
+            **further[self.level],
         }
 
     def __len__(self) -> int:
@@ -106,27 +141,63 @@ class Vocabulary:
     @property
     def start_id(self) -> int:
         """The token that a conversation without any text goes on from: a line end, else a space, else 0."""
+        if self._pairs is not None:
+            return self._pairs.bytes.index(START.encode())
         return self._ids.get(START, self._ids.get(" ", 0))
 
-    def encode(self, text: str) -> Encoding:
-        """The ids of a text, with unseen characters treated as the module's docstring says."""
+    @property
+    def may_split(self) -> bool:
+        """Whether a token may end in the midst of a character."""
+        return self._pairs is not None
+
+    def encode(self, text: str, before: int | None = None) -> Encoding:
+        """The ids of a text, with unseen characters or words treated as the module's docstring says.
+
+        `before` is the token that the text follows, None at the very beginning: it decides on a word's space.
+        """
+        text = normalize(text)
+        if self._pairs is not None:
+            return Encoding(np.array(self._pairs.encode(text), np.int32), {}, text, len(text))
+        if self._words is not None:
+            ids, replaced, read, characters, unseen = self._words.encode(text, before)
+            return Encoding(np.array(ids, np.int32), replaced, read, characters, unseen)
+        return self._encode_characters(text)
+
+    def decoder(self, before: int | None = None) -> Decoder:
+        """Decodes a text token by token that follows the token `before`."""
+        if self._pairs is not None:
+            return ByteDecoder(self._pairs.bytes)
+        if self._words is not None:
+            return WordDecoder(self._words, before)
+        return CharacterDecoder(self.tokens)
+
+    def decode(self, ids: Sequence[int] | NDArray[np.int32], before: int | None = None) -> str:
+        """The text of some ids; bytes that are no whole character become U+FFFD."""
+        decoder = self.decoder(before)
+        text = decoder.add(ids if isinstance(ids, list | tuple) else np.asarray(ids).tolist())
+        return text + decoder.end() if isinstance(decoder, ByteDecoder) else text
+
+    def shown(self, index: int, before: int | None = None) -> str:
+        """A single token for people, after the token `before`: half a character as the values of its bytes."""
+        if self._pairs is None:
+            return self.decode([index], before)
+        return token_bytes(self.tokens[index]).decode("utf-8", "backslashreplace")
+
+    def _encode_characters(self, text: str) -> Encoding:
         replaced: dict[str, str] = {}
         ids: list[int] = []
-        known = self._ids
-        for character in normalize(text):
+        known, unseen = self._ids, 0
+        for character in text:
             index = known.get(character)
             if index is not None:
                 ids.append(index)
                 continue
+            unseen += 1
             if character not in replaced:
                 replaced[character] = self._stand_in(character)
             stand_in = replaced[character]
             ids.extend([known[stand_in]] if stand_in == self.unknown else [known[c] for c in stand_in])
-        return Encoding(np.array(ids, np.int32), replaced)
-
-    def decode(self, ids: Sequence[int] | NDArray[np.int32]) -> str:
-        """The text of some ids."""
-        return "".join([self.tokens[index] for index in ids])
+        return Encoding(np.array(ids, np.int32), replaced, text, len(ids), unseen)
 
     def _stand_in(self, character: str) -> str:
         for candidate in near_equivalents(character):
@@ -135,13 +206,14 @@ class Vocabulary:
         return self.unknown or ""
 
 
-def near_equivalents(character: str) -> list[str]:
-    """What could stand in for a character, nearest first."""
-    plain = unicodedata.normalize("NFKC", character)
-    bare = "".join(c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c))
-    near = NEAR.get(character, "")
-    candidates = [
-        unicodedata.normalize("NFD", character), near, NEAR.get(near, ""), plain, bare,
-        character.lower(), character.upper(), near.lower(), bare.lower(), bare.upper(),
-    ]  # fmt: skip
-    return [candidate for candidate in candidates if candidate and candidate != character]
+class CharacterDecoder:
+    """Puts characters together. They are always whole."""
+
+    tail = 0
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self._tokens = tokens
+
+    def add(self, ids: Sequence[int]) -> str:
+        """The text of some more tokens."""
+        return "".join([self._tokens[index] for index in ids])

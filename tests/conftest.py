@@ -18,7 +18,7 @@ from tests.postgres import Server, start_postgres
 def _own_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test reads or writes what belongs to the person who runs it."""
     home = tmp_path_factory.mktemp("home")
-    for kind in ("STATE", "DATA", "CONFIG"):
+    for kind in ("STATE", "DATA", "CONFIG", "CACHE"):
         os.environ[f"XDG_{kind}_HOME"] = str(home)
     os.environ["MPLCONFIGDIR"] = str(home)
 

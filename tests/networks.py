@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from engine import bytepairs
 from engine.engine import Engine
 from engine.network import Array, Dense, Embedding, Layer, Network, Recurrent
 from engine.steps.onnx import OnnxStep
 from engine.vocabulary import Vocabulary
+from engine.words import tokenize
 
 LETTERS = "\n abcdefghijklmnopqrstuvwxyz.,:"
 
@@ -26,6 +28,29 @@ def tiny_network(size: int = len(LETTERS), units: int = 13, layers: int = 2, see
         kernels = weights(width, 3 * units), weights(units, 3 * units), weights(2, 3 * units)
         made += [Recurrent("gru", *kernels, "tanh", "sigmoid", reset_after=True)]
     return Network("tiny", (*made, Dense(weights(units, size), weights(size), "linear")))
+
+
+WORDS = (
+    '"Well," said the king, "go on -- (or stop)!"\n\nThe  king\'s men don\'t stop; they go on, and on, to the sea.\n'
+    "A word/another word costs 3.50 and the rest is silence: so be it.\n"
+)
+KANA = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。\nÀ bientôt, said the cat.\n"
+
+
+def level_vocabulary(level: str) -> Vocabulary:
+    """A small vocabulary of each level; that of byte pairs has tokens of half characters."""
+    if level == "word":
+        return Vocabulary(("<unk>", *dict.fromkeys(tokenize(WORDS, "words"))), "word", "<unk>")
+    if level == "bpe":
+        tokens, merges = bytepairs.train([KANA], 300)
+        return Vocabulary(tuple(tokens), "bpe", merges=tuple(merges))
+    return Vocabulary(tuple(LETTERS))
+
+
+def level_engine(level: str, seed: int = 0) -> Engine:
+    """An engine of a tiny network over such a vocabulary."""
+    vocabulary = level_vocabulary(level)
+    return Engine(level, OnnxStep(tiny_network(len(vocabulary), seed=seed)), vocabulary, "onnx", 8)
 
 
 def tiny_engine(max_batch: int = 64, **shape: Any) -> Engine:

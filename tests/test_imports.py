@@ -14,8 +14,8 @@ import engine
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"errors", "quiet", "settings", "sampling"},
-    {"checkpoint", "network", "reply", "scheduler", "vocabulary", "text"},
+    {"errors", "near", "quiet", "settings", "sampling"},
+    {"bytepairs", "checkpoint", "network", "reply", "scheduler", "vocabulary", "text", "words"},
     {"conversation", "batch", "rows", "steps", "model_dir"},
     {"engine", "outline", "papers", "store", "rewriting"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},

@@ -12,23 +12,35 @@ from typing import Any
 from engine.errors import EngineError, TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK
 from engine.quiet import fail, import_tensorflow
-from engine.train.corpus import read_corpus
+from engine.train.corpus import Corpus, known_vocabulary, read_corpus
 from engine.train.settings import TrainSettings, add_arguments
+from engine.train.spool import Inputs
+from engine.train.watch import ReadingLine
+from engine.vocabulary import Vocabulary
 
-CHANGEABLE = {"epochs", "sample_every", "sample_prompt"}  # when going on with a run
+CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt"}  # when going on with a run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m engine.train", description="Train a model on your own text.")
-    parser.add_argument("--data", nargs="+", action="extend", metavar="FILE", help="UTF-8 text files, read in order")
+    parser.add_argument(
+        "--data", nargs="+", action="extend", metavar="PATH", help="text to learn from: files, folders, patterns, "
+        "packed files, http(s) addresses, - for standard input; text, a chat's JSON or CSV export, JSON lines",
+    )  # fmt: skip
+    parser.add_argument(
+        "--validation", nargs="+", action="extend", metavar="PATH", help="text to hold out, no tail then"
+    )
+    parser.add_argument("--test", nargs="+", action="extend", metavar="PATH", help="text to score once, at the end")
+    parser.add_argument("--cache", metavar="DIR", type=Path, help="where token files are kept, to be found again")
     parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="the model directory to make")
     parser.add_argument("--resume", action="store_true", help="go on with the run in DIR")
     add_arguments(parser)
     arguments = vars(parser.parse_args(argv))
-    data, out, is_resumed = arguments.pop("data"), arguments.pop("out"), arguments.pop("resume")
+    out, is_resumed, folder = arguments.pop("out"), arguments.pop("resume"), arguments.pop("cache")
+    inputs = Inputs(*(tuple(arguments.pop(name) or ()) for name in ("data", "validation", "test")))
     try:
-        if not data and not is_resumed:
+        if not inputs.training and not is_resumed:
             raise ValueError("--data: name the text files to learn from")
         if is_resumed and (fixed := sorted(arguments.keys() - CHANGEABLE)):
             raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
@@ -36,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     try:
-        return _train(settings, arguments, data, out, is_resumed)
+        return _train(settings, arguments, inputs, out, folder, is_resumed)
     except KeyboardInterrupt:
         print("stopped at once; what was saved before is whole", file=sys.stderr)
         return 130
@@ -45,15 +57,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(
-    settings: TrainSettings, overrides: dict[str, Any], data: list[str] | None, out: Path, is_resumed: bool
-) -> int:
+    settings: TrainSettings, overrides: dict[str, Any], inputs: Inputs, out: Path, folder: Path | None,
+    is_resumed: bool,
+) -> int:  # fmt: skip
     if not is_resumed and any((out / name).exists() for name in (NETWORK, CHECKPOINT)):
         raise TrainingError(f"{out} holds a model or a run already: choose another --out, or go on with --resume")
     if is_resumed and not (out / CHECKPOINT).exists():
         raise TrainingError(f"there is nothing to resume in {out}: start without --resume")
     if out.exists() and not out.is_dir():
         raise TrainingError(f"{out} is a file: choose another --out")
-    corpus = None if is_resumed else read_corpus(data or [], settings.held_out, settings.steps)
+    corpus = None if is_resumed else _read(inputs, settings, None, folder)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -73,23 +86,31 @@ def _train(
     saved = checkpoint.load(out) if is_resumed else None
     if saved is not None:
         settings = replace(saved.settings, **overrides)
-        data = data or list(saved.data)
-        corpus = read_corpus(data, settings.held_out, settings.steps)
+        inputs = inputs if inputs.training else Inputs.from_words(saved.data)
+        vocabulary = None if settings.level == "char" else known_vocabulary(out)
+        corpus = _read(inputs, settings, vocabulary, folder)
     assert corpus is not None
     trainer = Trainer(settings, corpus)
     if saved is not None:
         trainer.restore(saved)
-    watch = Watch(settings.epochs, trainer.total_updates, trainer.tokens_an_update)
+    watch = Watch(
+        settings.epochs, trainer.total_updates, trainer.tokens_an_update, level=settings.level,
+        rate=corpus.training_rate,
+    )  # fmt: skip
     watch.note(
-        f"{len(corpus.training):,} characters to learn from, {len(corpus.held_out):,} held out, "
-        f"{len(corpus.vocabulary)} different; {trainer.model.count_params():,} parameters; "
+        f"{corpus.describe()}; {trainer.parameters:,} parameters; "
         f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
     )
-    if Run(trainer, out, tuple(data or ()), watch).train():
+    if Run(trainer, out, inputs.words(), watch).train():
         watch.note(f"done: write with it by 'textrepl {out}'")
         return 0
     watch.note(f"saved; go on with 'python -m engine.train --out {out} --resume'")
     return 130
+
+
+def _read(inputs: Inputs, settings: TrainSettings, vocabulary: Vocabulary | None, folder: Path | None) -> Corpus:
+    with ReadingLine() as line:
+        return read_corpus(inputs, settings.held_out, settings.steps, settings, vocabulary, folder, line.tell)
 
 
 if __name__ == "__main__":

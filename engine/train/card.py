@@ -14,23 +14,30 @@ from typing import Any
 
 from engine.model_dir import SETTINGS, replace_file, write_json, write_text
 from engine.train.settings import TrainSettings
+from engine.train.watch import perplexity
 
 LN2 = math.log(2)
 VERSION = 1
+CELL_NAMES = {"gru": "GRU", "lstm": "LSTM", "rnn": "SimpleRNN"}
+LEVEL_NAMES = {"char": "character", "word": "word", "bpe": "byte-pair"}
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How good the kept model is. Losses in nats a character; None where no text was held out."""
+    """How good the kept model is. Losses in nats a token; None where no text was held out."""
 
     best_epoch: int
     training_nats: float
     held_out_nats: float | None
     held_out_characters: int
     training_characters: int
+    held_out_tokens: int
+    training_tokens: int
     parameters: int
     seconds: float
     is_final: bool  # the held-out text was scored whole, in one lane, by the engine that serves the model
+    test_nats: float | None = None  # of the text after --test, scored whole
+    test_characters: int = 0
 
 
 def write(
@@ -39,7 +46,7 @@ def write(
 ) -> None:  # fmt: skip
     """Write or replace all four files. Raises `OSError` if the disk does not take one."""
     command = command_line(settings, data, directory.name)
-    names = [Path(path).name for path in data]
+    names = [bare_name(word) for word in data]
     write_json(
         directory / SETTINGS,
         {
@@ -58,13 +65,18 @@ def write(
 
 def command_line(settings: TrainSettings, data: Sequence[str], name: str) -> str:
     """The command that trains this model again, with the data's bare file names and only what is no default."""
-    words = ["python", "-m", "engine.train", "--data", *(Path(path).name for path in data)]
+    words = ["python", "-m", "engine.train", "--data", *map(bare_name, data)]
     words += ["--out", f"models/{name}"]
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
         if value != item.default:
             words += [f"--{item.name.replace('_', '-')}", str(value)]
     return shlex.join(words)
+
+
+def bare_name(word: str) -> str:
+    """What stands after --data without the folders of its owner; an address whole."""
+    return word if "://" in word else Path(word).name
 
 
 def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
@@ -76,10 +88,9 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     epochs = [row["epoch"] + 1 for row in history]
-    for key, label, style in (
-        ("training_nats", "training (with dropout)", "--"), ("held_out_nats", "held out", "-"),
-    ):  # fmt: skip
-        axes.plot(epochs, [row[key] / LN2 for row in history], style, label=label, marker=".")
+    for part, label, style in (("training", "training (with dropout)", "--"), ("held_out", "held out", "-")):
+        bits = [row[f"{part}_nats"] * row.get(f"{part}_rate", 1) / LN2 for row in history]
+        axes.plot(epochs, bits, style, label=label, marker=".")
     axes.set_xlabel("epoch")
     axes.set_ylabel("bits per character")
     axes.grid(alpha=0.3)
@@ -93,7 +104,12 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
 def _csv(history: Sequence[dict[str, float]]) -> str:
     text = io.StringIO()
     rows: list[dict[str, Any]] = [
-        {**row, "epoch": int(row["epoch"]) + 1, "held_out_bits": row["held_out_nats"] / LN2} for row in history
+        {
+            **row,
+            "epoch": int(row["epoch"]) + 1,
+            "held_out_bits": row["held_out_nats"] * row.get("held_out_rate", 1) / LN2,
+        }
+        for row in history
     ]
     writer = csv.DictWriter(text, list(rows[0]) if rows else ["epoch"], lineterminator="\n")
     writer.writeheader()
@@ -103,29 +119,40 @@ def _csv(history: Sequence[dict[str, float]]) -> str:
 
 def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str) -> str:
     held_out = "no text was held out"
+    is_tail = "--validation" not in names and not settings.held_out_every
+    is_plain = not (settings.lower or settings.ascii or settings.keep) and all(name.endswith(".txt") for name in names)
     if figures.held_out_nats is not None:
-        nats = figures.held_out_nats
+        nats, rate = figures.held_out_nats, figures.held_out_tokens / figures.held_out_characters
+        a_token = "" if settings.level == "char" else " a token"
         how = "whole, weights fixed, the state carried through" if figures.is_final else "in lanes, while training"
         held_out = (
-            f"{nats:.4f} nats = {nats / LN2:.3f} bits a character, perplexity {math.exp(nats):.3f}, over the last "
-            f"{figures.held_out_characters:,} characters, scored {how}"
+            f"{nats:.4f} nats{a_token} = {nats * rate / LN2:.3f} bits a character, perplexity {perplexity(nats):.3f}, "
+            f"over {'the last ' * is_tail}{figures.held_out_characters:,} characters, scored {how}"
         )
     measured = "(nothing was held out to measure it by)."
     if figures.held_out_nats is not None:
+        measured = "and measured by the same command at its end."
+    if figures.held_out_nats is not None and is_tail and is_plain:
         files = shlex.join(names)
         measured = (
             f"and measured by `python -m engine.evaluate models/{name} --data {files} --tail {settings.held_out:g}`."
         )
+    test = ""
+    if figures.test_nats is not None:
+        told = f"{figures.test_nats:.4f} nats, perplexity {perplexity(figures.test_nats):.3f}"
+        test = f"| test | {told}, over {figures.test_characters:,} characters |\n"
+    over = "one-hot input" if settings.input == "one-hot" else f"an embedding of {settings.embedding}"
+    level, unit = LEVEL_NAMES[settings.level], "character" if settings.level == "char" else "token"
     return f"""# {name}
 
-A character model: {settings.layers} GRU layers of {settings.units} units over an embedding of {settings.embedding}, \
+A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {settings.units} units over {over}, \
 {figures.parameters:,} parameters.
 
 | | |
 | --- | --- |
 | data | {", ".join(names)}: {figures.training_characters:,} characters to learn from |
 | held out | {held_out} |
-| training loss | {figures.training_nats:.4f} nats a character, with dropout, in epoch {figures.best_epoch} (kept) |
+{test}| training loss | {figures.training_nats:.4f} nats a {unit}, with dropout, in epoch {figures.best_epoch} (kept) |
 | time | {figures.seconds / 60:.0f} minutes of training |
 
 Trained by

@@ -31,6 +31,7 @@ class Progress:
     update: int = 0
     seconds: float = 0.0
     epoch_loss: float = 0.0  # summed over the chunks of this epoch so far
+    first_loss: float | None = None  # of the run, by which a useless one is told
     best: float | None = None  # held-out loss of the model that is kept
     best_epoch: int | None = None  # and the epoch it is from, counted from 0
     history: list[dict[str, float]] = field(default_factory=list)

@@ -8,11 +8,13 @@ the cuts between chunks fall elsewhere each time.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int32]
+Tokens = NDArray[Any]  # ids as a token file has them, whole numbers of any width
 
 
 def lane_count(tokens: int, batch: int, steps: int) -> int:
@@ -30,7 +32,7 @@ def chunk_count(tokens: int, batch: int, steps: int, offset: int) -> int:
     return (tokens - 1 - offset) // batch // steps
 
 
-def chunks(ids: Ids, batch: int, steps: int, offset: int, start: int = 0) -> Iterator[tuple[Ids, Ids]]:
+def chunks(ids: Tokens, batch: int, steps: int, offset: int, start: int = 0) -> Iterator[tuple[Ids, Ids]]:
     """The inputs and targets `[T, B]` of an epoch, from chunk `start` on; targets are one token ahead."""
     count = chunk_count(len(ids), batch, steps, offset)
     length = (len(ids) - 1 - offset) // batch
@@ -38,7 +40,7 @@ def chunks(ids: Ids, batch: int, steps: int, offset: int, start: int = 0) -> Ite
     ahead = ids[offset + 1 : offset + 1 + batch * length].reshape(batch, length)
     for index in range(start, count):
         here = slice(index * steps, (index + 1) * steps)
-        yield np.ascontiguousarray(lanes[:, here].T), np.ascontiguousarray(ahead[:, here].T)
+        yield np.ascontiguousarray(lanes[:, here].T, np.int32), np.ascontiguousarray(ahead[:, here].T, np.int32)
 
 
 def scoring_lanes(tokens: int, lanes: int, context: int) -> tuple[NDArray[np.int64], int]:

@@ -29,12 +29,37 @@ EXPLODED = 3.0  # times the first loss
 
 
 def rate_at(settings: TrainSettings, update: int, updates: int) -> float:
-    """The learning rate of an update: a linear warm-up, then a cosine down to `final_rate` of it."""
+    """The learning rate of an update: a linear warm-up, then what the schedule has.
+
+    "cosine" goes down to `final_rate` of it at the end; "step" takes it times `decay` after each epoch from
+    `decay_after` on (Zaremba et al. 2014), "exponential" the same smoothly from the warm-up on.
+    """
     if update < settings.warmup:
         return settings.rate * (update + 1) / settings.warmup
+    epochs = update / max(1, updates) * settings.epochs
+    if settings.schedule == "constant":
+        return settings.rate
+    if settings.schedule == "step":
+        return settings.rate * math.pow(settings.decay, max(0, math.floor(epochs + 1e-9) - settings.decay_after + 1))
+    if settings.schedule == "exponential":
+        begun = settings.warmup / max(1, updates) * settings.epochs
+        return settings.rate * math.pow(settings.decay, epochs - begun)
     share = (update - settings.warmup) / max(1, updates - settings.warmup)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
     return settings.rate * (settings.final_rate + (1 - settings.final_rate) * cosine)
+
+
+def make_optimizer(settings: TrainSettings) -> Any:
+    """The optimizer of the settings. Weight decay is decoupled, and that of adamw alone."""
+    kinds = {
+        "adam": lambda: keras.optimizers.Adam(settings.rate, beta_2=settings.beta_2),
+        "adamw": lambda: keras.optimizers.AdamW(
+            settings.rate, beta_2=settings.beta_2, weight_decay=settings.weight_decay
+        ),
+        "rmsprop": lambda: keras.optimizers.RMSprop(settings.rate, rho=settings.beta_2),
+        "sgd": lambda: keras.optimizers.SGD(settings.rate, momentum=settings.momentum),
+    }
+    return kinds[settings.optimizer]()
 
 
 class Trainer:
@@ -45,11 +70,9 @@ class Trainer:
         self.batch = lanes.lane_count(len(corpus.training), settings.batch, settings.steps)
         self.model = build_model(len(corpus.vocabulary), settings)
         fused = bool(tf.config.list_physical_devices("GPU")) if fused is None else fused
-        self.twin = Twin(self.model, dtype=settings.precision, fused=fused)
+        self.twin = Twin(self.model, dtype=settings.precision, fused=fused, is_tied=settings.tied)
         self.states: list[Any] = self.twin.zero_state(self.batch)
-        self._optimizer = keras.optimizers.AdamW(
-            settings.rate, beta_2=settings.beta_2, weight_decay=settings.weight_decay
-        )
+        self._optimizer = make_optimizer(settings)
         self._optimizer.build(self.twin.variables)
         per_epoch = [self._chunks_in(epoch) for epoch in range(settings.epochs)]
         self.total_updates = sum(per_epoch)
@@ -59,6 +82,17 @@ class Trainer:
     def _chunks_in(self, epoch: int) -> int:
         offset = lanes.epoch_offset(self.settings.seed, epoch, self.settings.steps)
         return lanes.chunk_count(len(self.corpus.training), self.batch, self.settings.steps, offset)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(math.prod(variable.shape) for variable in self.twin.variables)
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether the held-out score has not become better for as many epochs as there is patience for."""
+        patience, best = self.settings.patience, self.progress.best_epoch
+        return bool(patience) and best is not None and self.progress.epoch - 1 - best >= patience
 
     @property
     def tokens_an_update(self) -> int:
@@ -76,7 +110,6 @@ class Trainer:
         if progress.chunk == 0:
             self.states = self.twin.zero_state(self.batch)
         chunks = lanes.chunks(self.corpus.training, self.batch, settings.steps, offset, start=progress.chunk)
-        first_loss = math.log(len(self.corpus.vocabulary)) + 1.0  # an untrained network's, and some room
         for inputs, targets in chunks:
             started = time.perf_counter()
             rate = rate_at(settings, progress.update, self.total_updates)
@@ -85,7 +118,9 @@ class Trainer:
                 tf.constant(rate, tf.float32), tf.constant(progress.update),
             )  # fmt: skip
             loss = float(loss_value)
-            if not math.isfinite(loss) or loss > EXPLODED * first_loss:
+            if progress.first_loss is None and math.isfinite(loss):
+                progress.first_loss = max(loss, math.log(len(self.corpus.vocabulary)))  # no less than that of chance
+            if not math.isfinite(loss) or loss > EXPLODED * (progress.first_loss or math.inf):
                 raise TrainingError(
                     f"the loss became {loss:.3g} at update {progress.update}: lower --rate "
                     f"(now {settings.rate:g}) or --clip (now {settings.clip:g}); the last good model is kept"
@@ -103,6 +138,8 @@ class Trainer:
             "epoch": progress.epoch,
             "training_nats": progress.epoch_loss / max(1, progress.chunk),
             "held_out_nats": self.held_out_nats(),
+            "training_rate": self.corpus.training_rate,  # tokens a character
+            "held_out_rate": self.corpus.held_out_rate,
             "rate": rate_at(self.settings, progress.update, self.total_updates),
             "seconds": round(progress.seconds, 1),
         }
@@ -129,7 +166,7 @@ class Trainer:
             counted = real & (offsets >= 0) & (offsets < length) & (targets < len(ids))
             inputs, wanted = ids[np.clip(targets - 1, 0, len(ids) - 1)], ids[np.clip(targets, 0, len(ids) - 1)]
             nats, states = self._score(
-                tf.constant(inputs), tf.constant(wanted), tf.constant(counted, tf.float32), states,
+                tf.constant(inputs, tf.int32), tf.constant(wanted, tf.int32), tf.constant(counted, tf.float32), states,
             )  # fmt: skip
             total += float(nats)
             states = [tf.where(real[-1][:, None], state, 0.0) for state in states]

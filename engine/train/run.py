@@ -7,6 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 import engine
 from engine.errors import EngineError, TrainingError
@@ -16,6 +20,7 @@ from engine.train.loop import Trainer
 from engine.train.watch import Watch
 
 CHECKPOINT_SECONDS = 60.0
+MAX_WHOLE = 2_000_000  # tokens that are scored one after the other; of more, the score in lanes is told
 SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, SAMPLE_TEMPERATURE = 200, 400, 0.8
 
 
@@ -27,6 +32,7 @@ class Run:
         self._is_stopping = False
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
+        self._test_nats: float | None = None
 
     def train(self) -> bool:
         """Train what is left. Raises `TrainingError` for a useless loss or a disk that takes nothing."""
@@ -34,7 +40,7 @@ class Run:
         before = {number: signal.signal(number, self._ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._keep("the vocabulary", self._write_vocabulary)
-            while progress.epoch < trainer.settings.epochs and not self._is_stopping:
+            while progress.epoch < trainer.settings.epochs and not (self._is_stopping or trainer.has_given_up):
                 self._watch.pause()
                 for loss in trainer.updates():
                     self._watch.update(progress.epoch, progress.update, loss, progress.best)
@@ -45,6 +51,8 @@ class Run:
                 else:
                     self._end_epoch()
             self._keep_checkpoint()
+            if trainer.has_given_up:
+                self._watch.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
             if not self._is_stopping:
                 self._finish()
         finally:
@@ -79,22 +87,32 @@ class Run:
         """Score the held-out text whole, with the engine that serves the model, and write the card."""
         if self._trainer.progress.best_epoch is None:
             return
-        held_out = self._trainer.corpus.held_out
-        nats = None
-        if len(held_out) > 1:
-            self._watch.note("scoring the held-out text whole ...")
-            text = self._trainer.corpus.vocabulary.decode(held_out)
-            with engine.load(self._out) as model:
-                nats = model.score(text).nats / len(held_out)
-        self._keep("the card", lambda: self._write_card(nats, is_final=True))
-        if nats is not None:
-            self._watch.note(f"held out, whole: {nats:.4f} nats/char = {nats / card.LN2:.3f} bits/char")
+        corpus, progress = self._trainer.corpus, self._trainer.progress
+        nats = self._held_out_nats(progress.history[progress.best_epoch or 0])
+        is_whole = 1 < len(corpus.held_out) <= MAX_WHOLE
+        if is_whole:
+            nats = self._whole_nats("the held-out text", corpus.held_out, corpus.held_out_characters)
+        if 1 < len(corpus.test) <= MAX_WHOLE:
+            self._test_nats = self._whole_nats("the test text", corpus.test, corpus.characters["test"])
+        self._keep("the card", lambda: self._write_card(nats, is_final=is_whole))
+        if nats is not None and is_whole:
+            self._watch.note(f"held out, whole: {self._watch.told(nats, corpus.held_out_rate)}")
+        if self._test_nats is not None:
+            rate = len(corpus.test) / max(1, corpus.characters["test"])
+            self._watch.note(f"test, whole: {self._watch.told(self._test_nats, rate)}")
+
+    def _whole_nats(self, what: str, ids: NDArray[Any], characters: int) -> float:
+        """Nats a token of a text, by the engine that serves the model, in one lane."""
+        self._watch.note(f"scoring {what} whole ...")
+        with engine.load(self._out) as model:
+            return model.score_tokens(np.asarray(ids, np.int32), characters).nats / len(ids)
 
     def _write_vocabulary(self) -> None:
         self._out.mkdir(parents=True, exist_ok=True)
         write_json(self._out / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
 
     def _write_model(self) -> None:
+        self._trainer.twin.finish()
         with replace_file(self._out / NETWORK) as temporary:
             self._trainer.model.save(temporary)
 
@@ -102,11 +120,12 @@ class Run:
         return row["held_out_nats"] if len(self._trainer.corpus.held_out) > 1 else None
 
     def _write_card(self, held_out_nats: float | None, *, is_final: bool) -> None:
-        trainer, progress = self._trainer, self._trainer.progress
+        trainer, progress, corpus = self._trainer, self._trainer.progress, self._trainer.corpus
         best = progress.history[progress.best_epoch or 0]  # of the model that is on the disk
         figures = card.Figures(
-            int(best["epoch"]) + 1, best["training_nats"], held_out_nats, len(trainer.corpus.held_out),
-            len(trainer.corpus.training), trainer.model.count_params(), progress.seconds, is_final,
+            int(best["epoch"]) + 1, best["training_nats"], held_out_nats, corpus.held_out_characters,
+            corpus.training_characters, len(corpus.held_out), len(corpus.training), trainer.parameters,
+            progress.seconds, is_final, self._test_nats, corpus.characters["test"],
         )  # fmt: skip
         card.write(
             self._out, trainer.settings, self._data, trainer.corpus.digest, figures, progress.history,

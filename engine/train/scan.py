@@ -1,4 +1,4 @@
-"""The GRU recurrence on a CPU, with its own gradient, for TensorFlow.
+"""The recurrences on a CPU, with their own gradients, for TensorFlow.
 
 A generic loop multiplies and sums weight gradients inside every step. Here the loop holds only what depends on
 the step before: one matrix product and the gates forward, one matrix product backward. Input projections,
@@ -8,6 +8,9 @@ The cell is Keras' GRU with `reset_after=True` (Cho et al. 2014, in the variant 
     z, r = sigmoid(x_z + h R_z + b_z), sigmoid(x_r + h R_r + b_r)
     c    = tanh(x_c + r * (h R_c + b_c))
     h'   = z * h + (1 - z) * c
+LSTM (Hochreiter and Schmidhuber 1997, with forget gates) and SimpleRNN are Keras', too:
+    i, f, o = sigmoid(x + h R);  g = tanh(x + h R);  c' = f * c + i * g;  h' = o * tanh(c')
+    h' = tanh(x + h R)
 """
 
 from __future__ import annotations
@@ -97,3 +100,98 @@ def _backward(
     start = (0, tf.zeros_like(upstream[0]), *_arrays(steps, 2))
     _, d_state, d_recurrent, d_hidden = tf.while_loop(lambda i, *_: i < steps, step, start, parallel_iterations=1)
     return d_recurrent.stack(), d_hidden.stack(), d_state
+
+
+def lstm_scan(
+    x: Tensor, state: Tensor, carry: Tensor, kernel: Tensor, dtype: Any = tf.float32
+) -> tuple[Tensor, Tensor]:
+    """All hidden states of an LSTM layer `[T, B, H]`, and the last cell state `[B, H]`.
+
+    `x [T, B, 4H]`: the projected inputs, gates in Keras' order i, f, g, o, with the bias. `state` and `carry [B, H]`:
+    hidden and cell state; `kernel [H, 4H]`, the recurrent one.
+    """
+    steps, width = tf.shape(x)[0], kernel.shape[0]
+    kernel = tf.convert_to_tensor(kernel)
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def scan(x: Tensor, state: Tensor, carry: Tensor, kernel: Tensor) -> tuple[Any, Any]:
+        cast_kernel = tf.cast(kernel, dtype)
+
+        def step(t: Tensor, h: Tensor, c: Tensor, *kept: Any) -> tuple[Any, ...]:
+            total = x[t] + product(h, cast_kernel, dtype)
+            sigmoids = tf.sigmoid(total)  # of g, too, which costs less than to take it out
+            inner = tf.tanh(total[:, 2 * width : 3 * width])
+            c = sigmoids[:, width : 2 * width] * c + sigmoids[:, :width] * inner
+            squashed = tf.tanh(c)
+            h = sigmoids[:, 3 * width :] * squashed
+            values = (h, c, sigmoids, inner, squashed)
+            return (t + 1, h, c, *(array.write(t, value) for array, value in zip(kept, values, strict=True)))
+
+        start = (0, state, carry, *_arrays(steps, 5))
+        _, _, last, *kept = tf.while_loop(lambda t, *_: t < steps, step, start, parallel_iterations=1)
+        hidden, cells, sigmoids, inner, squashed = (array.stack() for array in kept)
+
+        def gradient(upstream: Tensor, d_last: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            before = tf.concat([state[None], hidden[:-1]], 0)  # [T, B, H]
+            cell_before = tf.concat([carry[None], cells[:-1]], 0)
+            i, f, _, o = tf.split(sigmoids, 4, -1)
+            by_cell = o * (1 - squashed * squashed)  # dh' / dc'
+            factors = tf.concat(  # of dc', and of dh' in the last quarter
+                [inner * i * (1 - i), cell_before * f * (1 - f), i * (1 - inner * inner), squashed * o * (1 - o)], -1
+            )
+
+            def back(n: Tensor, d_h: Tensor, d_c: Tensor, kept: Any) -> tuple[Any, ...]:
+                t = steps - 1 - n
+                d_h = d_h + upstream[t]
+                d_c = d_c + d_h * by_cell[t]
+                d_total = tf.concat([d_c, d_c, d_c, d_h], 1) * factors[t]
+                d_before = product(d_total, cast_kernel, dtype, transpose_b=True)
+                return n + 1, d_before, d_c * f[t], kept.write(t, d_total)
+
+            begin = (0, tf.zeros_like(state), d_last, *_arrays(steps, 1))
+            _, d_state, d_carry, kept = tf.while_loop(lambda n, *_: n < steps, back, begin, parallel_iterations=1)
+            d_x = kept.stack()
+            flat = tf.reshape(d_x, [-1, 4 * width])
+            return d_x, d_state, d_carry, product(tf.reshape(before, [-1, width]), flat, dtype, transpose_a=True)
+
+        return (hidden, last), gradient
+
+    hidden, last = scan(x, state, carry, kernel)
+    return hidden, last
+
+
+def rnn_scan(x: Tensor, state: Tensor, kernel: Tensor, dtype: Any = tf.float32) -> Tensor:
+    """All hidden states of a SimpleRNN layer `[T, B, H]`, from projected inputs `x [T, B, H]` with the bias."""
+    steps, width = tf.shape(x)[0], kernel.shape[0]
+    kernel = tf.convert_to_tensor(kernel)
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def scan(x: Tensor, state: Tensor, kernel: Tensor) -> tuple[Any, Any]:
+        cast_kernel = tf.cast(kernel, dtype)
+
+        def step(t: Tensor, h: Tensor, kept: Any) -> tuple[Any, ...]:
+            h = tf.tanh(x[t] + product(h, cast_kernel, dtype))
+            return t + 1, h, kept.write(t, h)
+
+        start = (0, state, *_arrays(steps, 1))
+        _, _, kept = tf.while_loop(lambda t, *_: t < steps, step, start, parallel_iterations=1)
+        hidden = kept.stack()
+
+        def gradient(upstream: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            before = tf.concat([state[None], hidden[:-1]], 0)
+            slopes = 1 - hidden * hidden
+
+            def back(n: Tensor, d_h: Tensor, kept: Any) -> tuple[Any, ...]:
+                t = steps - 1 - n
+                d_total = (d_h + upstream[t]) * slopes[t]
+                return n + 1, product(d_total, cast_kernel, dtype, transpose_b=True), kept.write(t, d_total)
+
+            begin = (0, tf.zeros_like(state), *_arrays(steps, 1))
+            _, d_state, kept = tf.while_loop(lambda n, *_: n < steps, back, begin, parallel_iterations=1)
+            d_x = kept.stack()
+            flat = tf.reshape(d_x, [-1, width])
+            return d_x, d_state, product(tf.reshape(before, [-1, width]), flat, dtype, transpose_a=True)
+
+        return hidden, gradient
+
+    return scan(x, state, kernel)

@@ -6,11 +6,12 @@ import contextlib
 import math
 import sys
 import time
-from typing import TextIO
+from typing import Self, TextIO
 
 LN2 = math.log(2)
 LIVE_SECONDS = 0.25  # between two redrawings of the live line on a terminal
 LOG_SECONDS = 30.0  # between two lines where output is no terminal
+MAX_LINE = 79
 SMOOTHING = 0.05  # weight of the newest update in the shown loss and speed
 
 
@@ -23,16 +24,28 @@ def duration(seconds: float) -> str:
     return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
 
 
-class Watch:
-    """Prints to `stream`: redraws one line on a terminal, writes now and then a line elsewhere."""
+def perplexity(nats: float) -> float:
+    """Of a loss a token; infinite where the loss is beyond all use."""
+    return math.exp(nats) if nats < 700 else math.inf
 
-    def __init__(self, epochs: int, updates: int, tokens_an_update: int, stream: TextIO | None = None) -> None:
+
+class Watch:
+    """Prints to `stream`: redraws one line on a terminal, writes now and then a line elsewhere.
+
+    Losses come in nats a token; `rate` is the tokens a character, by which bits a character are told.
+    """
+
+    def __init__(
+        self, epochs: int, updates: int, tokens_an_update: int, stream: TextIO | None = None,
+        *, level: str = "char", rate: float = 1.0,
+    ) -> None:  # fmt: skip
         self._stream = stream or sys.stdout
         self._live = self._stream.isatty()
         self._epochs, self._updates, self._tokens = epochs, updates, tokens_an_update
         self._loss = self._seconds = math.nan
         self._shown = self._last = time.monotonic()
         self._width = 0
+        self._level, self._rate = level, rate
 
     def update(self, epoch: int, update: int, loss: float, best: float | None) -> None:
         """Call after each update, `update` counted from 1; `loss` and `best` in nats a token."""
@@ -44,12 +57,12 @@ class Watch:
             return
         self._shown = now
         line = (
-            f"epoch {epoch + 1}/{self._epochs}  loss {self._loss:.3f}  {self._loss / LN2:.3f} bits/char  "
-            f"{self._tokens / self._seconds:,.0f} chars/s  "
+            f"epoch {epoch + 1}/{self._epochs}  loss {self._loss:.3f}  {self._loss * self._rate / LN2:.3f} bits/char  "
+            f"{self._tokens / self._rate / self._seconds:,.0f} chars/s  "
             f"{duration((self._updates - update) * self._seconds)} left"
         )
         if best is not None:
-            line += f"  best {best / LN2:.3f}"
+            line += f"  best {best * self._rate / LN2:.3f}"
         self._write(line)
 
     def pause(self) -> None:
@@ -65,12 +78,17 @@ class Watch:
 
     def epoch(self, row: dict[str, float], is_best: bool) -> None:
         """The line that an epoch leaves behind."""
-        held_out = row["held_out_nats"]
         self.note(
             f"epoch {int(row['epoch']) + 1}/{self._epochs}: training {row['training_nats']:.4f}, "
-            f"held out {held_out:.4f} nats/char = {held_out / LN2:.3f} bits/char, "
+            f"held out {self.told(row['held_out_nats'], row.get('held_out_rate', 1.0))}, "
             f"after {duration(row['seconds'])}{', the best so far' if is_best else ''}"
         )
+
+    def told(self, nats: float, rate: float) -> str:
+        """A loss in nats a token, and what it is in bits a character at so many tokens a character."""
+        if self._level == "char":
+            return f"{nats:.4f} nats/char = {nats / LN2:.3f} bits/char"
+        return f"{nats:.4f} nats/token = {nats * rate / LN2:.3f} bits/char, perplexity {perplexity(nats):.2f}"
 
     def sample(self, text: str) -> None:
         """What the model writes by now, set off from the log."""
@@ -88,6 +106,39 @@ class Watch:
         with contextlib.suppress(OSError):
             self._stream.write(text)
             self._stream.flush()
+
+
+class ReadingLine:
+    """One line on a terminal that tells how far the reading of text is; nothing elsewhere."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._is_live = self._stream is not None and self._stream.isatty()
+        self._shown, self._width = -math.inf, 0
+
+    def tell(self, what: str, characters: int, seconds: float) -> None:
+        """Show what is being done, and how many characters it was done to so far."""
+        now = time.monotonic()
+        if not self._is_live or now - self._shown < LIVE_SECONDS:
+            return
+        self._shown = now
+        rate = f", {characters / 1e6 / seconds:.0f} M a second" if seconds > 1 else ""
+        self._draw(f"{what}: {characters:,} characters{rate}"[:MAX_LINE])
+
+    def _draw(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write("\r" + line.ljust(self._width))
+            self._stream.flush()
+        self._width = len(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._width:
+            self._draw("")
+            with contextlib.suppress(OSError):
+                self._stream.write("\r")
 
 
 def _smooth(old: float, new: float) -> float:

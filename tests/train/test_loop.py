@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from pathlib import Path
@@ -21,6 +22,7 @@ from engine.train.corpus import Corpus, read_corpus  # noqa: E402
 from engine.train.loop import Trainer, rate_at  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
 
+SCHEDULES = ("constant", "step", "exponential")
 SMALL = TrainSettings(units=32, layers=2, embedding=12, batch=8, steps=16, epochs=2, rate=1e-2, warmup=10)
 
 
@@ -135,3 +137,54 @@ def test_the_corpus_is_split_and_its_vocabulary_whole(tmp_path: Path) -> None:
     corpus = read_corpus([path], 0.1, 4)
     assert corpus.vocabulary.tokens == ("a", "b", "z")
     assert (len(corpus.training), len(corpus.held_out)) == (90, 10)
+
+
+def test_the_other_schedules() -> None:
+    made = {name: TrainSettings(rate=1.0, warmup=0, epochs=8, schedule=name, decay=0.5) for name in SCHEDULES}
+    rates = {name: [rate_at(settings, update, 80) for update in range(80)] for name, settings in made.items()}
+    assert set(rates["constant"]) == {1.0}
+    assert rates["step"][:40] == [1.0] * 40  # --decay-after 4
+    assert rates["step"][40:60] == [0.5] * 10 + [0.25] * 10
+    assert rates["step"][-1] == 0.5**4
+    assert rates["exponential"][::10] == pytest.approx([0.5**epoch for epoch in range(8)])
+    assert all(a > b for a, b in itertools.pairwise(rates["exponential"]))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])  # adamw is that of all other runs
+def test_every_optimizer_learns_and_is_resumed(corpus: Corpus, optimizer: str) -> None:
+    tf.config.experimental.enable_op_determinism()
+    rate = 0.5 if optimizer == "sgd" else 3e-3
+    settings = dataclasses.replace(
+        SMALL, layers=1, units=16, epochs=1, optimizer=optimizer, rate=rate, schedule="constant"
+    )
+    straight, first, second = (Trainer(settings, corpus) for _ in range(3))
+    losses = train(straight)
+    assert np.mean(losses[-10:]) < 0.9 * losses[0]
+    begun = train(first, 12)
+    second.restore(first.checkpoint(()))
+    assert begun + train(second) == losses
+    for one, other in zip(straight.twin.variables, second.twin.variables, strict=True):
+        assert (np.asarray(one) == np.asarray(other)).all()
+
+
+def test_patience_ends_a_run_that_gets_no_better(corpus: Corpus) -> None:
+    trainer = Trainer(dataclasses.replace(SMALL, patience=2), corpus)
+    trainer.progress.best_epoch = 3
+    given_up = []
+    for epoch in range(4, 8):
+        trainer.progress.epoch = epoch  # as many have ended
+        given_up.append(trainer.has_given_up)
+    assert given_up == [False, False, True, True]
+    assert not Trainer(SMALL, corpus).has_given_up
+
+
+def test_a_loss_three_times_the_first_stops_the_run(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(SMALL, corpus)
+    updates = trainer.updates()
+    first = next(updates)
+    assert trainer.progress.first_loss == pytest.approx(max(first, math.log(len(corpus.vocabulary))))
+    monkeypatch.setattr(trainer, "_step", lambda *_: (3.01 * max(first, math.log(18)), trainer.states))
+    before = trainer.progress.update
+    with pytest.raises(TrainingError, match=r"lower --rate"):
+        next(updates)
+    assert trainer.progress.update == before

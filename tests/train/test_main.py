@@ -167,3 +167,20 @@ def test_bad_input_gets_one_line(plain_text: Path, tmp_path: Path, capsys: pytes
 def test_wrong_usage_is_refused_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
+
+
+def test_patience_stops_a_run_that_learns_nothing(
+    plain_text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["--data", str(plain_text), "--out", str(out), *SMALL, "--cell", "rnn", "--optimizer", "sgd"]
+    assert main([*arguments, "--rate", "0", "--epochs", "9", "--patience", "1", "--sample-every", "0"]) == 0
+    shown = capsys.readouterr().out
+    assert "epoch 2/9" in shown
+    assert "epoch 3/9" not in shown
+    assert "no better for 1 epochs: stopped early" in shown
+    assert "2 SimpleRNN layers of 24 units" in (out / "README.md").read_text()
+    assert main(["--out", str(out), "--resume", "--patience", "3", "--sample-every", "0"]) == 0
+    shown = capsys.readouterr().out
+    assert "epoch 4/9" in shown
+    assert "epoch 5/9" not in shown

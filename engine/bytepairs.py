@@ -1,0 +1,114 @@
+"""Byte-level byte-pair encoding (Sennrich et al. 2016; Radford et al. 2019): any text, no unseen characters.
+
+A token is some bytes of UTF-8, written in `vocabulary.json` with GPT-2's letter for each byte. Text is read line by
+line, so that it does not matter where a long one is cut. A token may hold half a character; the decoder keeps it until
+it is whole. Encoding is done by the `tokenizers` library, imported when it is first needed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+MANY_LINES = 64  # are read on all cores
+_LINES = re.compile(r"[^\n]*\n|[^\n]+")
+
+
+def letters() -> list[str]:
+    """GPT-2's letter for each byte: itself where it can be seen, else one from 256 on."""
+    seen = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = iter(range(256, 512))
+    return [chr(byte) if byte in seen else chr(next(others)) for byte in range(256)]
+
+
+_BYTE_OF = {letter: byte for byte, letter in enumerate(letters())}
+
+
+def token_bytes(token: str) -> bytes:
+    """The bytes that a token stands for. Raises `ValueError` if it is none."""
+    try:
+        return bytes(_BYTE_OF[letter] for letter in token)
+    except KeyError as error:
+        raise ValueError(f"tokens: {token!r} has {error.args[0]!r}, which stands for no byte") from None
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text with their ends."""
+    return _LINES.findall(text)
+
+
+def train(texts: Iterable[str], size: int) -> tuple[list[str], list[tuple[str, str]]]:
+    """Learn at most `size` tokens and the merges that make them. All 256 bytes are among them."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer: Any = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, show_progress=False, initial_alphabet=sorted(letters()), special_tokens=[]
+    )
+    tokenizer.train_from_iterator((line for text in texts for line in lines(text)), trainer)
+    model = json.loads(tokenizer.to_str())["model"]
+    tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
+    pairs = (merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"])
+    return tokens, [(one, other) for one, other in pairs]
+
+
+class BytePairs:
+    """Reads text with given tokens and merges. Raises `ValueError` if they do not belong together."""
+
+    def __init__(self, tokens: Sequence[str], merges: Sequence[tuple[str, str]]) -> None:
+        known = set(tokens)
+        missing = [letter for letter in letters() if letter not in known]
+        if missing:
+            raise ValueError(f"tokens: a byte-pair vocabulary has all 256 bytes, and {missing[0]!r} is not there")
+        for one, other in merges:
+            if not {one, other, one + other} <= known:
+                raise ValueError(f"merges: {one!r} and {other!r} or what they make are not among the tokens")
+        self.bytes = [token_bytes(token) for token in tokens]
+        self._parts = {token: index for index, token in enumerate(tokens)}, list(merges)
+        self._tokenizer: Any = None
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, line by line."""
+        if self._tokenizer is None:
+            self._tokenizer = self._load()
+        clean = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no character
+        parts = lines(clean)
+        if len(parts) < MANY_LINES:
+            return [index for line in parts for index in self._tokenizer.encode(line).ids]
+        return [index for encoding in self._tokenizer.encode_batch_fast(parts) for index in encoding.ids]
+
+    def _load(self) -> Any:
+        from tokenizers import Tokenizer, models, pre_tokenizers
+
+        tokenizer: Any = Tokenizer(models.BPE(vocab=self._parts[0], merges=self._parts[1]))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        return tokenizer
+
+
+class ByteDecoder:
+    """Puts bytes together and gives text out when its last character is whole; bytes that are none become U+FFFD."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self.tail = 0  # tokens at the end that are held back, for the last one ends in the midst of a character
+        self._pieces, self._held = pieces, ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, ids: Sequence[int]) -> str:
+        """The text that some more tokens make whole."""
+        whole = []
+        for index in ids:
+            self._held += self._decoder.decode(self._pieces[index])
+            if self._decoder.getstate()[0]:
+                self.tail += 1
+            else:
+                whole.append(self._held)
+                self.tail, self._held = 0, ""
+        return "".join(whole)
+
+    def end(self) -> str:
+        """What is left, bytes that are no whole character as U+FFFD."""
+        return self._held + self._decoder.decode(b"", final=True)

@@ -1,0 +1,128 @@
+"""Every network that can be trained: our recurrences against Keras' layers, what is saved against what was trained."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine
+from engine.quiet import import_tensorflow
+
+import_tensorflow()
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from engine.model_dir import NETWORK, VOCABULARY, write_json  # noqa: E402
+from engine.train.build import NO_MASKS, Masks, Twin, build_model  # noqa: E402
+from engine.train.corpus import read_corpus  # noqa: E402
+from engine.train.loop import Trainer  # noqa: E402
+from engine.train.settings import TrainSettings  # noqa: E402
+
+T, B, V, H = 9, 3, 7, 6
+SHAPES: dict[str, dict[str, Any]] = {
+    "gru": {}, "lstm": {"cell": "lstm"}, "rnn": {"cell": "rnn"},
+    "one-hot lstm": {"cell": "lstm", "input": "one-hot"}, "one-hot gru": {"input": "one-hot"},
+    "normalized": {"normalization": True, "cell": "lstm", "layers": 3}, "tied": {"tied": True, "embedding": H},
+    "tied lstm": {"tied": True, "embedding": H, "cell": "lstm", "normalization": True},
+}  # fmt: skip
+
+
+def settings_of(shape: str, **more: Any) -> TrainSettings:
+    return TrainSettings(**{"units": H, "layers": 2, "embedding": 5, "weight_drop": 0.3} | SHAPES[shape] | more)
+
+
+def random_model(settings: TrainSettings) -> Any:
+    made = build_model(V, settings)
+    rng = np.random.default_rng(2)
+    made.set_weights([rng.normal(0, 0.5, w.shape).astype(np.float32) for w in made.get_weights()])
+    return made
+
+
+def loss_and_gradients(twin: Twin, masks: Masks) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    rng = np.random.default_rng(4)
+    ids = tf.constant(rng.integers(V, size=(T, B)).astype(np.int32))
+    states = [tf.constant(rng.normal(0, 0.5, (B, H)).astype(np.float32)) for _ in twin.zero_state(B)]
+    weights = tf.constant(rng.normal(size=(T, B, V)).astype(np.float32))
+    with tf.GradientTape() as tape:
+        tape.watch(states)
+        logits, after = twin.forward(ids, states, masks)
+        loss = tf.reduce_sum(logits * weights)
+        for number, state in enumerate(after):
+            loss += (number + 1) * tf.reduce_sum(state**2)
+    gradients = tape.gradient(loss, [*(variable.value for variable in twin.variables), *states])
+    return logits.numpy(), [tf.convert_to_tensor(g).numpy() for g in gradients], [a.numpy() for a in after]
+
+
+@pytest.mark.parametrize("is_masked", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_our_recurrence_is_keras_forward_and_backward(shape: str, is_masked: bool) -> None:
+    settings = settings_of(shape)
+    made = random_model(settings)
+    masks = Masks.draw(settings, B, tf.constant(5)) if is_masked else NO_MASKS
+    ours, theirs = (
+        loss_and_gradients(Twin(made, fused=fused, is_tied=settings.tied), masks) for fused in (False, True)
+    )
+    assert ours[0] == pytest.approx(theirs[0], abs=1e-5)
+    assert len(ours[2]) == settings.layers * (2 if settings.cell == "lstm" else 1)
+    for one, other in zip(ours[2], theirs[2], strict=True):
+        assert one == pytest.approx(other, abs=1e-5)
+    for one, other in zip(ours[1], theirs[1], strict=True):
+        assert np.abs(other).max() > 0
+        assert np.abs(one - other).max() <= 1e-5 * max(1.0, np.abs(other).max())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_saved_is_stock_keras_and_what_was_trained(shape: str, tmp_path: Path) -> None:
+    """The twin, the saved file in Keras and the engine's step agree over chunks with the state carried."""
+    settings = settings_of(shape)
+    made = random_model(settings)
+    twin = Twin(made, is_tied=settings.tied)
+    twin.finish()
+    made.save(tmp_path / NETWORK)
+    write_json(tmp_path / VOCABULARY, engine.Vocabulary(tuple("\nabcdef")).to_json())
+    ids = np.random.default_rng(1).integers(V, size=40).astype(np.int32)
+    state, parts = twin.zero_state(1), []
+    for chunk in np.split(ids, 4):
+        logits, state = twin.forward(tf.constant(chunk[:, None]), state, NO_MASKS)
+        parts.append(logits.numpy()[:, 0])
+    logits = np.concatenate(parts)
+    loaded = keras.models.load_model(tmp_path / NETWORK)
+    assert logits == pytest.approx(np.asarray(loaded(ids[None]))[0], abs=1e-5)
+    nats = np.log(np.exp(logits[:-1].astype(np.float64)).sum(-1)) - logits[np.arange(39), ids[1:]]
+    for backend in ("onnx", "keras"):
+        with engine.load(tmp_path, backend=backend) as model:
+            assert model.info.cell == settings.cell
+            assert model.info.layers == settings.layers
+            score = model.score_tokens(ids, 40)
+            assert score.surprisal_bits[1:] * np.log(2) == pytest.approx(nats, abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", ["tied lstm"])
+def test_it_learns_and_goes_on_to_the_same_weights(shape: str, plain_text: Path) -> None:
+    tf.config.experimental.enable_op_determinism()
+    more = {"units": 24, "embedding": 24, "batch": 8, "steps": 16, "epochs": 1, "rate": 1e-2, "warmup": 10}
+    settings = TrainSettings(**{"layers": 2, **SHAPES[shape], **more, "dropout": 0.1})  # type: ignore[arg-type]
+    corpus = read_corpus([plain_text], 0.1, 16)
+    straight = Trainer(settings, corpus)
+    losses = list(straight.updates())
+    assert np.mean(losses[-10:]) < 0.8 * losses[0]
+    first = Trainer(settings, corpus)
+    begun = list(itertools.islice(first.updates(), 20))
+    second = Trainer(settings, corpus)
+    second.restore(first.checkpoint(()))
+    assert begun + list(second.updates()) == losses
+    for one, other in zip(straight.twin.variables, second.twin.variables, strict=True):
+        assert (np.asarray(one) == np.asarray(other)).all()
+    if settings.tied:
+        assert straight.parameters < straight.model.count_params()
+
+
+def test_what_cannot_be_tied_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs --embedding 512"):
+        TrainSettings(tied=True)
+    with pytest.raises(ValueError, match="no embedding to tie"):
+        TrainSettings(tied=True, input="one-hot", embedding=512)
