@@ -10,12 +10,11 @@ import asyncio
 import logging
 import re
 import time
-import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
@@ -29,6 +28,7 @@ RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0)  # between attempts to deliver a las
 UNKNOWN_WEBHOOK, INVALID_TOKEN = 10015, 50027  # Discord's error codes
 _TOKEN_ROUTE = re.compile(r"/webhooks/\d+/([^/]+)/messages/")
 _CHANNEL_ROUTE = re.compile(r"/channels/(\d+)/messages/\d+$")
+Key = TypeVar("Key")
 _log = logging.getLogger("bot.posting")
 
 
@@ -41,18 +41,16 @@ class Rates:
 
     def __init__(self) -> None:
         self._channels: OrderedDict[int, Pace] = OrderedDict()
-        self._tokens: weakref.WeakValueDictionary[str, Pace] = weakref.WeakValueDictionary()
+        self._tokens: OrderedDict[str, Pace] = OrderedDict()
         self._overall = Cooldown(1 / OVERALL_PER_SECOND, OVERALL_BURST)
         self.refusals = 0  # answers with status 429
 
     def channel(self, channel: int, token: str | None = None) -> Pace:
         """The pace of a channel, which edits through an interaction's token keep to as well."""
-        pace = self._channels.setdefault(channel, Pace())
-        self._channels.move_to_end(channel)
-        if len(self._channels) > MAX_KEYS:
-            self._channels.popitem(last=False)
+        pace = self._channels.get(channel) or Pace()
+        _remember(self._channels, channel, pace)
         if token is not None:
-            self._tokens[token] = pace
+            _remember(self._tokens, token, pace)
         return pace
 
     async def wait_overall(self) -> None:
@@ -243,6 +241,14 @@ class Post:
             raise GoneError(_one_line(error)) from error
         else:
             raise error
+
+
+def _remember(paces: OrderedDict[Key, Pace], key: Key, pace: Pace) -> None:
+    """As the latest; and forget the oldest."""
+    paces[key] = pace
+    paces.move_to_end(key)
+    if len(paces) > MAX_KEYS:
+        paces.popitem(last=False)
 
 
 def _view_key(view: discord.ui.View | None) -> str:

@@ -7,10 +7,9 @@ import logging
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
-BEAT_SECONDS = 0.01
+BEAT_SECONDS, MAX_FRAMES = 0.01, 4
 MAX_LATE_SECONDS = 0.05  # between two beats; beyond it is logged
 _log = logging.getLogger("bot.watchdog")
 
@@ -53,6 +52,8 @@ class Watchdog:
 
     def _look(self) -> str:
         """What the loop's thread is at, innermost first; in `select` it is the machine that was busy, not the loop."""
-        frame = sys._current_frames().get(self._loop_thread)
-        stack = traceback.extract_stack(frame)[-4:] if frame else []
-        return " < ".join(f"{Path(line.filename).name}:{line.lineno} {line.name}" for line in reversed(stack))
+        frame, seen = sys._current_frames().get(self._loop_thread), list[str]()
+        while frame is not None and len(seen) < MAX_FRAMES:  # by hand: `traceback` would read and keep all the sources
+            seen.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}")
+            frame = frame.f_back
+        return " < ".join(seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,8 @@ def heat(session: Session, argument: str) -> Answer:
     if not text:
         raise ValueError("there is no text yet: give one, or a file, as in '/heat chapter.txt'")
     score = session.model.score(text)
-    tokens = [session.model.vocabulary.tokens[token] for token in score.tokens[:MAX_HEAT]]
+    ids = [None, *score.tokens[:MAX_HEAT].tolist()]
+    tokens = [session.model.vocabulary.shown(token, before) for before, token in itertools.pairwise(ids)]
     coloured = pictures.heat(tokens, score.surprisal_bits[:MAX_HEAT].tolist())
     more = f" (its first {MAX_HEAT:,} are shown)" if len(score.tokens) > MAX_HEAT else ""
     figures = (

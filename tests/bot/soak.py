@@ -44,7 +44,8 @@ def main() -> int:
         early, late = sizes[len(sizes) // 5], sizes[-1]
         growth = late / early - 1
         print(f"{day.count:,} interactions, {dict(day.faults)}, outcomes {dict(day.outcomes)}")
-        print(f"memory {early:.0f} MB after a fifth, {late:.0f} MB at the end ({100 * growth:+.1f} %)")
+        fifths = ", ".join(f"{sizes[min(len(sizes) - 1, len(sizes) * n // 5)]:.0f}" for n in range(1, 6))
+        print(f"memory after each fifth of the time: {fifths} MB ({100 * growth:+.1f} % from the first to the last)")
         avoidable = sum(one.avoidable for one in discord.limited)
         print(f"{len(lost)} lost, {len(discord.pings)} pings, {avoidable} avoidable 429s of {len(discord.limited)}")
         print(*lost[:20], sep="\n")
