@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import logging
 import re
 import time
@@ -25,7 +27,8 @@ from bot.scribe import Refusal, Scribe
 from bot.settings import Settings
 from bot.stories import Place, Stories
 
-COMMAND_GUILDS = "discord/commands", "guilds"  # the note on who has the commands
+COMMANDS_NOTE = "discord/commands", "synced"  # who has which commands
+SYNC_SECONDS = 86400.0
 TELL_SECONDS = 30.0  # between refusals of a member's mentions; in the meantime nothing is said
 MAX_HEARD = 4096  # events that are remembered
 PERMISSIONS = discord.Permissions(
@@ -92,21 +95,28 @@ class Textbot(commands.AutoShardedBot):
         await self._sync(list(self.settings.discord.guilds))
 
     async def _sync(self, guilds: list[int]) -> None:
-        """Give the commands to some guilds, or to all; and take them from those that had them before."""
-        before = await self.scribe.call(lambda: self.store.note(*COMMAND_GUILDS)) or []
+        """Give the commands to some guilds, or to all, and take them from those that had them before.
+
+        Nothing is sent where that was done with the same commands within a day: Discord takes only so many of these.
+        """
+        known = await self.scribe.call(lambda: self.store.note(*COMMANDS_NOTE)) or {}
+        shapes = json.dumps([command.to_dict(self.tree) for command in self.tree.get_commands()], sort_keys=True)
+        digest = hashlib.sha256(f"{self.application_id} {shapes}".encode()).hexdigest()
+        if (known.get("digest"), known.get("guilds")) == (digest, guilds) and known["at"] > time.time() - SYNC_SECONDS:
+            return
         for number in guilds:
             self.tree.copy_global_to(guild=discord.Object(number))
         if guilds:
             self.tree.clear_commands(guild=None)
         await self.tree.sync()
-        for number in {*guilds, *before}:
+        for number in {*guilds, *known.get("guilds", [])}:
             try:
                 await self.tree.sync(guild=discord.Object(number))
             except (discord.Forbidden, discord.NotFound):
                 if number in guilds:
                     _log.error("event=no-commands guild=%d mend='invite the bot with the printed address'", number)
-        if guilds != before:
-            await self.scribe.call(lambda: self.store.write_notes({COMMAND_GUILDS: guilds}))
+        note = {"digest": digest, "guilds": guilds, "at": time.time()}
+        await self.scribe.call(lambda: self.store.write_notes({COMMANDS_NOTE: note}))
 
     async def on_ready(self) -> None:
         """All shards are there."""
