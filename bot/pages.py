@@ -41,6 +41,8 @@ def pages(text: str, num_bold: int = 0) -> list[str]:
 
 def _page_end(text: str, start: int, num_bold: int) -> int:
     """Where the page that begins at `start` ends: behind the best break of its second half, if the text is longer."""
+    if len(text) - start <= MAX_PAGE and len(_render(text[start:], num_bold - start)) <= MAX_PAGE:
+        return len(text)  # what a growing page nearly always is: no need to look for its end
     ends = range(start, min(len(text), start + MAX_PAGE) + 1)
     fitting = bisect.bisect_right(ends, MAX_PAGE, key=lambda end: len(_render(text[start:end], num_bold - start)))
     end = start + fitting - 1
