@@ -50,8 +50,8 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.error("stdout is no terminal: give --prompt, or a beginning on standard input")
     if not is_interactive and arguments.prompt is None and sys.stdin is None:
         parser.error("standard input is closed: give --prompt")
-    if not is_interactive and arguments.session is not None:
-        parser.error("--session is for the terminal: in a pipe, give the story so far as the prompt")
+    if not is_interactive and (arguments.session is not None or arguments.store is not None):
+        parser.error("--session and --store are for the terminal: in a pipe, give the story so far as the prompt")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     if is_interactive:
