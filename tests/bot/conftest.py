@@ -9,10 +9,9 @@ import pytest
 
 import engine
 from tests.bot.running import TOKEN, Bot
-from tests.local_discord import Channel, Guild, LocalDiscord, Member, Rate, Rates, Settings
+from tests.local_discord import UNLIMITED, Channel, Guild, LocalDiscord, Member, Settings
 
-MANY = Rate(10_000, 1.0)
-ROOMY = Settings(rates=Rates(*[MANY] * 12), max_concurrency=16, identify_window=0.0)
+ROOMY = Settings(rates=UNLIMITED, max_concurrency=16, identify_window=0.0)
 
 
 @pytest.fixture(scope="module")

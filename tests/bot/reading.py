@@ -29,6 +29,11 @@ def story_of(*messages: Message) -> str:
     return re.sub(r"\\([^0-9A-Za-z\s])", r"\1", text.replace("**", "").replace(BLANK, ""))
 
 
+def same_words(one: str, other: str) -> bool:
+    """Discord takes away the blanks at the ends of a message, so where one page ends and the next begins."""
+    return "".join(one.split()) == "".join(other.split())
+
+
 def text_of(member: Member, channel: Channel) -> str:
     """The story's text as the bot exports it."""
     message = member.slash(channel, "export").wait_message(lambda m: m.attachments)

@@ -19,7 +19,7 @@ import sqlalchemy as sql
 
 import engine
 from tests.bot.conftest import ROOMY
-from tests.bot.reading import is_growing, is_written, story_of, text_of, turn_of, written
+from tests.bot.reading import is_growing, is_written, same_words, story_of, text_of, turn_of, written
 from tests.bot.running import ROOT, TOKEN, Bot
 from tests.local_discord import Guild, LocalDiscord, Message
 from tests.postgres import Server
@@ -60,10 +60,6 @@ def free_port() -> int:
     with socket.socket() as made:
         made.bind(("127.0.0.1", 0))
         return int(made.getsockname()[1])
-
-
-def same_words(one: str, other: str) -> bool:
-    return "".join(one.split()) == "".join(other.split())
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.3])
@@ -292,3 +288,6 @@ def test_commands_can_be_given_to_some_guilds_only(discord: LocalDiscord, folder
         discord.wait_command("continue", guild)
         assert not discord.commands()
         assert written(guild.add_member("Anna").slash(guild.add_channel("s"), "continue", length=10))
+    with Bot(discord, folder, {"discord": {"guilds": [guild.id]}}):  # nothing is synced anew, and all works
+        discord.wait_gateway("ready", 2)
+        assert written(guild.add_member("Bea").slash(guild.add_channel("t"), "continue", length=10))

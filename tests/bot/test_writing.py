@@ -8,7 +8,7 @@ import time
 import pytest
 
 import engine
-from tests.bot.reading import is_growing, is_written, story_of, turn_of, written
+from tests.bot.reading import is_growing, is_written, same_words, story_of, turn_of, written
 from tests.bot.running import Bot
 from tests.local_discord import Channel, Guild, LocalDiscord, Member, Message, Permission
 
@@ -32,11 +32,6 @@ def whole(channel: Channel, timeout: float = 30) -> list[Message]:
     """The messages of the channel's only reply, once it is whole."""
     channel.wait_message(is_written, timeout)
     return [message for message in channel.messages if message.content and message.ephemeral_to is None]
-
-
-def same_words(one: str, other: str) -> bool:
-    """Discord takes away the blanks at the ends of a message, so where one page ends and the next begins."""
-    return "".join(one.split()) == "".join(other.split())
 
 
 def test_a_long_reply_grows_and_goes_on_in_further_messages(channel: Channel, anna: Member, long_text: str) -> None:

@@ -12,9 +12,10 @@ from tests.local_discord.local import LocalDiscord
 from tests.local_discord.messages import Message
 from tests.local_discord.people import Member, Role, User
 from tests.local_discord.permissions import Permission
-from tests.local_discord.settings import Rate, Rates, Settings
+from tests.local_discord.settings import UNLIMITED, Rate, Rates, Settings
 
 __all__ = [
+    "UNLIMITED",
     "Channel",
     "Guild",
     "Interaction",

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.local_discord import Channel, Guild, LocalDiscord, Member, Rate, Rates, Settings
+from tests.local_discord import UNLIMITED, Channel, Guild, LocalDiscord, Member, Settings
 from tests.local_discord.small_bot import running
 
-MANY = Rate(10_000, 1.0)
-UNLIMITED = Rates(MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY)
 ROOMY = Settings(rates=UNLIMITED, max_concurrency=16, identify_window=0.0, attachment_size_limit=1 << 20)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,9 @@ class Rates:
     callback: Rate = Rate(1000, 1.0)
     other: Rate = Rate(50, 1.0)
     overall: Rate = Rate(50, 1.0)
+
+
+UNLIMITED = Rates(*[Rate(10_000, 1.0)] * len(fields(Rates)))  # for tests of anything but limits
 
 
 @dataclass(frozen=True, slots=True)
