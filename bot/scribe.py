@@ -101,6 +101,8 @@ class Scribe:
     async def check_limits(self, place: Place, plan: Plan) -> None:
         """Raises `Refusal` for what is beyond the channel's or the operator's limits."""
         self._check_open()
+        if self.line.is_full:
+            raise Refusal(f"{self.line.waiting} requests wait already: try again in a minute")
         choices: Choices = await self.call(lambda: self.stories.choices(place))
         writing, given = self.stories.writing, plan.sampling
         for name, value, most in (
@@ -126,8 +128,6 @@ class Scribe:
     def _check_open(self) -> None:
         if self.is_closing:
             raise Refusal("I am about to restart: try again in a minute")
-        if self.line.is_full:
-            raise Refusal(f"{self.line.waiting} requests wait already: try again in a minute")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run it in a task of its own, which `close` waits for."""
@@ -184,8 +184,7 @@ class Scribe:
             raise Refusal(f"{full}: try again in a minute") from None
         try:
             await self._wait_in_line(ticket, post)
-            if self.is_closing:
-                self._check_open()
+            self._check_open()
             yield
         finally:
             self.line.give_back(ticket)
