@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     try:
-        return _train(settings, arguments, inputs, out, folder, is_resumed)
+        with contextlib.ExitStack() as stack:
+            return _train(settings, arguments, inputs, out, folder, is_resumed, stack)
     except KeyboardInterrupt:
         print("stopped at once; what was saved before is whole", file=sys.stderr)
         return 130
@@ -58,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(
     settings: TrainSettings, overrides: dict[str, Any], inputs: Inputs, out: Path, folder: Path | None,
-    is_resumed: bool,
+    is_resumed: bool, stack: contextlib.ExitStack,
 ) -> int:  # fmt: skip
     if not is_resumed and any((out / name).exists() for name in (NETWORK, CHECKPOINT)):
         raise TrainingError(f"{out} holds a model or a run already: choose another --out, or go on with --resume")
@@ -77,11 +79,13 @@ def _train(
         raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
     import tensorflow as tf
 
-    from engine.train import checkpoint
+    from engine.train import checkpoint, devices
     from engine.train.loop import Trainer
     from engine.train.run import Run
     from engine.train.watch import Watch
 
+    found = devices.find()
+    stack.enter_context(found.taking_part())
     tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
     saved = checkpoint.load(out) if is_resumed else None
     if saved is not None:
@@ -90,9 +94,10 @@ def _train(
         vocabulary = None if settings.level == "char" else known_vocabulary(out)
         corpus = _read(inputs, settings, vocabulary, folder)
     assert corpus is not None
-    trainer = Trainer(settings, corpus)
+    trainer = Trainer(settings, corpus, devices=found)
     if saved is not None:
         trainer.restore(saved)
+    found.compare(settings, corpus.digest, trainer.progress.update)
     watch = Watch(
         settings.epochs, trainer.total_updates, trainer.tokens_an_update, level=settings.level,
         rate=corpus.training_rate,

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from engine.train.devices import Place
 from engine.train.scan import gru_scan, lstm_scan, product, rnn_scan
 from engine.train.settings import TrainSettings
 
@@ -82,6 +83,14 @@ class Masks:
             mask(settings.dropout, (layers, 1, batch, size), 0),
             mask(settings.weight_drop, (layers, size, GATES[settings.cell] * size), 1),
         )
+
+    def of(self, place: Place) -> Masks:
+        """Those of one replica's lanes."""
+        if place is None or self.outputs is None:
+            return self
+        index, replicas = place
+        count = self.outputs.shape[2] // replicas
+        return Masks(self.outputs[:, :, index * count : (index + 1) * count], self.kernels)
 
 
 NO_MASKS = Masks(None, None)

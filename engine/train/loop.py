@@ -20,6 +20,7 @@ from engine.train import lanes
 from engine.train.build import NO_MASKS, Masks, Twin, build_model
 from engine.train.checkpoint import Checkpoint, Progress
 from engine.train.corpus import Corpus
+from engine.train.devices import Devices, Place
 from engine.train.settings import TrainSettings
 
 SCORING_LANES = 64
@@ -65,13 +66,17 @@ def make_optimizer(settings: TrainSettings) -> Any:
 class Trainer:
     """One run. `updates()` trains and yields after each update; it may be left and gone on with at any one."""
 
-    def __init__(self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None) -> None:
+    def __init__(
+        self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None, devices: Devices | None = None
+    ) -> None:
         self.settings, self.corpus, self.progress = settings, corpus, Progress()
-        self.batch = lanes.lane_count(len(corpus.training), settings.batch, settings.steps)
+        self.devices = devices or Devices()
+        filled = lanes.lane_count(len(corpus.training), settings.batch, settings.steps)
+        self.batch = self.devices.whole(filled, settings.batch)
         self.model = build_model(len(corpus.vocabulary), settings)
         fused = bool(tf.config.list_physical_devices("GPU")) if fused is None else fused
         self.twin = Twin(self.model, dtype=settings.precision, fused=fused, is_tied=settings.tied)
-        self.states: list[Any] = self.twin.zero_state(self.batch)
+        self.states: list[Any] = self._zero_state(self.batch)
         self._optimizer = make_optimizer(settings)
         self._optimizer.build(self.twin.variables)
         per_epoch = [self._chunks_in(epoch) for epoch in range(settings.epochs)]
@@ -82,6 +87,12 @@ class Trainer:
     def _chunks_in(self, epoch: int) -> int:
         offset = lanes.epoch_offset(self.settings.seed, epoch, self.settings.steps)
         return lanes.chunk_count(len(self.corpus.training), self.batch, self.settings.steps, offset)
+
+    def _zero_state(self, batch: int) -> list[Any]:
+        return self._share_states([np.asarray(state) for state in self.twin.zero_state(batch)])
+
+    def _share_states(self, states: list[Any]) -> list[Any]:
+        return [self.devices.share(state, 0) for state in states]
 
     @property
     def parameters(self) -> int:
@@ -108,13 +119,13 @@ class Trainer:
         settings, progress = self.settings, self.progress
         offset = lanes.epoch_offset(settings.seed, progress.epoch, settings.steps)
         if progress.chunk == 0:
-            self.states = self.twin.zero_state(self.batch)
+            self.states = self._zero_state(self.batch)
         chunks = lanes.chunks(self.corpus.training, self.batch, settings.steps, offset, start=progress.chunk)
         for inputs, targets in chunks:
             started = time.perf_counter()
             rate = rate_at(settings, progress.update, self.total_updates)
             loss_value, self.states = self._step(
-                tf.constant(inputs), tf.constant(targets), self.states,
+                self.devices.share(inputs, 1), self.devices.share(targets, 1), self.states,
                 tf.constant(rate, tf.float32), tf.constant(progress.update),
             )  # fmt: skip
             loss = float(loss_value)
@@ -157,7 +168,8 @@ class Trainer:
         if len(ids) < 2:
             return self.progress.epoch_loss / max(1, self.progress.chunk)
         firsts, length = lanes.scoring_lanes(len(ids), SCORING_LANES, SCORING_CONTEXT)
-        states = self.twin.zero_state(len(firsts))
+        firsts = np.pad(firsts, (0, -len(firsts) % self.devices.replicas), constant_values=len(ids))  # with empty lanes
+        states = self._zero_state(len(firsts))
         total = 0.0
         for begin in range(-SCORING_CONTEXT, length, SCORING_STEPS):
             offsets = np.arange(begin, begin + SCORING_STEPS)[:, None]  # of targets in their lane, [T, 1]
@@ -165,11 +177,9 @@ class Trainer:
             real = targets >= 1  # before the text begins there is nothing to feed
             counted = real & (offsets >= 0) & (offsets < length) & (targets < len(ids))
             inputs, wanted = ids[np.clip(targets - 1, 0, len(ids) - 1)], ids[np.clip(targets, 0, len(ids) - 1)]
-            nats, states = self._score(
-                tf.constant(inputs, tf.int32), tf.constant(wanted, tf.int32), tf.constant(counted, tf.float32), states,
-            )  # fmt: skip
+            shared = (inputs.astype(np.int32), wanted.astype(np.int32), counted.astype(np.float32), real[-1:])
+            nats, states = self._score(*(self.devices.share(array, 1) for array in shared), states)
             total += float(nats)
-            states = [tf.where(real[-1][:, None], state, 0.0) for state in states]
         return total / (len(ids) - 1)
 
     def checkpoint(self, data: tuple[str, ...]) -> Checkpoint:
@@ -177,7 +187,7 @@ class Trainer:
         arrays = {
             "weights": [np.asarray(variable) for variable in self.twin.variables],
             "optimizer": [np.asarray(variable) for variable in self._optimizer.variables],
-            "states": [np.asarray(state) for state in self.states],
+            "states": self.devices.gather(self.states),
         }
         return Checkpoint(self.settings, data, self.corpus.digest, self.progress, arrays)
 
@@ -185,26 +195,37 @@ class Trainer:
         """Go on from a checkpoint. Raises `TrainingError` if it belongs to another text or network."""
         if checkpoint.digest != self.corpus.digest:
             raise TrainingError("the text has changed since this run began: give the same --data to --resume")
+        if any(len(state) != self.batch for state in checkpoint.arrays["states"]):
+            raise TrainingError("this run had another number of lanes: go on with as many devices as it began with")
         self.progress = checkpoint.progress
-        self.states = [tf.constant(state) for state in checkpoint.arrays["states"]]
+        self.states = self._share_states(checkpoint.arrays["states"])
         groups = (("weights", self.twin.variables), ("optimizer", self._optimizer.variables))
         for group, variables in groups:
             for variable, value in zip(variables, checkpoint.arrays[group], strict=True):
                 variable.assign(value)
 
     def _update(self, inputs: Any, targets: Any, states: Any, rate: Any, update: Any) -> tuple[Any, Any]:
-        masks = Masks.draw(self.settings, self.batch, update)
-        with tf.GradientTape() as tape:
-            logits, after = self.twin.forward(inputs, states, masks)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits))
-        gradients = tape.gradient(loss, [variable.value for variable in self.twin.variables])
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        def gradients_of(place: Place, *arguments: Any) -> tuple[Any, list[Any], Any]:
+            return self._gradients(Masks.draw(self.settings, self.batch, update).of(place), *arguments)
+
+        loss, gradients, after = self.devices.mean(gradients_of, inputs, targets, states)
         gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
         self._optimizer.learning_rate.assign(rate)
         self._optimizer.apply(gradients)
         return loss, after
 
-    def _score_chunk(self, inputs: Any, targets: Any, counted: Any, states: Any) -> tuple[Any, Any]:
+    def _gradients(self, masks: Masks, inputs: Any, targets: Any, states: Any) -> tuple[Any, list[Any], Any]:
+        """The mean loss over some lanes, its gradients, and the states after."""
+        with tf.GradientTape() as tape:
+            logits, after = self.twin.forward(inputs, states, masks)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits))
+        gradients = tape.gradient(loss, [variable.value for variable in self.twin.variables])
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients], after
+
+    def _score_chunk(self, *arguments: Any) -> tuple[Any, Any]:
+        return self.devices.sum(self._nats, *arguments)
+
+    def _nats(self, inputs: Any, targets: Any, counted: Any, has_begun: Any, states: Any) -> tuple[Any, Any]:
         logits, after = self.twin.forward(inputs, states, NO_MASKS)
         nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
-        return tf.reduce_sum(nats * counted), after
+        return tf.reduce_sum(nats * counted), [tf.where(has_begun[0][:, None], state, 0.0) for state in after]

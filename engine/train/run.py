@@ -29,7 +29,8 @@ class Run:
 
     def __init__(self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch) -> None:
         self._trainer, self._out, self._data, self._watch = trainer, out, data, watch
-        self._is_stopping = False
+        self._is_asked = self._is_stopping = False  # to stop here, and on any machine
+        self._is_chief = trainer.devices.is_chief  # who alone writes and prints
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
         self._test_nats: float | None = None
@@ -40,21 +41,24 @@ class Run:
         before = {number: signal.signal(number, self._ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._keep("the vocabulary", self._write_vocabulary)
-            while progress.epoch < trainer.settings.epochs and not (self._is_stopping or trainer.has_given_up):
+            while progress.epoch < trainer.settings.epochs and not (self._must_stop() or trainer.has_given_up):
                 self._watch.pause()
                 for loss in trainer.updates():
                     self._watch.update(progress.epoch, progress.update, loss, progress.best)
+                    is_due = time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
+                    self._is_stopping, is_due = trainer.devices.agree(self._is_asked, is_due)
                     if self._is_stopping:
                         break
-                    if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
+                    if is_due:
                         self._keep_checkpoint()
                 else:
                     self._end_epoch()
             self._keep_checkpoint()
             if trainer.has_given_up:
                 self._watch.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
-            if not self._is_stopping:
+            if not self._must_stop() and self._is_chief:
                 self._finish()
+            self._must_stop()  # where the others wait for the chief
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -62,10 +66,15 @@ class Run:
             raise TrainingError(f"{error}: make room, then go on with --resume; what was saved before is whole")
         return not self._is_stopping
 
+    def _must_stop(self) -> bool:
+        """Whether any machine was asked to stop. All machines must look at the same time."""
+        (self._is_stopping,) = self._trainer.devices.agree(self._is_asked)
+        return self._is_stopping
+
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        if self._is_stopping:
+        if self._is_asked:
             raise KeyboardInterrupt
-        self._is_stopping = True
+        self._is_asked = True
         self._watch.note("stopping after this update, and saving (once more to stop at once) ...")
 
     def _end_epoch(self) -> None:
@@ -73,14 +82,14 @@ class Run:
         trainer, progress = self._trainer, self._trainer.progress
         row = trainer.end_epoch()
         is_best = progress.best is None or row["held_out_nats"] < progress.best
-        is_kept = is_best and self._keep("the best model", self._write_model)
+        (is_kept,) = trainer.devices.agree(is_best and self._keep("the best model", self._write_model))
         if is_kept:
             progress.best, progress.best_epoch = row["held_out_nats"], int(row["epoch"])
             self._keep("the card", lambda: self._write_card(self._held_out_nats(row), is_final=False))
         self._watch.epoch(row, is_kept)
         self._keep_checkpoint()
         every = trainer.settings.sample_every
-        if every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
+        if self._is_chief and every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
             self._watch.sample(self._sample(SAMPLE_LENGTH, seed=progress.epoch))
 
     def _finish(self) -> None:
@@ -144,10 +153,16 @@ class Run:
 
     def _keep_checkpoint(self) -> None:
         self._saved_at = time.monotonic()
-        self._keep("a checkpoint", lambda: checkpoint.save(self._out, self._trainer.checkpoint(self._data)))
+        made = self._trainer.checkpoint(self._data)
+        self._keep("a checkpoint", lambda: checkpoint.save(self._out, made))
 
     def _keep(self, what: str, write: Callable[[], None]) -> bool:
-        """Write something; where the disk does not take it, say so and train on, to try again later."""
+        """Write something; where the disk does not take it, say so and train on, to try again later.
+
+        False, also where another machine writes it.
+        """
+        if not self._is_chief:
+            return False
         try:
             write()
         except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where a file cannot be flushed
