@@ -79,12 +79,12 @@ def _train(
         raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
     import tensorflow as tf
 
-    from engine.train import checkpoint, devices
+    from engine.train import checkpoint, replicas
     from engine.train.loop import Trainer
     from engine.train.run import Run
     from engine.train.watch import Watch
 
-    found = devices.find()
+    found = replicas.find()
     stack.enter_context(found.taking_part())
     tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
     saved = checkpoint.load(out) if is_resumed else None
@@ -94,7 +94,7 @@ def _train(
         vocabulary = None if settings.level == "char" else known_vocabulary(out)
         corpus = _read(inputs, settings, vocabulary, folder)
     assert corpus is not None
-    trainer = Trainer(settings, corpus, devices=found)
+    trainer = Trainer(settings, corpus, replicas=found)
     if saved is not None:
         trainer.restore(saved)
     found.compare(settings, corpus.digest, trainer.progress.update)

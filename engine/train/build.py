@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from engine.train.devices import Place
+from engine.train.replicas import Place
 from engine.train.scan import gru_scan, lstm_scan, product, rnn_scan
 from engine.train.settings import TrainSettings
 

@@ -20,7 +20,7 @@ from engine.train import lanes
 from engine.train.build import NO_MASKS, Masks, Twin, build_model
 from engine.train.checkpoint import Checkpoint, Progress
 from engine.train.corpus import Corpus
-from engine.train.devices import Devices, Place
+from engine.train.replicas import Alone, Place
 from engine.train.settings import TrainSettings
 
 SCORING_LANES = 64
@@ -67,12 +67,12 @@ class Trainer:
     """One run. `updates()` trains and yields after each update; it may be left and gone on with at any one."""
 
     def __init__(
-        self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None, devices: Devices | None = None
+        self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None, replicas: Alone | None = None
     ) -> None:
         self.settings, self.corpus, self.progress = settings, corpus, Progress()
-        self.devices = devices or Devices()
+        self.replicas = replicas or Alone()
         filled = lanes.lane_count(len(corpus.training), settings.batch, settings.steps)
-        self.batch = self.devices.whole(filled, settings.batch)
+        self.batch = self.replicas.whole(filled, settings.batch)
         self.model = build_model(len(corpus.vocabulary), settings)
         fused = bool(tf.config.list_physical_devices("GPU")) if fused is None else fused
         self.twin = Twin(self.model, dtype=settings.precision, fused=fused, is_tied=settings.tied)
@@ -92,7 +92,7 @@ class Trainer:
         return self._share_states([np.asarray(state) for state in self.twin.zero_state(batch)])
 
     def _share_states(self, states: list[Any]) -> list[Any]:
-        return [self.devices.share(state, 0) for state in states]
+        return [self.replicas.share(state, 0) for state in states]
 
     @property
     def parameters(self) -> int:
@@ -125,7 +125,7 @@ class Trainer:
             started = time.perf_counter()
             rate = rate_at(settings, progress.update, self.total_updates)
             loss_value, self.states = self._step(
-                self.devices.share(inputs, 1), self.devices.share(targets, 1), self.states,
+                self.replicas.share(inputs, 1), self.replicas.share(targets, 1), self.states,
                 tf.constant(rate, tf.float32), tf.constant(progress.update),
             )  # fmt: skip
             loss = float(loss_value)
@@ -168,7 +168,7 @@ class Trainer:
         if len(ids) < 2:
             return self.progress.epoch_loss / max(1, self.progress.chunk)
         firsts, length = lanes.scoring_lanes(len(ids), SCORING_LANES, SCORING_CONTEXT)
-        firsts = np.pad(firsts, (0, -len(firsts) % self.devices.replicas), constant_values=len(ids))  # with empty lanes
+        firsts = np.pad(firsts, (0, -len(firsts) % self.replicas.count), constant_values=len(ids))  # with empty lanes
         states = self._zero_state(len(firsts))
         total = 0.0
         for begin in range(-SCORING_CONTEXT, length, SCORING_STEPS):
@@ -178,7 +178,7 @@ class Trainer:
             counted = real & (offsets >= 0) & (offsets < length) & (targets < len(ids))
             inputs, wanted = ids[np.clip(targets - 1, 0, len(ids) - 1)], ids[np.clip(targets, 0, len(ids) - 1)]
             shared = (inputs.astype(np.int32), wanted.astype(np.int32), counted.astype(np.float32), real[-1:])
-            nats, states = self._score(*(self.devices.share(array, 1) for array in shared), states)
+            nats, states = self._score(*(self.replicas.share(array, 1) for array in shared), states)
             total += float(nats)
         return total / (len(ids) - 1)
 
@@ -187,7 +187,7 @@ class Trainer:
         arrays = {
             "weights": [np.asarray(variable) for variable in self.twin.variables],
             "optimizer": [np.asarray(variable) for variable in self._optimizer.variables],
-            "states": self.devices.gather(self.states),
+            "states": self.replicas.gather(self.states),
         }
         return Checkpoint(self.settings, data, self.corpus.digest, self.progress, arrays)
 
@@ -208,7 +208,7 @@ class Trainer:
         def gradients_of(place: Place, *arguments: Any) -> tuple[Any, list[Any], Any]:
             return self._gradients(Masks.draw(self.settings, self.batch, update).of(place), *arguments)
 
-        loss, gradients, after = self.devices.mean(gradients_of, inputs, targets, states)
+        loss, gradients, after = self.replicas.mean(gradients_of, inputs, targets, states)
         gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
         self._optimizer.learning_rate.assign(rate)
         self._optimizer.apply(gradients)
@@ -223,7 +223,7 @@ class Trainer:
         return loss, [tf.convert_to_tensor(gradient) for gradient in gradients], after
 
     def _score_chunk(self, *arguments: Any) -> tuple[Any, Any]:
-        return self.devices.sum(self._nats, *arguments)
+        return self.replicas.sum(self._nats, *arguments)
 
     def _nats(self, inputs: Any, targets: Any, counted: Any, has_begun: Any, states: Any) -> tuple[Any, Any]:
         logits, after = self.twin.forward(inputs, states, NO_MASKS)

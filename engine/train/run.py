@@ -30,7 +30,7 @@ class Run:
     def __init__(self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch) -> None:
         self._trainer, self._out, self._data, self._watch = trainer, out, data, watch
         self._is_asked = self._is_stopping = False  # to stop here, and on any machine
-        self._is_chief = trainer.devices.is_chief  # who alone writes and prints
+        self._is_chief = trainer.replicas.is_chief  # who alone writes and prints
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
         self._test_nats: float | None = None
@@ -46,7 +46,7 @@ class Run:
                 for loss in trainer.updates():
                     self._watch.update(progress.epoch, progress.update, loss, progress.best)
                     is_due = time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
-                    self._is_stopping, is_due = trainer.devices.agree(self._is_asked, is_due)
+                    self._is_stopping, is_due = trainer.replicas.agree(self._is_asked, is_due)
                     if self._is_stopping:
                         break
                     if is_due:
@@ -68,7 +68,7 @@ class Run:
 
     def _must_stop(self) -> bool:
         """Whether any machine was asked to stop. All machines must look at the same time."""
-        (self._is_stopping,) = self._trainer.devices.agree(self._is_asked)
+        (self._is_stopping,) = self._trainer.replicas.agree(self._is_asked)
         return self._is_stopping
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
@@ -82,7 +82,7 @@ class Run:
         trainer, progress = self._trainer, self._trainer.progress
         row = trainer.end_epoch()
         is_best = progress.best is None or row["held_out_nats"] < progress.best
-        (is_kept,) = trainer.devices.agree(is_best and self._keep("the best model", self._write_model))
+        (is_kept,) = trainer.replicas.agree(is_best and self._keep("the best model", self._write_model))
         if is_kept:
             progress.best, progress.best_epoch = row["held_out_nats"], int(row["epoch"])
             self._keep("the card", lambda: self._write_card(self._held_out_nats(row), is_final=False))

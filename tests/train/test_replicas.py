@@ -21,7 +21,7 @@ from engine.quiet import import_tensorflow
 import_tensorflow()
 import tensorflow as tf  # noqa: E402
 
-from engine.train import checkpoint, devices  # noqa: E402
+from engine.train import checkpoint, replicas  # noqa: E402
 from engine.train.corpus import read_corpus  # noqa: E402
 from engine.train.loop import Trainer  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
@@ -35,7 +35,7 @@ import_tensorflow()
 import tensorflow as tf
 from pathlib import Path
 from engine.train.corpus import read_corpus
-from engine.train.devices import Devices, Together
+from engine.train.replicas import Alone, Together
 from engine.train.loop import Trainer
 from engine.train.settings import TrainSettings
 
@@ -45,16 +45,16 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 settings = TrainSettings(units=24, layers=1, embedding=8, batch=8, steps=8, epochs=1, rate=1e-2, warmup=5)
 corpus = read_corpus([sys.argv[1]], 0.1, settings.steps)
 found = {}
-for kind in (Devices(), Together(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
-    trainer = Trainer(settings, corpus, devices=kind)
+for kind in (Alone(), Together(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
+    trainer = Trainer(settings, corpus, replicas=kind)
     updates = trainer.updates()
     losses = [next(updates) for _ in range(9)]
     saved = trainer.checkpoint(())
-    again = Trainer(settings, corpus, devices=kind)
+    again = Trainer(settings, corpus, replicas=kind)
     again.restore(dataclasses.replace(saved, progress=copy.deepcopy(saved.progress)))
     further = again.updates()
     assert [next(updates) for _ in range(2)] == [next(further) for _ in range(2)]
-    found[kind.replicas] = [*losses, trainer.held_out_nats()], saved.arrays["states"]
+    found[kind.count] = [*losses, trainer.held_out_nats()], saved.arrays["states"]
 (one, states_of_one), (two, states_of_two) = found[1], found[2]
 assert max(abs(a - b) for a, b in zip(one, two, strict=True)) < 1e-5, (one, two)
 assert one[0] > one[8]
@@ -179,26 +179,26 @@ def test_a_lost_process_ends_the_other_in_one_line(plain_text: Path, tmp_path: P
 def test_a_wrong_tf_config_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, config: str) -> None:
     monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(TrainingError, match="TF_CONFIG is none that can be used"):
-        devices.find()
+        replicas.find()
 
 
 def test_one_machine_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}')
     monkeypatch.setenv("SLURM_PROCID", "0")
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
-    assert devices.find().replicas == 1
+    assert replicas.find().count == 1
 
 
 def test_slurm_tells_who_is_where(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"PROCID": "2", "STEP_NUM_TASKS": "3", "STEP_NODELIST": "node[1-2]", "STEP_TASKS_PER_NODE": "2,1"}
     for name, value in {**told, "JOB_ID": "10017"}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
-    resolver = devices._by_slurm()
+    resolver = replicas._by_slurm()
     assert resolver.cluster_spec().as_dict() == {"worker": ["node1:20017", "node1:20018", "node2:20017"]}
     assert (resolver.task_type, resolver.task_id) == ("worker", 2)
     monkeypatch.setenv("SLURM_STEP_NODELIST", "")
     with pytest.raises(TrainingError, match="set TF_CONFIG"):
-        devices._by_slurm()
+        replicas._by_slurm()
 
 
 @pytest.mark.parametrize("is_interrupted", [False, True])
@@ -207,7 +207,7 @@ def test_machines_that_do_not_come_are_not_waited_for_for_ever(
 ) -> None:
     code = (
         "import sys; from engine.quiet import import_tensorflow; import_tensorflow()\n"
-        f"import engine.train.devices as devices; devices.JOIN_SECONDS = {99.0 if is_interrupted else 1.0}\n"
+        f"import engine.train.replicas as replicas; replicas.JOIN_SECONDS = {99.0 if is_interrupted else 1.0}\n"
         "from engine.train.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
@@ -234,8 +234,8 @@ def _listens(address: str) -> bool:
 
 def test_lanes_that_cannot_be_shared_are_refused() -> None:
     strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
-    together = devices.Together(strategy)
-    together.replicas = 3
+    together = replicas.Together(strategy)
+    together.count = 3
     with pytest.raises(TrainingError, match="--batch 64: 3 devices share its lanes evenly; give a multiple of 3"):
         together.whole(64, 64)
     with pytest.raises(TrainingError, match="fills 2 lanes only"):

@@ -34,10 +34,10 @@ ROLES = ("chief", "worker")
 TO_RESUME = "when all are back, start them again with --out DIR --resume"
 
 
-class Devices:
+class Alone:
     """This device alone. What it is given it gives back."""
 
-    replicas, is_chief = 1, True
+    count, is_chief = 1, True
 
     def whole(self, batch: int, asked: int) -> int:
         """How many lanes there are, where the text fills `batch` of those that were asked for."""
@@ -74,26 +74,26 @@ class Devices:
         yield
 
 
-class Together(Devices):
+class Together(Alone):
     """The replicas of a strategy, in `workers` processes."""
 
     def __init__(self, strategy: tf.distribute.Strategy, workers: int = 1, *, is_chief: bool = True) -> None:
         self._strategy, self._workers = strategy, workers
-        self.replicas, self.is_chief = strategy.num_replicas_in_sync, is_chief
+        self.count, self.is_chief = strategy.num_replicas_in_sync, is_chief
         self._gathered = tf.function(self._gather)
 
     def whole(self, batch: int, asked: int) -> int:
         """Raises `TrainingError` if the lanes cannot be divided evenly."""
-        if asked % self.replicas:
+        if asked % self.count:
             raise TrainingError(
-                f"--batch {asked}: {self.replicas} devices share its lanes evenly; give a multiple of {self.replicas}"
+                f"--batch {asked}: {self.count} devices share its lanes evenly; give a multiple of {self.count}"
             )
-        if batch < self.replicas:
-            raise TrainingError(f"the text fills {batch} lanes only: use fewer than {self.replicas} devices")
-        return batch - batch % self.replicas
+        if batch < self.count:
+            raise TrainingError(f"the text fills {batch} lanes only: use fewer than {self.count} devices")
+        return batch - batch % self.count
 
     def share(self, array: NDArray[Any], axis: int) -> Any:
-        parts = np.split(array, self.replicas, axis)
+        parts = np.split(array, self.count, axis)
         return self._strategy.experimental_distribute_values_from_function(
             lambda context: tf.constant(parts[context.replica_id_in_sync_group])
         )
@@ -103,7 +103,7 @@ class Together(Devices):
 
     def mean(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, list[Any], Any]:
         def replica(*mine: Any) -> tuple[Any, list[Any], Any]:
-            place = tf.distribute.get_replica_context().replica_id_in_sync_group, self.replicas
+            place = tf.distribute.get_replica_context().replica_id_in_sync_group, self.count
             number, gradients, kept = function(place, *mine)
             number, *gradients = _all_reduce("MEAN", [number, *gradients])
             return number, gradients, kept
@@ -150,7 +150,7 @@ class Together(Devices):
 
     def _everyones(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
         """Numbers `[N]` of each replica, `[R, N]`."""
-        mine = np.tile(numbers, (self.replicas, 1))
+        mine = np.tile(numbers, (self.count, 1))
         return self.gather([self.share(mine, 0)])[0]
 
     def _gather(self, values: list[Any]) -> list[Any]:
@@ -179,7 +179,7 @@ def _all_reduce(how: str, values: list[Any]) -> list[Any]:
     return [tf.reshape(part, value.shape) for part, value in zip(parts, values, strict=True)]
 
 
-def find() -> Devices:
+def find() -> Alone:
     """What this process has to train on, to be called before anything else is done with TensorFlow.
 
     Several machines by `TF_CONFIG` or in a step of Slurm's with several tasks; else all GPUs here. Waits for the
@@ -188,11 +188,11 @@ def find() -> Devices:
     resolver = _by_tf_config() or _by_slurm()
     if resolver is not None:
         return _joined(resolver)
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if len(gpus) > 1:
         with quiet_stderr():
             return Together(tf.distribute.MirroredStrategy())
-    return Devices()
+    return Alone()
 
 
 def _by_tf_config() -> Any:
@@ -225,7 +225,7 @@ def _by_slurm() -> Any:
     if "SLURM_PROCID" not in os.environ or not tasks.isdigit() or int(tasks) < 2:
         return None
     first, count = SLURM_PORTS
-    resolvers, gpus = tf.distribute.cluster_resolver, len(tf.config.list_physical_devices("GPU"))
+    resolvers, gpus = tf.distribute.cluster_resolver, len(tf.config.get_visible_devices("GPU"))
     try:
         slurm = resolvers.SlurmClusterResolver(
             port_base=first + int(os.environ.get("SLURM_JOB_ID", "0")) % count,
@@ -239,7 +239,7 @@ def _by_slurm() -> Any:
         raise TrainingError(f"Slurm's environment cannot be read ({error}): set TF_CONFIG in its place") from None
 
 
-def _joined(resolver: Any) -> Devices:
+def _joined(resolver: Any) -> Alone:
     """The strategy of a cluster, once all of it is there."""
     cluster = resolver.cluster_spec()
     role, number, roles = resolver.task_type, resolver.task_id, cluster.as_dict()
