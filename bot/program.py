@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ctypes
 import logging
 import os
 import signal
@@ -32,6 +33,7 @@ GATEWAY_CODES = {
     4004: "the token was changed; take the new one", 4010: "shard_ids do not fit shard_count",
     4011: "the bot is on so many servers that it needs more shards", 4014: "an intent was refused: update discord.py",
 }  # fmt: skip
+M_ARENA_MAX = -8  # of glibc's malloc.h
 _log = logging.getLogger("bot.program")
 
 
@@ -54,9 +56,10 @@ def run(argv: Sequence[str] | None) -> int:
         if not token.isascii() or len(token.split()) != 1:
             raise CannotStart(f"{TOKEN} holds blanks or letters that no token has: copy the token again")
         service.set_up_log(settings.service)
+        _share_one_heap()
         with contextlib.ExitStack() as stack:
             models = _load(settings, stack)
-            store = stack.enter_context(engine.Store(settings.store.url or None))
+            store = stack.enter_context(engine.Store(settings.store.url or None, keep_states=False))
             return asyncio.run(_main(settings, path, models, store, token, arguments.check))
     except (SettingsError, CannotStart, engine.EngineError) as error:
         return _fail(str(error))
@@ -97,6 +100,12 @@ def _write_example(path: Path) -> int:
         raise CannotStart(f"{path} cannot be written ({error.strerror})") from None
     print(f"{path}: all settings with their defaults; python -m bot --config {path} uses it")
     return 0
+
+
+def _share_one_heap() -> None:
+    """Have all threads allocate from one heap: glibc gives each its own, and those keep what was freed in them."""
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _load(settings: Settings, stack: contextlib.ExitStack) -> dict[str, engine.Engine]:

@@ -173,13 +173,13 @@ class ReplyRow:
         self._reply.fail(error)
 
     def _checkpoint(self, state: Floats) -> Checkpoint:
-        return replace(self._start, state=state.copy(), pending=tuple(self._pending), place=self.place)
+        return replace(self._start, source=state.copy(), pending=tuple(self._pending), place=self.place)
 
     def _end_checkpoint(self, state: Floats) -> Checkpoint:
         """The end of the text: what is fed in `state`, and what is not."""
         if self._prompt_end is None:  # stopped before the prompt was fed
             unfed = (self.next, *self._pending)
-            return replace(self._start, state=state.copy(), pending=unfed)
+            return replace(self._start, source=state.copy(), pending=unfed)
         if not self._tokens:
             return self._prompt_end
         place = self.place
@@ -193,7 +193,7 @@ class ReplyRow:
         return self._checkpoint_after(self._tokens[-1], state, place)
 
     def _checkpoint_after(self, token: int, state: Floats, place: int) -> Checkpoint:
-        return replace(self._start, state=state.copy(), pending=(token,), place=place)
+        return replace(self._start, source=state.copy(), pending=(token,), place=place)
 
     def _whole_checkpoint(self, place: int) -> Checkpoint:
         """The end of the last whole character: an earlier checkpoint, and the tokens from there that are to be fed."""
