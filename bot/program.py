@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -15,12 +16,9 @@ from pathlib import Path
 
 import aiohttp
 import discord
-import yarl
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 import engine
-from bot import service
+from bot import gateway, service
 from bot.client import PERMISSIONS, Textbot
 from bot.settings import Settings, SettingsError, example, read
 from bot.watchdog import Watchdog
@@ -124,8 +122,10 @@ async def _main(
     settings: Settings, path: Path | None, models: dict[str, engine.Engine], store: engine.Store, token: str,
     is_check: bool,
 ) -> int:  # fmt: skip
-    if settings.discord.api_url:
-        await _use_other_address(settings.discord.api_url.rstrip("/"))
+    address = settings.discord.api_url.rstrip("/")
+    if address and not await gateway.use_other_address(address):
+        raise CannotStart(f"api_url {address}: does not answer as Discord's API does")
+    gateway.be_patient()
     bot = Textbot(settings, models, store)
     async with bot:
         if is_check:
@@ -141,6 +141,8 @@ async def _main(
 
 async def _serve(bot: Textbot, path: Path | None) -> int:
     """Run until a signal ends it or Discord does."""
+    gc.collect()
+    gc.freeze()  # what is there stays, so the collector need not look at it again and again
     loop, is_over, watchdog = asyncio.get_running_loop(), asyncio.Event(), Watchdog()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, is_over.set)
@@ -189,16 +191,6 @@ def _reload(bot: Textbot, path: Path | None) -> None:
     service.set_up_log(settings.service)
     bot.apply(settings)
     _log.info("event=reloaded needs_restart=%s", ",".join(fixed) or "nothing")
-
-
-async def _use_other_address(api_url: str) -> None:
-    """Have discord.py talk to another server than Discord's: a proxy, or a test."""
-    Route.BASE = api_url
-    try:
-        async with aiohttp.ClientSession() as session, session.get(f"{api_url}/gateway") as response:
-            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL((await response.json())["url"])
-    except (KeyError, TypeError, ValueError):
-        raise CannotStart(f"api_url {api_url}: does not answer as Discord's API does") from None
 
 
 def _invite(application: int) -> str:

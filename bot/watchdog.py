@@ -11,6 +11,7 @@ from pathlib import Path
 
 BEAT_SECONDS, MAX_FRAMES = 0.01, 4
 MAX_LATE_SECONDS = 0.05  # between two beats; beyond it is logged
+WAITING = "selectors.py"  # where the loop waits for events
 _log = logging.getLogger("bot.watchdog")
 
 
@@ -41,9 +42,15 @@ class Watchdog:
             before, self._beat = self._beat, time.monotonic()
             late = self._beat - before
             if late > MAX_LATE_SECONDS:
-                self.count, self.worst = self.count + 1, max(self.worst, late)
-                _log.warning("event=loop-blocked seconds=%.3f where=%r", late, self._who or "unknown")
+                self._tell(late)
             self._who = ""
+
+    def _tell(self, late: float) -> None:
+        if self._who.startswith(WAITING):  # it has nothing to do but to wait for its turn on the processor
+            _log.info("event=machine-busy seconds=%.3f", late)
+            return
+        self.count, self.worst = self.count + 1, max(self.worst, late)
+        _log.warning("event=loop-blocked seconds=%.3f where=%r", late, self._who or "unknown")
 
     def _watch(self) -> None:
         while not self._is_over.wait(BEAT_SECONDS):
@@ -51,7 +58,7 @@ class Watchdog:
                 self._who = self._look()
 
     def _look(self) -> str:
-        """What the loop's thread is at, innermost first; in `select` it is the machine that was busy, not the loop."""
+        """What the loop's thread is at, innermost first."""
         frame, seen = sys._current_frames().get(self._loop_thread), list[str]()
         while frame is not None and len(seen) < MAX_FRAMES:  # by hand: `traceback` would read and keep all the sources
             seen.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}")

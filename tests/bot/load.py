@@ -54,7 +54,9 @@ def main() -> int:
             )
         blocked = [line for line in bot.log if "loop-blocked" in line]
         report["loop_blocked"] = len(blocked)
+        report["machine_busy"] = sum("machine-busy" in line for line in bot.log)
         print(f"event loop held up over 50 ms: {len(blocked)} times", *blocked[:5], sep="\n  ")
+        print(f"late for want of a processor, waiting for events: {report['machine_busy']} times")
         print(*bot.complaints()[:10], sep="\n")
     print(json.dumps(report))
     return 0
