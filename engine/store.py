@@ -179,8 +179,8 @@ class Store:
             columns = [column for column in _turns.c if self._keep_states or column is not _turns.c.state]
             selection = sql.select(*columns).where(_turns.c.conversation == found["id"]).order_by(_turns.c.id)
             rows = connection.execute(selection).mappings().all()
-        read = functools.partial(self._read_state, found["id"])
-        turns = [_read_turn(row, model.zero_state(), read) for row in rows]
+        zeros, read = model.zero_state(), functools.partial(self._read_state, found["id"])
+        turns = [_read_turn(row, zeros, read) for row in rows]
         if found["fingerprint"] == model.fingerprint:
             forward = _latest_children(turns) | dict(json.loads(found["forward"]))
             snapshot = Snapshot(_load_sampling(found["sampling"]), tuple(turns), found["present"], forward)
