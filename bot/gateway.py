@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import aiohttp
 import discord.shard
@@ -10,15 +11,20 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+EVENTS_SECONDS = 0.005
 MAX_CONNECTIONS = 64  # to Discord's REST API; each that is opened costs a handshake
 
 
 class PatientWebSocket(DiscordWebSocket):
-    """Lets the event loop do other work between two events; the library handles all at once that have come."""
+    """Lets other work go on after some milliseconds of events; the library handles all at once that have come."""
+
+    _began = 0.0
 
     async def poll_event(self) -> None:
         """Handle the next event."""
-        await asyncio.sleep(0)
+        if time.monotonic() - self._began > EVENTS_SECONDS:
+            await asyncio.sleep(0)
+            self._began = time.monotonic()
         await super().poll_event()
 
 

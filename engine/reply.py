@@ -21,7 +21,7 @@ class Reply:
         """Characters of the prompt that the model never saw, with what stood in for each ("" if dropped)."""
         self.is_cancelled = False
         self.is_parked = False
-        self._is_awaited = False
+        self._is_awaited = self._wants_whole = False
         self._wake_engine = wake_engine
         self._pieces: deque[str] = deque()
         self._finished = threading.Event()
@@ -79,6 +79,14 @@ class Reply:
 
     async def next_pieces(self) -> str:
         """All pieces that there are, waiting for one without holding up the event loop; "" at the end."""
+        await self.ready()
+        return self.take()
+
+    async def ready(self, *, is_whole: bool = False) -> None:
+        """Wait until there are pieces to `take` or no more come, without holding up the event loop.
+
+        With `is_whole`, wait for the end alone: the loop is not woken for pieces, which may be taken at any time.
+        """
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
         is_told = False  # waking a loop costs as much as a step; a reader that rests is woken once
 
@@ -92,17 +100,21 @@ class Reply:
             except RuntimeError:  # the loop was closed, so nobody can read any more
                 self.abandon()
 
-        self._notify = notify
-        while True:
+        self._wants_whole, self._notify = is_whole, notify
+        if is_whole and self.is_parked:
+            self._wake_engine()
+        while not self._finished.is_set() and (is_whole or not self._pieces):
+            await ready.wait()
             ready.clear()
             is_told = False
-            is_finished = self._finished.is_set()
-            if self._pieces:
-                return self._take()
-            if is_finished:
-                self._raise_error()
-                return ""
-            await ready.wait()
+
+    def take(self) -> str:
+        """All pieces that there are, as one; does not wait. Raises what ended the reply if that was an error."""
+        is_finished = self._finished.is_set()  # looked at first, for pieces may come in between
+        pieces = self._take()
+        if is_finished and not pieces:
+            self._raise_error()
+        return pieces
 
     def abandon(self) -> None:
         """Nobody reads any more."""
@@ -119,13 +131,14 @@ class Reply:
 
     def announce(self) -> None:
         """Wake the reader, if there is anything to read."""
-        if self._pieces:
+        if self._pieces and not self._wants_whole:
             self._wake()
 
     @property
     def is_ahead(self) -> bool:
         """Whether somebody reads, but is too far behind for more to be written now."""
-        return self._written - self._read >= MAX_UNREAD and self._notify is not None and not self._is_awaited
+        is_slow = self._written - self._read >= MAX_UNREAD and self._notify is not None
+        return is_slow and not (self._is_awaited or self._wants_whole)
 
     def finish(self, result: Result) -> None:
         """No more pieces come."""
