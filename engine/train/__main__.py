@@ -99,7 +99,7 @@ def _train(
     )  # fmt: skip
     watch.note(
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
-        f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
+        f"{trainer.total_updates:,} updates of {trainer.batch} {settings.sequences} x {settings.steps} steps"
     )
     if Run(trainer, out, inputs.words(), watch).train():
         watch.note(f"done: write with it by 'textrepl {out}'")

@@ -50,6 +50,17 @@ class TrainSettings:
     embedding: int = _option(256, "size of the embedding", low=1, high=65536)
     batch: int = _option(64, "lanes read side by side", low=1, high=65536)
     steps: int = _option(128, "tokens between two updates: the reach of the gradient", low=1, high=65536)
+    sequences: str = _option(
+        "lanes",
+        "what is read side by side: lanes with the state carried on, or, each from the zero state, shuffled windows "
+        "of --steps tokens, or a line a row",
+        choices=("lanes", "windows", "lines"),
+    )
+    reset: str = _option(
+        "never",
+        "where the state of --sequences lanes begins anew: at each line, after each blank line, at each file",
+        choices=("never", "line", "blank", "file"),
+    )
     epochs: int = _option(30, "times to read the whole text", low=1, high=1_000_000)
     rate: float = _option(4e-3, "learning rate at its highest", low=0.0, high=10.0)
     warmup: int = _option(100, "updates until the rate is reached", low=0, high=1_000_000)
@@ -83,6 +94,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             check_range(item, getattr(self, item.name))
+        if self.reset != "never" and self.sequences != "lanes":
+            raise ValueError(f"--reset {self.reset}: is for --sequences lanes; {self.sequences} begin anew each")
         if self.tied and self.input == "one-hot":
             raise ValueError("--tied yes: there is no embedding to tie with --input one-hot")
         if self.tied and self.embedding != self.units:
