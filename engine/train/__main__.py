@@ -12,6 +12,7 @@ from typing import Any
 from engine.errors import EngineError, TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK
 from engine.quiet import fail, import_tensorflow
+from engine.train import presets
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
 from engine.train.settings import TrainSettings, add_arguments
 from engine.train.spool import Inputs
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError("--data: name the text files to learn from")
         if is_resumed and (fixed := sorted(arguments.keys() - CHANGEABLE)):
             raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
-        settings = TrainSettings(**{} if is_resumed else arguments)
+        begun = presets.load(arguments["preset"]) if arguments.get("preset") else {}
+        settings = TrainSettings(**{} if is_resumed else begun | arguments)
     except ValueError as error:
         parser.error(str(error))
     try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from engine.train.scan import gru_scan, lstm_scan, product, rnn_scan
@@ -38,11 +39,24 @@ def build_model(vocabulary_size: int, settings: TrainSettings) -> keras.Model:
             chain.append(keras.layers.LayerNormalization(name=f"normalization_{number}"))
     chain.append(keras.layers.Dense(vocabulary_size, name="logits"))
     if settings.input != "one-hot":
-        return keras.Sequential([ids, *chain], name="network")
-    x = ids
-    for layer in chain:
-        x = layer(x)
-    return keras.Model(ids, x, name="network")
+        network = keras.Sequential([ids, *chain], name="network")
+    else:
+        x = ids
+        for layer in chain:
+            x = layer(x)
+        network = keras.Model(ids, x, name="network")
+    if settings.init_scale:
+        _spread_evenly(network, settings)
+    return network
+
+
+def _spread_evenly(network: keras.Model, settings: TrainSettings) -> None:
+    """Draw weights and biases evenly from minus to plus `init_scale` (Zaremba et al. 2014)."""
+    rng, scale = np.random.default_rng(settings.seed), settings.init_scale
+    for layer in network.layers:
+        if not isinstance(layer, keras.layers.LayerNormalization):
+            for variable in layer.trainable_variables:
+                variable.assign(rng.uniform(-scale, scale, variable.shape).astype(np.float32))
 
 
 class _OneHot:

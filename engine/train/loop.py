@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -20,6 +21,7 @@ from engine.train import lanes
 from engine.train.build import NO_MASKS, Masks, Twin, build_model
 from engine.train.checkpoint import Checkpoint, Progress
 from engine.train.corpus import Corpus
+from engine.train.precision import fastest_precision
 from engine.train.sequences import make_sequences
 from engine.train.settings import TrainSettings
 
@@ -58,7 +60,7 @@ def make_optimizer(settings: TrainSettings) -> Any:
             settings.rate, beta_2=settings.beta_2, weight_decay=settings.weight_decay
         ),
         "rmsprop": lambda: keras.optimizers.RMSprop(settings.rate, rho=settings.beta_2),
-        "sgd": lambda: keras.optimizers.SGD(settings.rate, momentum=settings.momentum),
+        "sgd": lambda: keras.optimizers.SGD(settings.rate, momentum=settings.momentum, nesterov=settings.nesterov),
     }
     return kinds[settings.optimizer]()
 
@@ -71,11 +73,13 @@ class Trainer:
     """One run. `updates()` trains and yields after each update; it may be left and gone on with at any one."""
 
     def __init__(self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None) -> None:
+        fused = bool(tf.config.list_physical_devices("GPU")) if fused is None else fused
+        if settings.precision == "auto":
+            settings = replace(settings, precision=fastest_precision(is_gpu=fused))
         self.settings, self.corpus, self.progress = settings, corpus, Progress()
         self.sequences = make_sequences(settings, corpus)
         self.batch = self.sequences.batch
         self.model = build_model(len(corpus.vocabulary), settings)
-        fused = bool(tf.config.list_physical_devices("GPU")) if fused is None else fused
         if fused and settings.reset != "never":
             raise TrainingError(
                 f"--reset {settings.reset}: a GPU's fused kernels cannot begin anew in the midst of a chunk; take "
