@@ -14,6 +14,7 @@ from engine.model_dir import CHECKPOINT, NETWORK
 from engine.quiet import fail, import_tensorflow
 from engine.train import presets
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
+from engine.train.sequences import make_sequences
 from engine.train.settings import TrainSettings, add_arguments
 from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine
@@ -68,7 +69,10 @@ def _train(
         raise TrainingError(f"there is nothing to resume in {out}: start without --resume")
     if out.exists() and not out.is_dir():
         raise TrainingError(f"{out} is a file: choose another --out")
-    corpus = None if is_resumed else _read(inputs, settings, None, folder)
+    corpus = None
+    if not is_resumed:
+        corpus = _read(inputs, settings, None, folder)
+        make_sequences(settings, corpus)  # a text without the lines it wants is refused before anything is made
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
