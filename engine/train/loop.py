@@ -76,15 +76,15 @@ class Trainer:
         fused = bool(tf.config.list_physical_devices("GPU")) if fused is None else fused
         if settings.precision == "auto":
             settings = replace(settings, precision=fastest_precision(is_gpu=fused))
-        self.settings, self.corpus, self.progress = settings, corpus, Progress()
-        self.sequences = make_sequences(settings, corpus)
-        self.batch = self.sequences.batch
-        self.model = build_model(len(corpus.vocabulary), settings)
         if fused and settings.reset != "never":
             raise TrainingError(
                 f"--reset {settings.reset}: a GPU's fused kernels cannot begin anew in the midst of a chunk; take "
                 "--sequences lines or --reset never, or train without the GPU (CUDA_VISIBLE_DEVICES=-1)"
             )
+        self.settings, self.corpus, self.progress = settings, corpus, Progress()
+        self.sequences = make_sequences(settings, corpus)
+        self.batch = self.sequences.batch
+        self.model = build_model(len(corpus.vocabulary), settings)
         self.twin = Twin(self.model, dtype=settings.precision, fused=fused, is_tied=settings.tied)
         self.states: list[Any] = self.twin.zero_state(self.batch)
         self._optimizer = make_optimizer(settings)

@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 CPU = Path("/proc/cpuinfo")
-INSTRUCTIONS = {
-    "avx512_bf16",
-    "amx_bf16",
-}  # with which oneDNN multiplies bfloat16; without, it takes longer than float32
+INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}  # of x86, for products of bfloat16
 
 
 def fastest_precision(*, is_gpu: bool = False, cpu: Path = CPU) -> str:
-    """ "bfloat16" where Linux tells that the CPU multiplies it, "float32" elsewhere, for there nobody has measured."""
+    """`bfloat16` where Linux tells that the CPU multiplies it, `float32` elsewhere, for there nobody has measured."""
     try:
         lines = cpu.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:

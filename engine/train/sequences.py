@@ -61,20 +61,21 @@ def make_sequences(settings: TrainSettings, corpus: Corpus) -> Sequences:
     if settings.sequences == "windows":
         return Windows(ids, settings)
     if settings.sequences == "lines":
-        return Lines(ids, settings, _some(breaks.at_lines(ids, vocabulary), "--sequences lines", "line ends"))
+        return Lines(ids, settings, _some(breaks.at_lines(ids, vocabulary), "sequences", "lines", "line ends"))
     anew = None
     if settings.reset == "file":
         anew = breaks.at_files(ids, vocabulary, corpus.files)
     elif settings.reset != "never":
         is_blank = settings.reset == "blank"
         found = breaks.at_lines(ids, vocabulary, after_blank=is_blank)
-        anew = _some(found, f"--reset {settings.reset}", "blank lines" if is_blank else "line ends")
+        anew = _some(found, "reset", settings.reset, "blank lines" if is_blank else "line ends")
     return Lanes(ids, settings, anew)
 
 
-def _some(places: breaks.Places, flag: str, what: str) -> breaks.Places:
+def _some(places: breaks.Places, name: str, value: str, what: str) -> breaks.Places:
     if not len(places):
-        raise TrainingError(f"{flag}: the text to learn from has no {what}; leave the flag out")
+        plain = getattr(TrainSettings(), name)
+        raise TrainingError(f"--{name} {value}: the text to learn from has no {what}; take --{name} {plain}")
     return places
 
 
