@@ -21,7 +21,7 @@ from engine.train import breaks, lanes
 from engine.train.corpus import Corpus
 from engine.train.settings import TrainSettings
 
-PADDED_TO = 32  # a batch of lines is as long as a multiple of this, so that there are few shapes to compile for
+SHAPES = 4  # a batch of lines has a quarter of --steps, or two, three, all: no more shapes than that to compile for
 SHUFFLING = 1  # beside the seed and the epoch, so that the order does not hang on what the offset is drawn from
 
 
@@ -197,7 +197,8 @@ class Lines:
             yield self._batch(np.pad(begins[here], (0, missing)), np.pad(lengths[here], (0, missing)))
 
     def _batch(self, begins: NDArray[np.int64], lengths: NDArray[np.int64]) -> Batch:
-        longest = min(self._settings.steps, -(-int(lengths.max()) // PADDED_TO) * PADDED_TO)
+        part = -(-self._settings.steps // SHAPES)
+        longest = min(self._settings.steps, -(-int(lengths.max()) // part) * part)
         steps = np.arange(longest)[:, None]
         real: NDArray[Any] = steps < lengths[None, :]
         inputs, targets = _take(self._ids, np.where(real, begins[None, :] + steps, 0))
