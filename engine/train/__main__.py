@@ -12,7 +12,9 @@ from typing import Any
 from engine.errors import EngineError, TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK
 from engine.quiet import fail, import_tensorflow
+from engine.train import presets
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
+from engine.train.sequences import make_sequences
 from engine.train.settings import TrainSettings, add_arguments
 from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine
@@ -44,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError("--data: name the text files to learn from")
         if is_resumed and (fixed := sorted(arguments.keys() - CHANGEABLE)):
             raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
-        settings = TrainSettings(**{} if is_resumed else arguments)
+        begun = presets.load(arguments["preset"]) if arguments.get("preset") else {}
+        settings = TrainSettings(**{} if is_resumed else begun | arguments)
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -66,7 +69,10 @@ def _train(
         raise TrainingError(f"there is nothing to resume in {out}: start without --resume")
     if out.exists() and not out.is_dir():
         raise TrainingError(f"{out} is a file: choose another --out")
-    corpus = None if is_resumed else _read(inputs, settings, None, folder)
+    corpus = None
+    if not is_resumed:
+        corpus = _read(inputs, settings, None, folder)
+        make_sequences(settings, corpus)  # a text without the lines it wants is refused before anything is made
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -99,7 +105,7 @@ def _train(
     )  # fmt: skip
     watch.note(
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
-        f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
+        f"{trainer.total_updates:,} updates of {trainer.batch} {settings.sequences} x {settings.steps} steps"
     )
     if Run(trainer, out, inputs.words(), watch).train():
         watch.note(f"done: write with it by 'textrepl {out}'")

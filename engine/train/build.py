@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from engine.train.scan import gru_scan, lstm_scan, product, rnn_scan
@@ -38,11 +39,24 @@ def build_model(vocabulary_size: int, settings: TrainSettings) -> keras.Model:
             chain.append(keras.layers.LayerNormalization(name=f"normalization_{number}"))
     chain.append(keras.layers.Dense(vocabulary_size, name="logits"))
     if settings.input != "one-hot":
-        return keras.Sequential([ids, *chain], name="network")
-    x = ids
-    for layer in chain:
-        x = layer(x)
-    return keras.Model(ids, x, name="network")
+        network = keras.Sequential([ids, *chain], name="network")
+    else:
+        x = ids
+        for layer in chain:
+            x = layer(x)
+        network = keras.Model(ids, x, name="network")
+    if settings.init_scale:
+        _spread_evenly(network, settings)
+    return network
+
+
+def _spread_evenly(network: keras.Model, settings: TrainSettings) -> None:
+    """Draw weights and biases evenly from minus to plus `init_scale` (Zaremba et al. 2014)."""
+    rng, scale = np.random.default_rng(settings.seed), settings.init_scale
+    for layer in network.layers:
+        if not isinstance(layer, keras.layers.LayerNormalization):
+            for variable in layer.trainable_variables:
+                variable.assign(rng.uniform(-scale, scale, variable.shape).astype(np.float32))
 
 
 class _OneHot:
@@ -116,13 +130,18 @@ class Twin:
         count = 2 if self.cell == "lstm" else 1
         return [tf.zeros([batch, layer.units]) for layer in self.recurrent for _ in range(count)]
 
-    def forward(self, ids: Tensor, states: list[Tensor], masks: Masks) -> tuple[Tensor, list[Tensor]]:
-        """Ids `[T, B]` and states `[B, H]` to logits `[T, B, V]` and the states after the last step."""
+    def forward(
+        self, ids: Tensor, states: list[Tensor], masks: Masks, keep: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Ids `[T, B]` and states `[B, H]` to logits `[T, B, V]` and the states after the last step.
+
+        Where `keep [T, B]` is 0, and not 1, all states begin anew before that step.
+        """
         after: list[Tensor] = []
         x = ids
         count = len(states) // len(self.recurrent)
         for index, layer in enumerate(self.recurrent):
-            x, *last = self._layer(index, layer, x, states[index * count : (index + 1) * count], masks)
+            x, *last = self._layer(index, layer, x, states[index * count : (index + 1) * count], masks, keep)
             after += last
             if self.normalizations:
                 x = self.normalizations[index](x)
@@ -136,12 +155,16 @@ class Twin:
         logits = logits + self.dense.bias
         return tf.reshape(logits, [*ids.shape, logits.shape[-1]]), after
 
-    def _layer(self, index: int, layer: Any, x: Tensor, states: list[Tensor], masks: Masks) -> tuple[Tensor, ...]:
+    def _layer(
+        self, index: int, layer: Any, x: Tensor, states: list[Tensor], masks: Masks, keep: Tensor | None
+    ) -> tuple[Tensor, ...]:
         """The outputs `[T, B, H]` of a recurrent layer, and its states after them."""
         kernel, recurrent, bias = layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias
         if masks.kernels is not None:
             recurrent = recurrent * masks.kernels[index]
         if self._fused:
+            if keep is not None:
+                raise ValueError("keep: the fused kernels cannot begin anew in the midst of a chunk")
             twin = self._fused[index]
             if index == 0:
                 table = tf.eye(kernel.shape[0]) if self.embedding is None else self.embedding.embeddings
@@ -156,12 +179,12 @@ class Twin:
         projected = self._project(index, x, kernel, bias[0] if self.cell == "gru" else bias)
         last: list[Tensor] = []
         if self.cell == "lstm":
-            hidden, carry = lstm_scan(projected, states[0], states[1], recurrent, self._dtype)
+            hidden, carry = lstm_scan(projected, states[0], states[1], recurrent, self._dtype, keep)
             last = [carry]
         elif self.cell == "gru":
-            hidden = gru_scan(projected, states[0], recurrent, bias[1], self._dtype)
+            hidden = gru_scan(projected, states[0], recurrent, bias[1], self._dtype, keep)
         else:
-            hidden = rnn_scan(projected, states[0], recurrent, self._dtype)
+            hidden = rnn_scan(projected, states[0], recurrent, self._dtype, keep)
         hidden = tf.ensure_shape(hidden, [*x.shape[:2], layer.units])
         return hidden, hidden[-1], *last
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.model_dir import SETTINGS, replace_file, write_json, write_text
-from engine.train.settings import TrainSettings
+from engine.train import presets
+from engine.train.settings import PRESETS, TrainSettings
 from engine.train.watch import perplexity
 
 LN2 = math.log(2)
@@ -64,12 +65,15 @@ def write(
 
 
 def command_line(settings: TrainSettings, data: Sequence[str], name: str) -> str:
-    """The command that trains this model again, with the data's bare file names and only what is no default."""
+    """The command that trains this model again: the data's bare file names, and what the preset or default has not."""
+    begun = presets.load(settings.preset) if settings.preset in PRESETS else {}
     words = ["python", "-m", "engine.train", "--data", *map(bare_name, data)]
     words += ["--out", f"models/{name}"]
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
-        if value != item.default:
+        if item.name == "preset" and not begun:
+            continue  # of another version, and unknown to this one
+        if item.name == "preset" or value != begun.get(item.name, item.default):
             words += [f"--{item.name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 

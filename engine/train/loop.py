@@ -1,4 +1,4 @@
-"""The training loop: updates over contiguous lanes with the state carried, and the held-out score.
+"""The training loop: updates over sequences of the text, and the held-out score.
 
 Knows arrays and Keras; prints nothing and writes no file. What a person sees is in `watch`, what is kept on
 disk in `checkpoint`; `__main__` puts them together.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -20,6 +21,8 @@ from engine.train import lanes
 from engine.train.build import NO_MASKS, Masks, Twin, build_model
 from engine.train.checkpoint import Checkpoint, Progress
 from engine.train.corpus import Corpus
+from engine.train.precision import fastest_precision
+from engine.train.sequences import make_sequences
 from engine.train.settings import TrainSettings
 
 SCORING_LANES = 64
@@ -57,31 +60,38 @@ def make_optimizer(settings: TrainSettings) -> Any:
             settings.rate, beta_2=settings.beta_2, weight_decay=settings.weight_decay
         ),
         "rmsprop": lambda: keras.optimizers.RMSprop(settings.rate, rho=settings.beta_2),
-        "sgd": lambda: keras.optimizers.SGD(settings.rate, momentum=settings.momentum),
+        "sgd": lambda: keras.optimizers.SGD(settings.rate, momentum=settings.momentum, nesterov=settings.nesterov),
     }
     return kinds[settings.optimizer]()
+
+
+def _tensor(array: Any) -> Any:
+    return None if array is None else tf.constant(array)
 
 
 class Trainer:
     """One run. `updates()` trains and yields after each update; it may be left and gone on with at any one."""
 
     def __init__(self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None) -> None:
-        self.settings, self.corpus, self.progress = settings, corpus, Progress()
-        self.batch = lanes.lane_count(len(corpus.training), settings.batch, settings.steps)
-        self.model = build_model(len(corpus.vocabulary), settings)
         fused = bool(tf.config.list_physical_devices("GPU")) if fused is None else fused
+        if settings.precision == "auto":
+            settings = replace(settings, precision=fastest_precision(is_gpu=fused))
+        if fused and settings.reset != "never":
+            raise TrainingError(
+                f"--reset {settings.reset}: a GPU's fused kernels cannot begin anew in the midst of a chunk; take "
+                "--sequences lines or --reset never, or train without the GPU (CUDA_VISIBLE_DEVICES=-1)"
+            )
+        self.settings, self.corpus, self.progress = settings, corpus, Progress()
+        self.sequences = make_sequences(settings, corpus)
+        self.batch = self.sequences.batch
+        self.model = build_model(len(corpus.vocabulary), settings)
         self.twin = Twin(self.model, dtype=settings.precision, fused=fused, is_tied=settings.tied)
         self.states: list[Any] = self.twin.zero_state(self.batch)
         self._optimizer = make_optimizer(settings)
         self._optimizer.build(self.twin.variables)
-        per_epoch = [self._chunks_in(epoch) for epoch in range(settings.epochs)]
-        self.total_updates = sum(per_epoch)
+        self.total_updates = sum(map(self.sequences.count, range(settings.epochs)))
         self._step = tf.function(self._update)
         self._score = tf.function(self._score_chunk)
-
-    def _chunks_in(self, epoch: int) -> int:
-        offset = lanes.epoch_offset(self.settings.seed, epoch, self.settings.steps)
-        return lanes.chunk_count(len(self.corpus.training), self.batch, self.settings.steps, offset)
 
     @property
     def parameters(self) -> int:
@@ -96,8 +106,8 @@ class Trainer:
 
     @property
     def tokens_an_update(self) -> int:
-        """Characters read by one update."""
-        return self.batch * self.settings.steps
+        """Tokens learned from in one update."""
+        return self.sequences.tokens_an_update
 
     def updates(self) -> Iterator[float]:
         """Train the present epoch from where it stands; yields each update's loss in nats a token.
@@ -106,17 +116,17 @@ class Trainer:
         then of no use, so nothing must be saved after it.
         """
         settings, progress = self.settings, self.progress
-        offset = lanes.epoch_offset(settings.seed, progress.epoch, settings.steps)
         if progress.chunk == 0:
             self.states = self.twin.zero_state(self.batch)
-        chunks = lanes.chunks(self.corpus.training, self.batch, settings.steps, offset, start=progress.chunk)
-        for inputs, targets in chunks:
+        for batch in self.sequences.read(progress.epoch, start=progress.chunk):
             started = time.perf_counter()
             rate = rate_at(settings, progress.update, self.total_updates)
-            loss_value, self.states = self._step(
-                tf.constant(inputs), tf.constant(targets), self.states,
-                tf.constant(rate, tf.float32), tf.constant(progress.update),
+            loss_value, after = self._step(
+                tf.constant(batch.inputs), tf.constant(batch.targets), self.states, tf.constant(rate, tf.float32),
+                tf.constant(progress.update), _tensor(batch.keep), _tensor(batch.weights),
             )  # fmt: skip
+            if self.sequences.is_carried:
+                self.states = after
             loss = float(loss_value)
             if progress.first_loss is None and math.isfinite(loss):
                 progress.first_loss = max(loss, math.log(len(self.corpus.vocabulary)))  # no less than that of chance
@@ -192,11 +202,17 @@ class Trainer:
             for variable, value in zip(variables, checkpoint.arrays[group], strict=True):
                 variable.assign(value)
 
-    def _update(self, inputs: Any, targets: Any, states: Any, rate: Any, update: Any) -> tuple[Any, Any]:
+    def _update(
+        self, inputs: Any, targets: Any, states: Any, rate: Any, update: Any, keep: Any, weights: Any
+    ) -> tuple[Any, Any]:
         masks = Masks.draw(self.settings, self.batch, update)
         with tf.GradientTape() as tape:
-            logits, after = self.twin.forward(inputs, states, masks)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits))
+            logits, after = self.twin.forward(inputs, states, masks, keep)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+            if weights is None:
+                loss = tf.reduce_mean(losses)
+            else:
+                loss = tf.reduce_sum(losses * weights) / tf.reduce_sum(weights)
         gradients = tape.gradient(loss, [variable.value for variable in self.twin.variables])
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)

@@ -14,6 +14,9 @@ from typing import Any
 from engine.vocabulary import LEVELS
 from engine.words import SPLITS
 
+PRESETS = (
+    "small", "best", "tutorial", "novels", "speeches", "lines", "minimal", "ptb-small", "ptb-medium", "ptb-large",
+)  # fmt: skip
 METAVARS: dict[type, str] = {int: "N", float: "X", str: "TEXT", bool: "yes|no"}
 
 
@@ -28,6 +31,9 @@ def _option(
 class TrainSettings:
     """Everything that decides what a run computes. The recipe is that of docs/training.md."""
 
+    preset: str = _option(
+        "", f"a recipe to begin with, which any other flag overrides: {', '.join(PRESETS)}; a wrong name tells of each"
+    )
     level: str = _option("char", "what a token is", choices=LEVELS)
     vocabulary: int = _option(10_000, "most tokens of --level word or bpe", low=2, high=10_000_000)
     split: str = _option(
@@ -37,6 +43,9 @@ class TrainSettings:
     )
     cell: str = _option("gru", "the recurrent cell", choices=("gru", "lstm", "rnn"))
     input: str = _option("embedding", "what the first layer reads of a token", choices=("embedding", "one-hot"))
+    init_scale: float = _option(
+        0.0, "begin with all weights drawn evenly from minus to plus this; 0 for Keras' own way", low=0.0, high=10.0
+    )
     tied: bool = _option(False, "take the embedding's weights for the output, too; they must have the units' width")
     normalization: bool = _option(False, "layer normalization after each recurrent layer")
     min_count: int = _option(1, "times a character or word must occur to be in the vocabulary", low=1, high=10**9)
@@ -50,12 +59,24 @@ class TrainSettings:
     embedding: int = _option(256, "size of the embedding", low=1, high=65536)
     batch: int = _option(64, "lanes read side by side", low=1, high=65536)
     steps: int = _option(128, "tokens between two updates: the reach of the gradient", low=1, high=65536)
+    sequences: str = _option(
+        "lanes",
+        "what is read side by side: lanes with the state carried on, or, each from the zero state, shuffled windows "
+        "of --steps tokens, or a line a row",
+        choices=("lanes", "windows", "lines"),
+    )
+    reset: str = _option(
+        "never",
+        "where the state of --sequences lanes begins anew: at each line, after each blank line, at each file",
+        choices=("never", "line", "blank", "file"),
+    )
     epochs: int = _option(30, "times to read the whole text", low=1, high=1_000_000)
-    rate: float = _option(4e-3, "learning rate at its highest", low=0.0, high=10.0)
+    rate: float = _option(4e-3, "learning rate at its highest", low=0.0, high=1000.0)
     warmup: int = _option(100, "updates until the rate is reached", low=0, high=1_000_000)
     final_rate: float = _option(0.02, "share of the rate left at the end of the cosine", low=0.0, high=1.0)
     optimizer: str = _option("adamw", "how weights follow gradients", choices=("adam", "adamw", "rmsprop", "sgd"))
     momentum: float = _option(0.9, "of --optimizer sgd", low=0.0, high=0.9999)
+    nesterov: bool = _option(False, "take Nesterov's momentum")
     schedule: str = _option(
         "cosine", "of the rate after the warm-up", choices=("cosine", "constant", "step", "exponential")
     )
@@ -73,8 +94,8 @@ class TrainSettings:
     held_out_every: int = _option(0, "keep every n-th file for validation, and no tail; 0 for none", low=0, high=10**6)
     precision: str = _option(
         "float32",
-        "of matrix products; bfloat16 is faster on CPUs that have it",
-        choices=("float32", "bfloat16"),
+        "of matrix products; bfloat16 is faster on CPUs that have it; auto: there, and float32 elsewhere",
+        choices=("float32", "bfloat16", "auto"),
     )
     seed: int = _option(1, "of weights, dropout and offsets", low=0, high=2**31 - 1)
     sample_every: int = _option(1, "epochs between two printed samples; 0 for none", low=0)
@@ -83,6 +104,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             check_range(item, getattr(self, item.name))
+        if self.reset != "never" and self.sequences != "lanes":
+            raise ValueError(f"--reset {self.reset}: is for --sequences lanes; {self.sequences} begin anew each")
         if self.tied and self.input == "one-hot":
             raise ValueError("--tied yes: there is no embedding to tie with --input one-hot")
         if self.tied and self.embedding != self.units:

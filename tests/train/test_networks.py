@@ -126,3 +126,52 @@ def test_what_cannot_be_tied_is_refused() -> None:
         TrainSettings(tied=True)
     with pytest.raises(ValueError, match="no embedding to tie"):
         TrainSettings(tied=True, input="one-hot", embedding=512)
+
+
+@pytest.mark.parametrize("shape", ["gru", "lstm", "rnn", "normalized"])
+def test_states_begin_anew_in_the_midst_of_a_chunk(shape: str) -> None:
+    """With a mask, a chunk is what its parts are when each is fed alone: forward, backward, and the states after."""
+    twin = Twin(random_model(settings_of(shape)))
+    rng = np.random.default_rng(4)
+    ids = rng.integers(V, size=(T, B)).astype(np.int32)
+    weights = rng.normal(size=(T, B, V)).astype(np.float32)
+    first = [tf.constant(rng.normal(0, 0.5, (B, H)).astype(np.float32)) for _ in twin.zero_state(B)]
+    keep = np.ones((T, B), np.float32)
+    breaks = [[0, 4], [3, 4, T - 1], []]  # of each lane
+    for lane, places in enumerate(breaks):
+        keep[places, lane] = 0
+
+    def masked() -> tuple[Any, list[Any]]:
+        logits, after = twin.forward(tf.constant(ids), first, NO_MASKS, tf.constant(keep))
+        return tf.reduce_sum(logits * weights), after
+
+    def in_parts() -> tuple[Any, list[Any]]:
+        loss, ends = tf.constant(0.0), []
+        for lane, places in enumerate(breaks):
+            state = [s[lane : lane + 1] for s in first]
+            for begin, end in itertools.pairwise([*sorted({0, *places}), T]):
+                state = twin.zero_state(1) if begin in places else state
+                logits, state = twin.forward(tf.constant(ids[begin:end, lane : lane + 1]), state, NO_MASKS)
+                loss += tf.reduce_sum(logits * weights[begin:end, lane : lane + 1])
+            ends.append(state)
+        return loss, [tf.concat(list(states), 0) for states in zip(*ends, strict=True)]
+
+    found = []
+    for run in (masked, in_parts):
+        with tf.GradientTape() as tape:
+            tape.watch(first)
+            loss, after = run()
+            total = loss + tf.add_n([(n + 1) * tf.reduce_sum(state**2) for n, state in enumerate(after)])
+        gradients = tape.gradient(total, [*(variable.value for variable in twin.variables), *first])
+        found.append(
+            [total.numpy(), *(a.numpy() for a in after), *(tf.convert_to_tensor(g).numpy() for g in gradients)]
+        )
+    for one, other in zip(*found, strict=True):
+        assert np.abs(one - other).max() <= 2e-5 * max(1.0, np.abs(other).max())
+    assert all((g[0] == 0).all() and (g[1:] != 0).any() for g in found[0][-len(first) :])  # lane 0 begins anew at once
+
+
+def test_the_fused_layers_refuse_to_begin_anew() -> None:
+    twin = Twin(random_model(settings_of("gru")), fused=True)
+    with pytest.raises(ValueError, match="keep: the fused kernels"):
+        twin.forward(tf.zeros([T, B], tf.int32), twin.zero_state(B), NO_MASKS, tf.ones([T, B]))
