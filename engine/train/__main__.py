@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError("--data: name the text files to learn from")
         if is_resumed and (fixed := sorted(arguments.keys() - CHANGEABLE)):
             raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
-        settings = TrainSettings(**{} if is_resumed else arguments)
+        settings = TrainSettings.from_arguments({} if is_resumed else arguments)
     except ValueError as error:
         parser.error(str(error))
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.model_dir import SETTINGS, replace_file, write_json, write_text
-from engine.train.settings import TrainSettings
+from engine.train.settings import TrainSettings, as_text
 from engine.train.watch import perplexity
 
 LN2 = math.log(2)
@@ -70,7 +70,7 @@ def command_line(settings: TrainSettings, data: Sequence[str], name: str) -> str
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
         if value != item.default:
-            words += [f"--{item.name.replace('_', '-')}", str(value)]
+            words += [f"--{item.name.replace('_', '-')}", as_text(value)]
     return shlex.join(words)
 
 
@@ -142,10 +142,11 @@ def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str
         told = f"{figures.test_nats:.4f} nats, perplexity {perplexity(figures.test_nats):.3f}"
         test = f"| test | {told}, over {figures.test_characters:,} characters |\n"
     over = "one-hot input" if settings.input == "one-hot" else f"an embedding of {settings.embedding}"
+    units = as_text(settings.units).replace(",", ", ")
     level, unit = LEVEL_NAMES[settings.level], "character" if settings.level == "char" else "token"
     return f"""# {name}
 
-A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {settings.units} units over {over}, \
+A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {units} units over {over}, \
 {figures.parameters:,} parameters.
 
 | | |

@@ -39,13 +39,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is kept: weights, the optimizer's variables and the lanes' states, each in its own order."""
+    """What is kept: weights, the optimizer's variables, the lanes' states, averages, each in its own order."""
 
     settings: TrainSettings
     data: tuple[str, ...]
     digest: str
     progress: Progress
-    arrays: dict[str, list[NDArray[Any]]]  # "weights", "optimizer", "states"
+    arrays: dict[str, list[NDArray[Any]]]  # "weights", "optimizer", "states", "average"
 
 
 def save(directory: Path, checkpoint: Checkpoint) -> None:
@@ -72,7 +72,7 @@ def load(directory: Path) -> Checkpoint:
             header = json.loads(str(file["header"]))
             if header.get("version") != VERSION:
                 raise TrainingError(f"{path} has version {header.get('version')}; this program reads version {VERSION}")
-            arrays: dict[str, list[NDArray[Any]]] = {"weights": [], "optimizer": [], "states": []}
+            arrays: dict[str, list[NDArray[Any]]] = {"weights": [], "optimizer": [], "states": [], "average": []}
             for name in file.files:  # in the order they were written
                 group, _, _ = name.partition("/")
                 if group in arrays:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,9 +18,11 @@ import tensorflow as tf
 
 from engine.errors import TrainingError
 from engine.train import lanes
-from engine.train.build import NO_MASKS, Masks, Twin, build_model
+from engine.train.average import Average
+from engine.train.build import Twin, build_model
 from engine.train.checkpoint import Checkpoint, Progress
 from engine.train.corpus import Corpus
+from engine.train.regularization import NO_MASKS, Masks, activation_penalty
 from engine.train.settings import TrainSettings
 
 SCORING_LANES = 64
@@ -50,14 +53,13 @@ def rate_at(settings: TrainSettings, update: int, updates: int) -> float:
 
 
 def make_optimizer(settings: TrainSettings) -> Any:
-    """The optimizer of the settings. Weight decay is decoupled, and that of adamw alone."""
+    """The optimizer of the settings. Keras' weight decay is decoupled for all of them: weights * rate * decay."""
+    decay: Any = settings.decay_of_weights
     kinds = {
-        "adam": lambda: keras.optimizers.Adam(settings.rate, beta_2=settings.beta_2),
-        "adamw": lambda: keras.optimizers.AdamW(
-            settings.rate, beta_2=settings.beta_2, weight_decay=settings.weight_decay
-        ),
-        "rmsprop": lambda: keras.optimizers.RMSprop(settings.rate, rho=settings.beta_2),
-        "sgd": lambda: keras.optimizers.SGD(settings.rate, momentum=settings.momentum),
+        "adam": lambda: keras.optimizers.Adam(settings.rate, beta_2=settings.beta_2, weight_decay=decay or None),
+        "adamw": lambda: keras.optimizers.AdamW(settings.rate, beta_2=settings.beta_2, weight_decay=decay),
+        "rmsprop": lambda: keras.optimizers.RMSprop(settings.rate, rho=settings.beta_2, weight_decay=decay or None),
+        "sgd": lambda: keras.optimizers.SGD(settings.rate, momentum=settings.momentum, weight_decay=decay or None),
     }
     return kinds[settings.optimizer]()
 
@@ -74,6 +76,7 @@ class Trainer:
         self.states: list[Any] = self.twin.zero_state(self.batch)
         self._optimizer = make_optimizer(settings)
         self._optimizer.build(self.twin.variables)
+        self.average = Average(self.twin.variables, settings.average)
         per_epoch = [self._chunks_in(epoch) for epoch in range(settings.epochs)]
         self.total_updates = sum(per_epoch)
         self._step = tf.function(self._update)
@@ -151,8 +154,18 @@ class Trainer:
         """Nats a token over the whole held-out text (the training loss where nothing is held out).
 
         The text is scored in lanes side by side, each token once, each lane with the state carried in over the
-        512 tokens before it.
+        512 tokens before it. Where weights are averaged, it is the averages that are judged.
         """
+        with self.average.in_place():
+            return self._held_out_nats()
+
+    def save_model(self, path: Path) -> None:
+        """Write the `.keras` file, with the averages where weights are averaged."""
+        with self.average.in_place():
+            self.twin.finish()
+            self.model.save(path)
+
+    def _held_out_nats(self) -> float:
         ids = self.corpus.held_out
         if len(ids) < 2:
             return self.progress.epoch_loss / max(1, self.progress.chunk)
@@ -178,6 +191,7 @@ class Trainer:
             "weights": [np.asarray(variable) for variable in self.twin.variables],
             "optimizer": [np.asarray(variable) for variable in self._optimizer.variables],
             "states": [np.asarray(state) for state in self.states],
+            "average": [np.asarray(variable) for variable in self.average.variables],
         }
         return Checkpoint(self.settings, data, self.corpus.digest, self.progress, arrays)
 
@@ -187,21 +201,27 @@ class Trainer:
             raise TrainingError("the text has changed since this run began: give the same --data to --resume")
         self.progress = checkpoint.progress
         self.states = [tf.constant(state) for state in checkpoint.arrays["states"]]
-        groups = (("weights", self.twin.variables), ("optimizer", self._optimizer.variables))
+        groups = (
+            ("weights", self.twin.variables), ("optimizer", self._optimizer.variables),
+            ("average", self.average.variables),
+        )  # fmt: skip
         for group, variables in groups:
             for variable, value in zip(variables, checkpoint.arrays[group], strict=True):
                 variable.assign(value)
 
     def _update(self, inputs: Any, targets: Any, states: Any, rate: Any, update: Any) -> tuple[Any, Any]:
-        masks = Masks.draw(self.settings, self.batch, update)
+        masks = Masks.draw(self.settings, self.batch, update, len(self.corpus.vocabulary))
         with tf.GradientTape() as tape:
-            logits, after = self.twin.forward(inputs, states, masks)
+            dropped, whole, after = self.twin.hidden(inputs, states, masks)
+            logits = self.twin.logits(dropped)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits))
-        gradients = tape.gradient(loss, [variable.value for variable in self.twin.variables])
+            total = loss + activation_penalty(self.settings, dropped, whole)
+        gradients = tape.gradient(total, [variable.value for variable in self.twin.variables])
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
         self._optimizer.learning_rate.assign(rate)
         self._optimizer.apply(gradients)
+        self.average.add(update)
         return loss, after
 
     def _score_chunk(self, inputs: Any, targets: Any, counted: Any, states: Any) -> tuple[Any, Any]:

@@ -112,9 +112,8 @@ class Run:
         write_json(self._out / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
 
     def _write_model(self) -> None:
-        self._trainer.twin.finish()
         with replace_file(self._out / NETWORK) as temporary:
-            self._trainer.model.save(temporary)
+            self._trainer.save_model(temporary)
 
     def _held_out_nats(self, row: dict[str, float]) -> float | None:
         return row["held_out_nats"] if len(self._trainer.corpus.held_out) > 1 else None
