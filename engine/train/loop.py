@@ -22,6 +22,7 @@ from engine.train.average import Average
 from engine.train.build import Twin, build_model
 from engine.train.checkpoint import Checkpoint, Progress
 from engine.train.corpus import Corpus
+from engine.train.origin import Origin, Parent
 from engine.train.regularization import NO_MASKS, Masks, activation_penalty
 from engine.train.settings import TrainSettings
 
@@ -77,6 +78,7 @@ class Trainer:
         self._optimizer = make_optimizer(settings)
         self._optimizer.build(self.twin.variables)
         self.average = Average(self.twin.variables, settings.average)
+        self.origin: Origin | None = None
         per_epoch = [self._chunks_in(epoch) for epoch in range(settings.epochs)]
         self.total_updates = sum(per_epoch)
         self._step = tf.function(self._update)
@@ -185,6 +187,12 @@ class Trainer:
             states = [tf.where(real[-1][:, None], state, 0.0) for state in states]
         return total / (len(ids) - 1)
 
+    def begin_from(self, parent: Parent) -> None:
+        """Take the weights of a model, each token's to where it stands in this run's vocabulary."""
+        self.model.set_weights(parent.weights(self.corpus.vocabulary, self.settings.seed))
+        self.average.begin()
+        self.origin = parent.origin
+
     def checkpoint(self, data: tuple[str, ...]) -> Checkpoint:
         """Everything that `restore` needs, as arrays."""
         arrays = {
@@ -193,13 +201,13 @@ class Trainer:
             "states": [np.asarray(state) for state in self.states],
             "average": [np.asarray(variable) for variable in self.average.variables],
         }
-        return Checkpoint(self.settings, data, self.corpus.digest, self.progress, arrays)
+        return Checkpoint(self.settings, data, self.corpus.digest, self.progress, arrays, self.origin)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint. Raises `TrainingError` if it belongs to another text or network."""
         if checkpoint.digest != self.corpus.digest:
             raise TrainingError("the text has changed since this run began: give the same --data to --resume")
-        self.progress = checkpoint.progress
+        self.progress, self.origin = checkpoint.progress, checkpoint.origin
         self.states = [tf.constant(state) for state in checkpoint.arrays["states"]]
         groups = (
             ("weights", self.twin.variables), ("optimizer", self._optimizer.variables),

@@ -128,7 +128,7 @@ class Run:
         )  # fmt: skip
         card.write(
             self._out, trainer.settings, self._data, trainer.corpus.digest, figures, progress.history,
-            self._sample(CARD_SAMPLE_LENGTH, seed=1),
+            self._sample(CARD_SAMPLE_LENGTH, seed=1), trainer.origin,
         )  # fmt: skip
 
     def _sample(self, length: int, seed: int) -> str:
