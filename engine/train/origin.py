@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine import model_dir
 from engine.errors import TrainingError
@@ -104,10 +105,11 @@ def extended(old: Vocabulary, learned: Vocabulary) -> Vocabulary:
     return Vocabulary((*old.tokens, *new), old.level, old.unknown or learned.unknown, old.split, old.merges)
 
 
-def _grown(rows: Array, ids: np.ndarray[Any, Any], rng: np.random.Generator) -> Array:
+def _grown(rows: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> Array:
     """A row `[N]` for each id: that of `rows [V, N]`, and for -1 one near their mean."""
     near = rows.mean(0) + NEW_SPREAD * rows.std(0) * rng.standard_normal((len(ids), rows.shape[1]))
-    return np.where(ids[:, None] >= 0, rows[ids], near).astype(np.float32)
+    grown: Array = np.where(ids[:, None] >= 0, rows[ids], near).astype(np.float32)
+    return grown
 
 
 def _shape(name: str, network: Network) -> dict[str, Any]:
