@@ -12,7 +12,7 @@ from typing import Any
 from engine.errors import EngineError, TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK
 from engine.quiet import fail, import_tensorflow
-from engine.train import origin
+from engine.train import lanes, memory, origin
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
 from engine.train.origin import Parent
 from engine.train.settings import TrainSettings, add_arguments
@@ -20,7 +20,7 @@ from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine
 from engine.vocabulary import Vocabulary
 
-CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt"}  # when going on with a run
+CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt", "device"}  # when going on with a run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,7 +92,7 @@ def _train(
         raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
     import tensorflow as tf
 
-    from engine.train import checkpoint
+    from engine.train import checkpoint, devices
     from engine.train.loop import Trainer
     from engine.train.run import Run
     from engine.train.watch import Watch
@@ -105,6 +105,11 @@ def _train(
         vocabulary = known_vocabulary(out) if saved.origin or settings.level != "char" else None
         corpus = _read(inputs, settings, vocabulary, folder)
     assert corpus is not None
+    is_gpu = devices.choose(settings.device)
+    if not is_gpu:
+        batch = lanes.lane_count(len(corpus.training), settings.batch, settings.steps)
+        given = replace(settings, batch=batch)
+        memory.check(given, len(corpus.vocabulary), len(corpus.held_out), memory.available())
     trainer = Trainer(settings, corpus)
     if saved is not None:
         trainer.restore(saved)
@@ -118,6 +123,10 @@ def _train(
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
         f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
     )
+    if is_gpu and settings.cell == "rnn":
+        watch.note(
+            "SimpleRNN has no cuDNN kernel: a GPU runs it a step at a time; --cell gru and lstm are faster there"
+        )
     if parent is not None:
         new = len(corpus.vocabulary) - len(parent.vocabulary)
         watch.note(f"begins from {parent.origin.name}: its {len(parent.vocabulary):,} tokens, and {new:,} new ones")

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from engine.errors import TrainingError
 from engine.train.regularization import Masks
 from engine.train.scan import gru_scan, lstm_scan, product, rnn_scan
 from engine.train.settings import TrainSettings
@@ -58,7 +59,8 @@ class Twin:
     """The same variables as a pure function; `fused` takes Keras' layers (cuDNN on a GPU), else our scans."""
 
     def __init__(
-        self, model: keras.Model, *, dtype: str = "float32", fused: bool = False, is_tied: bool = False
+        self, model: keras.Model, *, dtype: str = "float32", fused: bool = False, is_tied: bool = False,
+        is_gpu: bool = False,
     ) -> None:  # fmt: skip
         layers: list[Any] = model.layers
         self.embedding = next((layer for layer in layers if isinstance(layer, keras.layers.Embedding)), None)
@@ -71,7 +73,7 @@ class Twin:
             variable for variable in model.trainable_variables if not (is_tied and variable is self.dense.kernel)
         ]
         self._dtype = tf.as_dtype(dtype)
-        self._fused = [_stateless(layer, self._dtype) for layer in self.recurrent] if fused else []
+        self._fused = [_stateless(layer, self._dtype, is_gpu) for layer in self.recurrent] if fused else []
 
     def finish(self) -> None:
         """Make the saved model what was trained, where its output is tied to its input."""
@@ -182,10 +184,21 @@ def _kept_tokens(inputs: Tensor | None, ids: Tensor) -> Tensor:
     return tf.transpose(tf.gather(inputs[0], tf.transpose(ids), batch_dims=1))[..., None]
 
 
-def _stateless(layer: Any, dtype: Any) -> Any:
-    """A layer without state of its own, whose weights are passed in. On a GPU it must be cuDNN's, or it is an error."""
-    needs_cudnn = bool(tf.config.get_visible_devices("GPU")) and not isinstance(layer, keras.layers.SimpleRNN)
-    further = {"use_cudnn": True} if needs_cudnn else {}
-    twin = type(layer)(layer.units, return_sequences=True, return_state=True, dtype=dtype.name, **further)
-    twin.build((None, None, layer.cell.kernel.shape[0]))
+def _stateless(layer: Any, dtype: Any, is_gpu: bool) -> Any:
+    """A layer without state of its own, whose weights are passed in.
+
+    On a GPU it is cuDNN's kernel; raises `TrainingError` where Keras would quietly take its slow loop instead.
+    SimpleRNN has no such kernel.
+    """
+    further: dict[str, Any] = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros", "dtype": dtype.name}
+    if is_gpu and not isinstance(layer, keras.layers.SimpleRNN):
+        further["use_cudnn"] = True
+    twin = type(layer)(layer.units, return_sequences=True, return_state=True, **further)
+    width = layer.cell.kernel.shape[0]
+    twin.build((None, None, width))
+    try:
+        twin(tf.zeros([1, 1, width], dtype))
+    except (ValueError, tf.errors.OpError) as error:
+        why = str(error).strip().splitlines()[0]
+        raise TrainingError(f"cuDNN cannot run {layer.name} on this GPU ({why}): train with --device cpu") from None
     return twin

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from engine.errors import TrainingError
-from engine.train import lanes
+from engine.train import devices, lanes
 from engine.train.average import Average
 from engine.train.build import Twin, build_model
 from engine.train.checkpoint import Checkpoint, Progress
@@ -72,8 +72,11 @@ class Trainer:
         self.settings, self.corpus, self.progress = settings, corpus, Progress()
         self.batch = lanes.lane_count(len(corpus.training), settings.batch, settings.steps)
         self.model = build_model(len(corpus.vocabulary), settings)
-        fused = bool(tf.config.list_physical_devices("GPU")) if fused is None else fused
-        self.twin = Twin(self.model, dtype=settings.precision, fused=fused, is_tied=settings.tied)
+        is_gpu = devices.has_gpu()
+        self.twin = Twin(
+            self.model, dtype=settings.precision, fused=is_gpu if fused is None else fused, is_tied=settings.tied,
+            is_gpu=is_gpu,
+        )  # fmt: skip
         self.states: list[Any] = self.twin.zero_state(self.batch)
         self._optimizer = make_optimizer(settings)
         self._optimizer.build(self.twin.variables)

@@ -123,9 +123,10 @@ class TrainSettings:
     held_out_every: int = _option(0, "keep every n-th file for validation, and no tail; 0 for none", low=0, high=10**6)
     precision: str = _option(
         "float32",
-        "of matrix products; bfloat16 is faster on CPUs that have it",
+        "of matrix products, on a GPU of whole layers; bfloat16 is faster where the hardware has it",
         choices=("float32", "bfloat16"),
     )
+    device: str = _option("auto", "where to compute; auto: on a GPU, if there is one", choices=("auto", "cpu", "gpu"))
     seed: int = _option(1, "of weights, dropout and offsets", low=0, high=2**31 - 1)
     sample_every: int = _option(1, "epochs between two printed samples; 0 for none", low=0)
     sample_prompt: str = _option("\n", "what a sample goes on from")
