@@ -21,6 +21,7 @@ from engine.errors import ModelLoadError, TrainingError
 from engine.model_dir import NETWORK, VOCABULARY, ModelFiles, read_vocabulary
 from engine.text import split_point
 from engine.train import cache, tokens
+from engine.train.origin import extended
 from engine.train.settings import TrainSettings
 from engine.train.spool import PARTS, Inputs, Spool, Tell
 from engine.vocabulary import Vocabulary
@@ -83,12 +84,14 @@ class Corpus:
 def read_corpus(
     paths: Sequence[str | Path] | Inputs, held_out: float, steps: int, settings: TrainSettings | None = None,
     vocabulary: Vocabulary | None = None, folder: Path | None = None, tell: Tell = lambda *_: None,
+    *, old: Vocabulary | None = None,
 ) -> Corpus:  # fmt: skip
     """Read all inputs in order as one text, and split off the last `held_out` share of its characters.
 
     Nothing is split off where validation files are named or every n-th file is held out. The vocabulary, if none is
     given, has the characters of all parts, so that none is unseen; one of words or byte pairs is learned from the text
-    to learn from alone. Token files are kept in `folder`; `tell` is told how far the reading is.
+    to learn from alone. Of `old`, if that is given, all tokens keep their ids, and new ones follow.
+    Token files are kept in `folder`; `tell` is told how far the reading is.
     Raises `TrainingError` if a source is unusable or the text is shorter than a few updates.
     """
     settings = settings or TrainSettings()
@@ -102,11 +105,12 @@ def read_corpus(
         name = cache.key(
             text=spool.digest, cut=cut, level=settings.level, size=settings.vocabulary, split=settings.split,
             min_count=settings.min_count, vocabulary=vocabulary.to_json() if vocabulary else None,
-            files=spool.files if settings.reset == "file" else None,
+            **({"files": spool.files} if settings.reset == "file" else {}), **({"old": old.to_json()} if old else {}),
         )  # fmt: skip
         found = cache.find(folder, name)
         if found is None:
-            entry = _encode(spool, cut, settings, vocabulary, temporary, tell)
+            made = vocabulary or _make_vocabulary(spool, cut, settings, old, tell)
+            entry = _encode(spool, cut, settings, made, temporary, tell)
             cache.keep(folder, name, temporary, entry)
             found = cache.find(folder, name)
     if found is None:
@@ -132,16 +136,23 @@ def _texts(spool: Spool, settings: TrainSettings, part: str, begin: int, end: in
     return iter([spool.texts(part, begin, end)])
 
 
+def _make_vocabulary(spool: Spool, cut: int, settings: TrainSettings, old: Vocabulary | None, tell: Tell) -> Vocabulary:
+    """What the text has, after what an old vocabulary has; that of byte pairs lacks nothing."""
+    if old is not None and old.level == "bpe":
+        return old
+    if settings.level == "char":
+        learned = tokens.from_counts(spool.counts, settings)
+    else:
+        tell("learning a vocabulary", 0, 0.0)
+        learned = tokens.learn(itertools.chain.from_iterable(_texts(spool, settings, "training", 0, cut)), settings)
+    return extended(old, learned) if old is not None else learned
+
+
 def _encode(
-    spool: Spool, cut: int, settings: TrainSettings, vocabulary: Vocabulary | None, temporary: Path, tell: Tell
+    spool: Spool, cut: int, settings: TrainSettings, vocabulary: Vocabulary, temporary: Path, tell: Tell
 ) -> cache.Entry:
     """Write the ids of all parts into a token file."""
     whole = spool.characters["training"]
-    if vocabulary is None and settings.level == "char":
-        vocabulary = tokens.from_counts(spool.counts, settings)
-    elif vocabulary is None:
-        tell("learning a vocabulary", 0, 0.0)
-        vocabulary = tokens.learn(itertools.chain.from_iterable(_texts(spool, settings, "training", 0, cut)), settings)
     places: dict[str, tuple[int, int, int]] = {}
     pieces: dict[str, list[tuple[str, int, int | None]]] = {
         "training": [("training", 0, cut)],

@@ -112,9 +112,8 @@ class Run:
         write_json(self._out / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
 
     def _write_model(self) -> None:
-        self._trainer.twin.finish()
         with replace_file(self._out / NETWORK) as temporary:
-            self._trainer.model.save(temporary)
+            self._trainer.save_model(temporary)
 
     def _held_out_nats(self, row: dict[str, float]) -> float | None:
         return row["held_out_nats"] if len(self._trainer.corpus.held_out) > 1 else None
@@ -129,7 +128,7 @@ class Run:
         )  # fmt: skip
         card.write(
             self._out, trainer.settings, self._data, trainer.corpus.digest, figures, progress.history,
-            self._sample(CARD_SAMPLE_LENGTH, seed=1),
+            self._sample(CARD_SAMPLE_LENGTH, seed=1), trainer.origin,
         )  # fmt: skip
 
     def _sample(self, length: int, seed: int) -> str:

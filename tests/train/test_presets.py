@@ -21,10 +21,11 @@ import tensorflow as tf  # noqa: E402
 
 from engine.train import card, presets  # noqa: E402
 from engine.train.__main__ import main  # noqa: E402
-from engine.train.build import NO_MASKS, build_model  # noqa: E402
+from engine.train.build import build_model  # noqa: E402
 from engine.train.corpus import read_corpus  # noqa: E402
 from engine.train.loop import Trainer, make_optimizer, rate_at  # noqa: E402
 from engine.train.precision import fastest_precision  # noqa: E402
+from engine.train.regularization import NO_MASKS  # noqa: E402
 from engine.train.settings import PRESETS, TrainSettings, add_arguments  # noqa: E402
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

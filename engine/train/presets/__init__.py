@@ -26,8 +26,9 @@ def load(name: str) -> dict[str, Any]:
     """
     if name not in PRESETS:
         raise ValueError(f"--preset {name}: there is none of this name; there are\n{about()}")
-    kinds: dict[str, Any] = {item.name: type(item.default) for item in dataclasses.fields(TrainSettings)}
-    return {key: kinds[key](value) for key, value in _read(name)["settings"].items()} | {"preset": name}
+    defaults = {item.name: item.default for item in dataclasses.fields(TrainSettings)}
+    given = _read(name)["settings"].items()
+    return {key: float(value) if isinstance(defaults[key], float) else value for key, value in given} | {"preset": name}
 
 
 def _read(name: str) -> dict[str, Any]:
