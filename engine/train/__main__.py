@@ -5,20 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from engine.errors import EngineError, TrainingError
-from engine.model_dir import CHECKPOINT, NETWORK
-from engine.quiet import fail, import_tensorflow
-from engine.train.corpus import Corpus, known_vocabulary, read_corpus
-from engine.train.settings import TrainSettings, add_arguments
+from engine.errors import EngineError
+from engine.quiet import fail
+from engine.train.job import Job, train
+from engine.train.settings import add_arguments
 from engine.train.spool import Inputs
-from engine.train.watch import ReadingLine
-from engine.vocabulary import Vocabulary
-
-CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt"}  # when going on with a run
+from engine.train.watch import Watch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,78 +33,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = vars(parser.parse_args(argv))
     out, is_resumed, folder = arguments.pop("out"), arguments.pop("resume"), arguments.pop("cache")
     inputs = Inputs(*(tuple(arguments.pop(name) or ()) for name in ("data", "validation", "test")))
+    job = Job(out, inputs, arguments, is_resumed, folder)
     try:
-        if not inputs.training and not is_resumed:
-            raise ValueError("--data: name the text files to learn from")
-        if is_resumed and (fixed := sorted(arguments.keys() - CHANGEABLE)):
-            raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
-        settings = TrainSettings(**{} if is_resumed else arguments)
+        job.settings()
     except ValueError as error:
         parser.error(str(error))
     try:
-        return _train(settings, arguments, inputs, out, folder, is_resumed)
+        return 0 if train(job, Watch).is_done else 130
     except KeyboardInterrupt:
         print("stopped at once; what was saved before is whole", file=sys.stderr)
         return 130
     except EngineError as error:
         return fail("engine.train", str(error))
-
-
-def _train(
-    settings: TrainSettings, overrides: dict[str, Any], inputs: Inputs, out: Path, folder: Path | None,
-    is_resumed: bool,
-) -> int:  # fmt: skip
-    if not is_resumed and any((out / name).exists() for name in (NETWORK, CHECKPOINT)):
-        raise TrainingError(f"{out} holds a model or a run already: choose another --out, or go on with --resume")
-    if is_resumed and not (out / CHECKPOINT).exists():
-        raise TrainingError(f"there is nothing to resume in {out}: start without --resume")
-    if out.exists() and not out.is_dir():
-        raise TrainingError(f"{out} is a file: choose another --out")
-    corpus = None if is_resumed else _read(inputs, settings, None, folder)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"cannot make {out} ({error.strerror}): choose another --out") from None
-    try:
-        import_tensorflow()
-    except ImportError:
-        raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
-    import tensorflow as tf
-
-    from engine.train import checkpoint
-    from engine.train.loop import Trainer
-    from engine.train.run import Run
-    from engine.train.watch import Watch
-
-    tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
-    saved = checkpoint.load(out) if is_resumed else None
-    if saved is not None:
-        settings = replace(saved.settings, **overrides)
-        inputs = inputs if inputs.training else Inputs.from_words(saved.data)
-        vocabulary = None if settings.level == "char" else known_vocabulary(out)
-        corpus = _read(inputs, settings, vocabulary, folder)
-    assert corpus is not None
-    trainer = Trainer(settings, corpus)
-    if saved is not None:
-        trainer.restore(saved)
-    watch = Watch(
-        settings.epochs, trainer.total_updates, trainer.tokens_an_update, level=settings.level,
-        rate=corpus.training_rate,
-    )  # fmt: skip
-    watch.note(
-        f"{corpus.describe()}; {trainer.parameters:,} parameters; "
-        f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
-    )
-    if Run(trainer, out, inputs.words(), watch).train():
-        watch.note(f"done: write with it by 'textrepl {out}'")
-        return 0
-    watch.note(f"saved; go on with 'python -m engine.train --out {out} --resume'")
-    return 130
-
-
-def _read(inputs: Inputs, settings: TrainSettings, vocabulary: Vocabulary | None, folder: Path | None) -> Corpus:
-    with ReadingLine() as line:
-        return read_corpus(inputs, settings.held_out, settings.steps, settings, vocabulary, folder, line.tell)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""A training run as people ask for it, on the command line or in a notebook: from what they name to a kept model.
+
+Checks what was asked for, reads the text, and puts trainer, view and run together. Knows no flags and no terminal;
+TensorFlow is imported only when the text is known to be well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from engine.errors import TrainingError
+from engine.model_dir import CHECKPOINT, NETWORK
+from engine.quiet import import_tensorflow
+from engine.train.corpus import Corpus, known_vocabulary, read_corpus
+from engine.train.settings import TrainSettings
+from engine.train.spool import Inputs
+from engine.train.watch import ReadingLine, Watch
+from engine.vocabulary import Vocabulary
+
+CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt"}  # when going on with a run
+Show = Callable[..., Watch]  # makes what shows a run, as `Watch(epochs, updates, tokens_an_update, level=, rate=)`
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked for: the text, the directory, and the settings that were given a value."""
+
+    out: Path
+    inputs: Inputs
+    given: dict[str, Any] = field(default_factory=dict)
+    is_resumed: bool = False
+    cache: Path | None = None  # where token files are kept; None for the user's own cache folder
+
+    def settings(self) -> TrainSettings:
+        """Of a new run. Raises `ValueError` for what cannot be asked for."""
+        if not self.inputs.training and not self.is_resumed:
+            raise ValueError("--data: name the text files to learn from")
+        if self.is_resumed and (fixed := sorted(self.given.keys() - CHANGEABLE)):
+            raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
+        return TrainSettings(**{} if self.is_resumed else self.given)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: whether it is done or was asked to stop, and a row for each of its epochs."""
+
+    is_done: bool
+    history: list[dict[str, float]]
+
+
+def train(job: Job, show: Show) -> Outcome:
+    """Train until done or asked to stop. Raises `TrainingError`, and `ValueError` as `Job.settings` does."""
+    settings = job.settings()
+    _check_directory(job)
+    corpus = None if job.is_resumed else _read(job.inputs, settings, None, job.cache)
+    try:
+        job.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot make {job.out} ({error.strerror}): choose another --out") from None
+    try:
+        import_tensorflow()
+    except ImportError:
+        raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
+    import tensorflow as tf
+
+    from engine.train import checkpoint
+    from engine.train.loop import Trainer
+    from engine.train.run import Run
+
+    tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
+    inputs, saved = job.inputs, None
+    if job.is_resumed:
+        saved = checkpoint.load(job.out)
+        settings = replace(saved.settings, **job.given)
+        inputs = inputs if inputs.training else Inputs.from_words(saved.data)
+        vocabulary = None if settings.level == "char" else known_vocabulary(job.out)
+        corpus = _read(inputs, settings, vocabulary, job.cache)
+    assert corpus is not None
+    trainer = Trainer(settings, corpus)
+    if saved is not None:
+        trainer.restore(saved)
+    watch = show(
+        settings.epochs, trainer.total_updates, trainer.tokens_an_update, level=settings.level,
+        rate=corpus.training_rate,
+    )  # fmt: skip
+    watch.note(
+        f"{corpus.describe()}; {trainer.parameters:,} parameters; "
+        f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
+    )
+    is_done = Run(trainer, job.out, inputs.words(), watch).train()
+    if is_done:
+        watch.note(f"done: write with it by 'textrepl {job.out}'")
+    else:
+        watch.note(f"saved; go on with 'python -m engine.train --out {job.out} --resume'")
+    return Outcome(is_done, trainer.progress.history)
+
+
+def _check_directory(job: Job) -> None:
+    if not job.is_resumed and any((job.out / name).exists() for name in (NETWORK, CHECKPOINT)):
+        raise TrainingError(f"{job.out} holds a model or a run already: choose another --out, or go on with --resume")
+    if job.is_resumed and not (job.out / CHECKPOINT).exists():
+        raise TrainingError(f"there is nothing to resume in {job.out}: start without --resume")
+    if job.out.exists() and not job.out.is_dir():
+        raise TrainingError(f"{job.out} is a file: choose another --out")
+
+
+def _read(inputs: Inputs, settings: TrainSettings, vocabulary: Vocabulary | None, folder: Path | None) -> Corpus:
+    with ReadingLine() as line:
+        return read_corpus(inputs, settings.held_out, settings.steps, settings, vocabulary, folder, line.tell)
