@@ -12,7 +12,7 @@ from engine.quiet import fail
 from engine.train.job import Job, train
 from engine.train.settings import add_arguments
 from engine.train.spool import Inputs
-from engine.train.watch import Watch
+from engine.train.watch import Watch, is_terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,12 +39,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     try:
-        return 0 if train(job, Watch).is_done else 130
+        return 0 if train(job, watching()).is_done else 130
     except KeyboardInterrupt:
         print("stopped at once; what was saved before is whole", file=sys.stderr)
         return 130
     except EngineError as error:
         return fail("engine.train", str(error))
+
+
+def watching() -> type[Watch]:
+    """The live view where a terminal can show it, else plain lines."""
+    if not is_terminal(sys.stdout):
+        return Watch
+    try:
+        from engine.train.view import View
+    except ModuleNotFoundError:  # it is in the extra "train", but the run does not need it
+        return Watch
+    return View
 
 
 if __name__ == "__main__":

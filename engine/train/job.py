@@ -20,7 +20,7 @@ from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine, Watch
 from engine.vocabulary import Vocabulary
 
-CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt"}  # when going on with a run
+CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures"}  # when going on with a run
 Show = Callable[..., Watch]  # makes what shows a run, as `Watch(epochs, updates, tokens_an_update, level=, rate=)`
 
 
@@ -90,11 +90,13 @@ def train(job: Job, show: Show) -> Outcome:
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
         f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
     )
-    is_done = Run(trainer, job.out, inputs.words(), watch).train()
-    if is_done:
-        watch.note(f"done: write with it by 'textrepl {job.out}'")
-    else:
-        watch.note(f"saved; go on with 'python -m engine.train --out {job.out} --resume'")
+    watch.history(trainer.progress.history)
+    with watch:
+        is_done = Run(trainer, job.out, inputs.words(), watch).train()
+        if is_done:
+            watch.note(f"done: write with it by 'textrepl {job.out}'")
+        else:
+            watch.note(f"saved; go on with 'python -m engine.train --out {job.out} --resume'")
     return Outcome(is_done, trainer.progress.history)
 
 

@@ -89,6 +89,11 @@ class Trainer:
         return sum(math.prod(variable.shape) for variable in self.twin.variables)
 
     @property
+    def learning_rate(self) -> float:
+        """Of the next update."""
+        return rate_at(self.settings, self.progress.update, self.total_updates)
+
+    @property
     def has_given_up(self) -> bool:
         """Whether the held-out score has not become better for as many epochs as there is patience for."""
         patience, best = self.settings.patience, self.progress.best_epoch
@@ -112,7 +117,7 @@ class Trainer:
         chunks = lanes.chunks(self.corpus.training, self.batch, settings.steps, offset, start=progress.chunk)
         for inputs, targets in chunks:
             started = time.perf_counter()
-            rate = rate_at(settings, progress.update, self.total_updates)
+            rate = self.learning_rate
             loss_value, self.states = self._step(
                 tf.constant(inputs), tf.constant(targets), self.states,
                 tf.constant(rate, tf.float32), tf.constant(progress.update),
@@ -140,7 +145,7 @@ class Trainer:
             "held_out_nats": self.held_out_nats(),
             "training_rate": self.corpus.training_rate,  # tokens a character
             "held_out_rate": self.corpus.held_out_rate,
-            "rate": rate_at(self.settings, progress.update, self.total_updates),
+            "rate": self.learning_rate,
             "seconds": round(progress.seconds, 1),
         }
         progress.history.append(row)

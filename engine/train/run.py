@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,11 +18,12 @@ from engine.errors import EngineError, TrainingError
 from engine.model_dir import NETWORK, VOCABULARY, replace_file, write_json
 from engine.train import card, checkpoint
 from engine.train.loop import Trainer
+from engine.train.quantities import temperatures_of
 from engine.train.watch import Watch
 
 CHECKPOINT_SECONDS = 60.0
 MAX_WHOLE = 2_000_000  # tokens that are scored one after the other; of more, the score in lanes is told
-SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, SAMPLE_TEMPERATURE = 200, 400, 0.8
+SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, CARD_TEMPERATURE = 120, 400, 0.8
 
 
 class Run:
@@ -37,13 +39,13 @@ class Run:
     def train(self) -> bool:
         """Train what is left. Raises `TrainingError` for a useless loss or a disk that takes nothing."""
         trainer, progress = self._trainer, self._trainer.progress
-        before = {number: signal.signal(number, self._ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = self._listen()
         try:
             self._keep("the vocabulary", self._write_vocabulary)
             while progress.epoch < trainer.settings.epochs and not (self._is_stopping or trainer.has_given_up):
                 self._watch.pause()
                 for loss in trainer.updates():
-                    self._watch.update(progress.epoch, progress.update, loss, progress.best)
+                    self._watch.update(progress.epoch, progress.update, loss, progress.best, trainer.learning_rate)
                     if self._is_stopping:
                         break
                     if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
@@ -62,11 +64,21 @@ class Run:
             raise TrainingError(f"{error}: make room, then go on with --resume; what was saved before is whole")
         return not self._is_stopping
 
+    def _listen(self) -> dict[int, Any]:
+        """Let signals that would end the process stop the run; returns what they did. A thread hears none."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        heard = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            heard.append(signal.SIGHUP)
+        return {number: signal.signal(number, self._ask_to_stop) for number in heard}
+
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         if self._is_stopping:
             raise KeyboardInterrupt
         self._is_stopping = True
-        self._watch.note("stopping after this update, and saving (once more to stop at once) ...")
+        line = "stopping after this update, and saving (once more to stop at once) ..."
+        threading.Thread(target=self._watch.note, args=(line,)).start()  # this one may be in the midst of writing
 
     def _end_epoch(self) -> None:
         """Score the epoch, keep the model if it is the best so far, and show a sample."""
@@ -81,7 +93,10 @@ class Run:
         self._keep_checkpoint()
         every = trainer.settings.sample_every
         if every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
-            self._watch.sample(self._sample(SAMPLE_LENGTH, seed=progress.epoch))
+            temperatures = temperatures_of(trainer.settings.sample_temperatures)
+            samples = self._samples(temperatures, SAMPLE_LENGTH, seed=progress.epoch)
+            for temperature, text in zip(temperatures, samples, strict=True):
+                self._watch.sample(text, temperature)
 
     def _finish(self) -> None:
         """Score the held-out text whole, with the engine that serves the model, and write the card."""
@@ -129,18 +144,21 @@ class Run:
         )  # fmt: skip
         card.write(
             self._out, trainer.settings, self._data, trainer.corpus.digest, figures, progress.history,
-            self._sample(CARD_SAMPLE_LENGTH, seed=1),
+            self._samples([CARD_TEMPERATURE], CARD_SAMPLE_LENGTH, seed=1)[0],
         )  # fmt: skip
 
-    def _sample(self, length: int, seed: int) -> str:
-        """What the best model so far writes on from the sample prompt."""
+    def _samples(self, temperatures: Sequence[float], length: int, seed: int) -> list[str]:
+        """What the best model so far writes on from the sample prompt, at each temperature."""
         prompt = self._trainer.settings.sample_prompt
-        sampling = engine.Sampling(temperature=SAMPLE_TEMPERATURE, length=length, seed=seed)
         try:
             with engine.load(self._out) as model:
-                return prompt + model.conversation(sampling=sampling).say(prompt).text
+                replies = [
+                    model.conversation(sampling=engine.Sampling(temperature=t, length=length, seed=seed)).say(prompt)
+                    for t in temperatures
+                ]
+                return [prompt + reply.text for reply in replies]
         except EngineError as error:
-            return f"(no sample: {error})"
+            return [f"(no sample: {error})" for _ in temperatures]
 
     def _keep_checkpoint(self) -> None:
         self._saved_at = time.monotonic()

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.train.quantities import temperatures_of
 from engine.vocabulary import LEVELS
 from engine.words import SPLITS
 
@@ -79,10 +80,12 @@ class TrainSettings:
     seed: int = _option(1, "of weights, dropout and offsets", low=0, high=2**31 - 1)
     sample_every: int = _option(1, "epochs between two printed samples; 0 for none", low=0)
     sample_prompt: str = _option("\n", "what a sample goes on from")
+    sample_temperatures: str = _option("0.5,0.8,1.1", "temperatures of the samples, with commas between")
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             check_range(item, getattr(self, item.name))
+        temperatures_of(self.sample_temperatures)
         if self.tied and self.input == "one-hot":
             raise ValueError("--tied yes: there is no embedding to tie with --input one-hot")
         if self.tied and self.embedding != self.units:
