@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.errors import EngineError
 from engine.quiet import fail
-from engine.train.job import Job, train
+from engine.train.job import TENSORBOARD, Job, train
 from engine.train.settings import add_arguments
 from engine.train.spool import Inputs
 from engine.train.watch import Watch, is_terminal
@@ -28,12 +28,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--test", nargs="+", action="extend", metavar="PATH", help="text to score once, at the end")
     parser.add_argument("--cache", metavar="DIR", type=Path, help="where token files are kept, to be found again")
     parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="the model directory to make")
+    parser.add_argument(
+        "--tensorboard", nargs="?", const="", metavar="DIR", help="write for TensorBoard, too (OUT/tensorboard)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run in DIR")
     add_arguments(parser)
     arguments = vars(parser.parse_args(argv))
     out, is_resumed, folder = arguments.pop("out"), arguments.pop("resume"), arguments.pop("cache")
     inputs = Inputs(*(tuple(arguments.pop(name) or ()) for name in ("data", "validation", "test")))
-    job = Job(out, inputs, arguments, is_resumed, folder)
+    board = arguments.pop("tensorboard")
+    job = Job(out, inputs, arguments, is_resumed, folder, None if board is None else Path(board or out / TENSORBOARD))
     try:
         job.settings()
     except ValueError as error:

@@ -21,6 +21,7 @@ from engine.train.watch import ReadingLine, Watch
 from engine.vocabulary import Vocabulary
 
 CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures"}  # when going on with a run
+TENSORBOARD = "tensorboard"  # in a run's directory, where no other place is named
 Show = Callable[..., Watch]  # makes what shows a run, as `Watch(epochs, updates, tokens_an_update, level=, rate=)`
 
 
@@ -33,6 +34,13 @@ class Job:
     given: dict[str, Any] = field(default_factory=dict)
     is_resumed: bool = False
     cache: Path | None = None  # where token files are kept; None for the user's own cache folder
+    tensorboard: Path | None = None  # where TensorBoard's files go; None for nowhere
+
+    @property
+    def board(self) -> Path | None:
+        """Where TensorBoard's files go; a resumed run goes on with those in its directory."""
+        own = self.out / TENSORBOARD
+        return own if self.tensorboard is None and self.is_resumed and own.is_dir() else self.tensorboard
 
     def settings(self) -> TrainSettings:
         """Of a new run. Raises `ValueError` for what cannot be asked for."""
@@ -56,10 +64,9 @@ def train(job: Job, show: Show) -> Outcome:
     settings = job.settings()
     _check_directory(job)
     corpus = None if job.is_resumed else _read(job.inputs, settings, None, job.cache)
-    try:
-        job.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"cannot make {job.out} ({error.strerror}): choose another --out") from None
+    _make(job.out, "--out")
+    if job.board:
+        _make(job.board, "--tensorboard")
     try:
         import_tensorflow()
     except ImportError:
@@ -67,6 +74,7 @@ def train(job: Job, show: Show) -> Outcome:
     import tensorflow as tf
 
     from engine.train import checkpoint
+    from engine.train.board import Board
     from engine.train.loop import Trainer
     from engine.train.run import Run
 
@@ -90,14 +98,24 @@ def train(job: Job, show: Show) -> Outcome:
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
         f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
     )
+    board = None
+    if job.board:
+        board = Board(job.board, trainer.total_updates, trainer.tokens_an_update, corpus.training_rate)
     watch.history(trainer.progress.history)
     with watch:
-        is_done = Run(trainer, job.out, inputs.words(), watch).train()
+        is_done = Run(trainer, job.out, inputs.words(), watch, board).train()
         if is_done:
             watch.note(f"done: write with it by 'textrepl {job.out}'")
         else:
             watch.note(f"saved; go on with 'python -m engine.train --out {job.out} --resume'")
     return Outcome(is_done, trainer.progress.history)
+
+
+def _make(folder: Path, flag: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot make {folder} ({error.strerror}): choose another {flag}") from None
 
 
 def _check_directory(job: Job) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from engine.train import card
 from engine.train.curve import Curve, Points
-from engine.train.job import Job, train
+from engine.train.job import TENSORBOARD, Job, train
 from engine.train.quantities import duration
 from engine.train.settings import TrainSettings
 from engine.train.spool import Inputs
@@ -64,7 +64,7 @@ class History:
 
 def fit(
     data: Names, out: str | os.PathLike[str], *, validation: Names = (), test: Names = (), resume: bool = False,
-    cache: str | os.PathLike[str] | None = None, **settings: Any,
+    cache: str | os.PathLike[str] | None = None, tensorboard: bool | str | os.PathLike[str] = False, **settings: Any,
 ) -> History:  # fmt: skip
     """Train a model on `data` into the directory `out`, as `python -m engine.train` does.
 
@@ -73,7 +73,8 @@ def fit(
     Raises `ValueError` for a wrong setting and `EngineError` for text or a directory that will not do.
     """
     inputs = Inputs(_names(data), _names(validation), _names(test))
-    job = Job(Path(out), inputs, _checked(settings), resume, Path(cache) if cache is not None else None)
+    board = Path(out, TENSORBOARD) if tensorboard is True else Path(tensorboard) if tensorboard else None
+    job = Job(Path(out), inputs, _checked(settings), resume, Path(cache) if cache is not None else None, board)
     outcome = train(job, NotebookWatch if _display() else Watch)
     return History(tuple(card.rows(outcome.history)), job.out, outcome.is_done)
 

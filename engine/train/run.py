@@ -17,6 +17,7 @@ import engine
 from engine.errors import EngineError, TrainingError
 from engine.model_dir import NETWORK, VOCABULARY, replace_file, write_json
 from engine.train import card, checkpoint
+from engine.train.board import Board
 from engine.train.loop import Trainer
 from engine.train.quantities import temperatures_of
 from engine.train.watch import Watch
@@ -29,8 +30,10 @@ SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, CARD_TEMPERATURE = 120, 400, 0.8
 class Run:
     """Trains into a directory. `train()` returns True when done, False when it was asked to stop."""
 
-    def __init__(self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch) -> None:
-        self._trainer, self._out, self._data, self._watch = trainer, out, data, watch
+    def __init__(
+        self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch, board: Board | None = None
+    ) -> None:
+        self._trainer, self._out, self._data, self._watch, self._board = trainer, out, data, watch, board
         self._is_stopping = False
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
@@ -46,6 +49,8 @@ class Run:
                 self._watch.pause()
                 for loss in trainer.updates():
                     self._watch.update(progress.epoch, progress.update, loss, progress.best, trainer.learning_rate)
+                    if self._board:
+                        self._board.update(progress.update, loss, trainer.learning_rate, progress.seconds)
                     if self._is_stopping:
                         break
                     if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
@@ -90,6 +95,8 @@ class Run:
             progress.best, progress.best_epoch = row["held_out_nats"], int(row["epoch"])
             self._keep("the card", lambda: self._write_card(self._held_out_nats(row), is_final=False))
         self._watch.epoch(row, is_kept)
+        if self._board:
+            self._board.epoch(progress.update, row)
         self._keep_checkpoint()
         every = trainer.settings.sample_every
         if every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
@@ -97,6 +104,8 @@ class Run:
             samples = self._samples(temperatures, SAMPLE_LENGTH, seed=progress.epoch)
             for temperature, text in zip(temperatures, samples, strict=True):
                 self._watch.sample(text, temperature)
+                if self._board:
+                    self._board.sample(progress.update, temperature, text)
 
     def _finish(self) -> None:
         """Score the held-out text whole, with the engine that serves the model, and write the card."""
@@ -162,7 +171,9 @@ class Run:
 
     def _keep_checkpoint(self) -> None:
         self._saved_at = time.monotonic()
-        self._keep("a checkpoint", lambda: checkpoint.save(self._out, self._trainer.checkpoint(self._data)))
+        is_kept = self._keep("a checkpoint", lambda: checkpoint.save(self._out, self._trainer.checkpoint(self._data)))
+        if is_kept and self._board:
+            self._keep("what TensorBoard shows", self._board.flush)
 
     def _keep(self, what: str, write: Callable[[], None]) -> bool:
         """Write something; where the disk does not take it, say so and train on, to try again later."""
