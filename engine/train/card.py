@@ -10,7 +10,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engine.model_dir import SETTINGS, replace_file, write_json, write_text
 from engine.train import presets
@@ -107,9 +106,9 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
         temporary.write_bytes(picture.getvalue())
 
 
-def _csv(history: Sequence[dict[str, float]]) -> str:
-    text = io.StringIO()
-    rows: list[dict[str, Any]] = [
+def rows(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    """The epochs, counted from 1, with the held-out loss in bits a character beside."""
+    return [
         {
             **row,
             "epoch": int(row["epoch"]) + 1,
@@ -117,9 +116,13 @@ def _csv(history: Sequence[dict[str, float]]) -> str:
         }
         for row in history
     ]
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["epoch"], lineterminator="\n")
+
+
+def _csv(history: Sequence[dict[str, float]]) -> str:
+    text, lines = io.StringIO(), rows(history)
+    writer = csv.DictWriter(text, list(lines[0]) if lines else ["epoch"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(lines)
     return text.getvalue()
 
 

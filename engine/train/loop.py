@@ -107,6 +107,11 @@ class Trainer:
         return sum(math.prod(variable.shape) for variable in self.twin.variables)
 
     @property
+    def learning_rate(self) -> float:
+        """Of the next update."""
+        return rate_at(self.settings, self.progress.update, self.total_updates)
+
+    @property
     def has_given_up(self) -> bool:
         """Whether the held-out score has not become better for as many epochs as there is patience for."""
         patience, best = self.settings.patience, self.progress.best_epoch
@@ -128,10 +133,10 @@ class Trainer:
             self.states = self.twin.zero_state(self.batch)
         for batch in self.sequences.read(progress.epoch, start=progress.chunk):
             started = time.perf_counter()
-            rate = rate_at(settings, progress.update, self.total_updates)
             loss_value, after = self._step(
-                tf.constant(batch.inputs), tf.constant(batch.targets), self.states, tf.constant(rate, tf.float32),
-                tf.constant(progress.update), _tensor(batch.keep), _tensor(batch.weights),
+                tf.constant(batch.inputs), tf.constant(batch.targets), self.states,
+                tf.constant(self.learning_rate, tf.float32), tf.constant(progress.update), _tensor(batch.keep),
+                _tensor(batch.weights),
             )  # fmt: skip
             if self.sequences.is_carried:
                 self.states = after
@@ -158,7 +163,7 @@ class Trainer:
             "held_out_nats": self.held_out_nats(),
             "training_rate": self.corpus.training_rate,  # tokens a character
             "held_out_rate": self.corpus.held_out_rate,
-            "rate": rate_at(self.settings, progress.update, self.total_updates),
+            "rate": self.learning_rate,
             "seconds": round(progress.seconds, 1),
         }
         progress.history.append(row)

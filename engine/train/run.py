@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,19 +17,23 @@ import engine
 from engine.errors import EngineError, TrainingError
 from engine.model_dir import NETWORK, VOCABULARY, replace_file, write_json
 from engine.train import card, checkpoint
+from engine.train.board import Board
 from engine.train.loop import Trainer
+from engine.train.quantities import temperatures_of
 from engine.train.watch import Watch
 
 CHECKPOINT_SECONDS = 60.0
 MAX_WHOLE = 2_000_000  # tokens that are scored one after the other; of more, the score in lanes is told
-SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, SAMPLE_TEMPERATURE = 200, 400, 0.8
+SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, CARD_TEMPERATURE = 120, 400, 0.8
 
 
 class Run:
     """Trains into a directory. `train()` returns True when done, False when it was asked to stop."""
 
-    def __init__(self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch) -> None:
-        self._trainer, self._out, self._data, self._watch = trainer, out, data, watch
+    def __init__(
+        self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch, board: Board | None = None
+    ) -> None:
+        self._trainer, self._out, self._data, self._watch, self._board = trainer, out, data, watch, board
         self._is_stopping = False
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
@@ -37,13 +42,15 @@ class Run:
     def train(self) -> bool:
         """Train what is left. Raises `TrainingError` for a useless loss or a disk that takes nothing."""
         trainer, progress = self._trainer, self._trainer.progress
-        before = {number: signal.signal(number, self._ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = self._listen()
         try:
             self._keep("the vocabulary", self._write_vocabulary)
             while progress.epoch < trainer.settings.epochs and not (self._is_stopping or trainer.has_given_up):
                 self._watch.pause()
                 for loss in trainer.updates():
-                    self._watch.update(progress.epoch, progress.update, loss, progress.best)
+                    self._watch.update(progress.epoch, progress.update, loss, progress.best, trainer.learning_rate)
+                    if self._board:
+                        self._board.update(progress.update, loss, trainer.learning_rate, progress.seconds)
                     if self._is_stopping:
                         break
                     if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
@@ -62,11 +69,21 @@ class Run:
             raise TrainingError(f"{error}: make room, then go on with --resume; what was saved before is whole")
         return not self._is_stopping
 
+    def _listen(self) -> dict[int, Any]:
+        """Let signals that would end the process stop the run; returns what they did. A thread hears none."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        heard = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            heard.append(signal.SIGHUP)
+        return {number: signal.signal(number, self._ask_to_stop) for number in heard}
+
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         if self._is_stopping:
             raise KeyboardInterrupt
         self._is_stopping = True
-        self._watch.note("stopping after this update, and saving (once more to stop at once) ...")
+        line = "stopping after this update, and saving (once more to stop at once) ..."
+        threading.Thread(target=self._watch.note, args=(line,)).start()  # this one may be in the midst of writing
 
     def _end_epoch(self) -> None:
         """Score the epoch, keep the model if it is the best so far, and show a sample."""
@@ -78,10 +95,17 @@ class Run:
             progress.best, progress.best_epoch = row["held_out_nats"], int(row["epoch"])
             self._keep("the card", lambda: self._write_card(self._held_out_nats(row), is_final=False))
         self._watch.epoch(row, is_kept)
+        if self._board:
+            self._board.epoch(progress.update, row)
         self._keep_checkpoint()
         every = trainer.settings.sample_every
         if every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
-            self._watch.sample(self._sample(SAMPLE_LENGTH, seed=progress.epoch))
+            temperatures = temperatures_of(trainer.settings.sample_temperatures)
+            samples = self._samples(temperatures, SAMPLE_LENGTH, seed=progress.epoch)
+            for temperature, text in zip(temperatures, samples, strict=True):
+                self._watch.sample(text, temperature)
+                if self._board:
+                    self._board.sample(progress.update, temperature, text)
 
     def _finish(self) -> None:
         """Score the held-out text whole, with the engine that serves the model, and write the card."""
@@ -128,22 +152,27 @@ class Run:
         )  # fmt: skip
         card.write(
             self._out, trainer.settings, self._data, trainer.corpus.digest, figures, progress.history,
-            self._sample(CARD_SAMPLE_LENGTH, seed=1), trainer.origin,
+            self._samples([CARD_TEMPERATURE], CARD_SAMPLE_LENGTH, seed=1)[0], trainer.origin,
         )  # fmt: skip
 
-    def _sample(self, length: int, seed: int) -> str:
-        """What the best model so far writes on from the sample prompt."""
+    def _samples(self, temperatures: Sequence[float], length: int, seed: int) -> list[str]:
+        """What the best model so far writes on from the sample prompt, at each temperature."""
         prompt = self._trainer.settings.sample_prompt
-        sampling = engine.Sampling(temperature=SAMPLE_TEMPERATURE, length=length, seed=seed)
         try:
             with engine.load(self._out) as model:
-                return prompt + model.conversation(sampling=sampling).say(prompt).text
+                replies = [
+                    model.conversation(sampling=engine.Sampling(temperature=t, length=length, seed=seed)).say(prompt)
+                    for t in temperatures
+                ]
+                return [prompt + reply.text for reply in replies]
         except EngineError as error:
-            return f"(no sample: {error})"
+            return [f"(no sample: {error})" for _ in temperatures]
 
     def _keep_checkpoint(self) -> None:
         self._saved_at = time.monotonic()
-        self._keep("a checkpoint", lambda: checkpoint.save(self._out, self._trainer.checkpoint(self._data)))
+        is_kept = self._keep("a checkpoint", lambda: checkpoint.save(self._out, self._trainer.checkpoint(self._data)))
+        if is_kept and self._board:
+            self._keep("what TensorBoard shows", self._board.flush)
 
     def _keep(self, what: str, write: Callable[[], None]) -> bool:
         """Write something; where the disk does not take it, say so and train on, to try again later."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.train.quantities import temperatures_of
 from engine.vocabulary import LEVELS
 from engine.words import SPLITS
 
@@ -152,6 +153,7 @@ class TrainSettings:
     seed: int = _option(1, "of weights, dropout and offsets", low=0, high=2**31 - 1)
     sample_every: int = _option(1, "epochs between two printed samples; 0 for none", low=0)
     sample_prompt: str = _option("\n", "what a sample goes on from")
+    sample_temperatures: str = _option("0.5,0.8,1.1", "temperatures of the samples, with commas between")
 
     def __post_init__(self) -> None:
         if isinstance(self.units, tuple | list):
@@ -160,6 +162,7 @@ class TrainSettings:
             check_range(item, getattr(self, item.name))
         if self.reset != "never" and self.sequences != "lanes":
             raise ValueError(f"--reset {self.reset}: is for --sequences lanes; {self.sequences} begin anew each")
+        temperatures_of(self.sample_temperatures)
         if self.tied and self.input == "one-hot":
             raise ValueError("--tied yes: there is no embedding to tie with --input one-hot")
         if self.tied and self.embedding != self.widths[-1]:

@@ -1,0 +1,168 @@
+"""A training run as people ask for it, on the command line or in a notebook: from what they name to a kept model.
+
+Checks what was asked for, reads the text, and puts trainer, view and run together. Knows no flags and no terminal;
+TensorFlow is imported only when the text is known to be well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from engine.errors import TrainingError
+from engine.model_dir import CHECKPOINT, NETWORK
+from engine.quiet import import_tensorflow
+from engine.train import memory, origin, presets
+from engine.train.corpus import Corpus, known_vocabulary, read_corpus
+from engine.train.origin import Parent
+from engine.train.sequences import make_sequences
+from engine.train.settings import TrainSettings
+from engine.train.spool import Inputs
+from engine.train.watch import ReadingLine, Watch
+from engine.vocabulary import Vocabulary
+
+CHANGEABLE = {  # when going on with a run
+    "epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "device",
+}  # fmt: skip
+TENSORBOARD = "tensorboard"  # in a run's directory, where no other place is named
+Show = Callable[..., Watch]  # makes what shows a run, as `Watch(epochs, updates, tokens_an_update, level=, rate=)`
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked for: the text, the directory, and the settings that were given a value."""
+
+    out: Path
+    inputs: Inputs
+    given: dict[str, Any] = field(default_factory=dict)
+    is_resumed: bool = False
+    cache: Path | None = None  # where token files are kept; None for the user's own cache folder
+    tensorboard: Path | None = None  # where TensorBoard's files go; None for nowhere
+    start: str | None = None  # the model to begin with, as a path or name
+
+    @property
+    def board(self) -> Path | None:
+        """Where TensorBoard's files go; a resumed run goes on with those in its directory."""
+        own = self.out / TENSORBOARD
+        return own if self.tensorboard is None and self.is_resumed and own.is_dir() else self.tensorboard
+
+    def plan(self) -> tuple[TrainSettings, Parent | None]:
+        """The settings of a new run, and the model that it begins with.
+
+        Raises `ValueError` for what cannot be asked for, and `EngineError` where that model cannot be read.
+        """
+        if not self.inputs.training and not self.is_resumed:
+            raise ValueError("--data: name the text files to learn from")
+        if self.is_resumed and self.start is not None:
+            raise ValueError("--from: a run that is resumed has begun already; give one of the two")
+        if self.is_resumed and (fixed := sorted(self.given.keys() - CHANGEABLE)):
+            raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
+        if self.is_resumed:
+            return TrainSettings(), None
+        given = (presets.load(self.given["preset"]) if self.given.get("preset") else {}) | self.given
+        if self.start is None:
+            return TrainSettings.from_arguments(given), None
+        parent = origin.read(self.start)
+        return parent.settings(given), parent
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: whether it is done or was asked to stop, and a row for each of its epochs."""
+
+    is_done: bool
+    history: list[dict[str, float]]
+
+
+def train(job: Job, show: Show) -> Outcome:
+    """Train until done or asked to stop. Raises `TrainingError`, and `ValueError` as `Job.plan` does."""
+    settings, parent = job.plan()
+    _check_directory(job)
+    corpus = None
+    if not job.is_resumed:
+        corpus = _read(job.inputs, settings, None, job.cache, parent.vocabulary if parent else None)
+        make_sequences(settings, corpus)  # a text without the lines it wants is refused before anything is made
+    _make(job.out, "--out")
+    if job.board:
+        _make(job.board, "--tensorboard")
+    try:
+        import_tensorflow()
+    except ImportError:
+        raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
+    import tensorflow as tf
+
+    from engine.train import checkpoint, devices
+    from engine.train.board import Board
+    from engine.train.loop import Trainer
+    from engine.train.run import Run
+
+    tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
+    inputs, saved = job.inputs, None
+    if job.is_resumed:
+        saved = checkpoint.load(job.out)
+        settings = replace(saved.settings, **job.given)
+        inputs = inputs if inputs.training else Inputs.from_words(saved.data)
+        vocabulary = known_vocabulary(job.out) if saved.origin or settings.level != "char" else None
+        corpus = _read(inputs, settings, vocabulary, job.cache)
+    assert corpus is not None
+    is_gpu = devices.choose(settings.device)
+    if not is_gpu:
+        given = replace(settings, batch=make_sequences(settings, corpus).batch)
+        memory.check(given, len(corpus.vocabulary), len(corpus.held_out), memory.available())
+    trainer = Trainer(settings, corpus)
+    if saved is not None:
+        trainer.restore(saved)
+    if parent is not None:
+        trainer.begin_from(parent)
+    watch = show(
+        settings.epochs, trainer.total_updates, trainer.tokens_an_update, level=settings.level,
+        rate=corpus.training_rate,
+    )  # fmt: skip
+    watch.note(
+        f"{corpus.describe()}; {trainer.parameters:,} parameters; "
+        f"{trainer.total_updates:,} updates of {trainer.batch} {settings.sequences} x {settings.steps} steps"
+    )
+    if is_gpu and settings.cell == "rnn":
+        watch.note(
+            "SimpleRNN has no cuDNN kernel: a GPU runs it a step at a time; --cell gru and lstm are faster there"
+        )
+    if parent is not None:
+        new = len(corpus.vocabulary) - len(parent.vocabulary)
+        watch.note(f"begins from {parent.origin.name}: its {len(parent.vocabulary):,} tokens, and {new:,} new ones")
+    board = None
+    if job.board:
+        board = Board(job.board, trainer.total_updates, trainer.tokens_an_update, corpus.training_rate)
+    watch.history(trainer.progress.history)
+    with watch:
+        is_done = Run(trainer, job.out, inputs.words(), watch, board).train()
+        if is_done:
+            watch.note(f"done: write with it by 'textrepl {job.out}'")
+        else:
+            watch.note(f"saved; go on with 'python -m engine.train --out {job.out} --resume'")
+    return Outcome(is_done, trainer.progress.history)
+
+
+def _make(folder: Path, flag: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot make {folder} ({error.strerror}): choose another {flag}") from None
+
+
+def _check_directory(job: Job) -> None:
+    if not job.is_resumed and any((job.out / name).exists() for name in (NETWORK, CHECKPOINT)):
+        raise TrainingError(f"{job.out} holds a model or a run already: choose another --out, or go on with --resume")
+    if job.is_resumed and not (job.out / CHECKPOINT).exists():
+        raise TrainingError(f"there is nothing to resume in {job.out}: start without --resume")
+    if job.out.exists() and not job.out.is_dir():
+        raise TrainingError(f"{job.out} is a file: choose another --out")
+
+
+def _read(
+    inputs: Inputs, settings: TrainSettings, vocabulary: Vocabulary | None, folder: Path | None,
+    old: Vocabulary | None = None,
+) -> Corpus:  # fmt: skip
+    with ReadingLine() as line:
+        return read_corpus(inputs, settings.held_out, settings.steps, settings, vocabulary, folder, line.tell, old=old)
