@@ -16,7 +16,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -43,6 +43,7 @@ BACKENDS = ("auto", "onnx", "keras")
 MAX_WAITING = 4096
 MAX_HINT_SECONDS = 30.0  # nobody believes more, and the guess is no better than the last seconds
 PRECISIONS = ("float32", "int8")
+TELL_SECONDS = 0.25  # between two tellings of how far a scoring is
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +171,13 @@ class Engine:
             raise ValueError(f"text {text[:20]!r}: has nothing that the model knows")
         return self.score_tokens(encoding.ids, encoding.characters)
 
-    def score_tokens(self, ids: NDArray[np.int32], characters: int) -> Score:
-        """The same for a text that is tokens `[N]` already, and the characters that they stand for."""
-        nats = np.concatenate([[math.log(len(self.vocabulary))], self._watch(ids, self.zero_state()).nats])
+    def score_tokens(self, ids: NDArray[np.int32], characters: int, tell: Callable[[int], None] | None = None) -> Score:
+        """The same for a text that is tokens `[N]` already, and the characters that they stand for.
+
+        `tell` is told now and then how many tokens were fed.
+        """
+        row = self._watch(ids, self.zero_state(), tell)
+        nats = np.concatenate([[math.log(len(self.vocabulary))], row.nats])
         total = float(nats.sum())
         bits = total / math.log(2)
         return Score(total, bits, characters, bits / characters, _exp(total / len(ids)), ids, nats / math.log(2))
@@ -257,7 +262,9 @@ class Engine:
         before, show = checkpoint.pending[-1], self.vocabulary.shown
         return [(show(int(i), before), float(shares[i])) for i in order if sampling is None or shares[i] > 0]
 
-    def _watch(self, ids: NDArray[np.int32], state: NDArray[np.float32]) -> WatchRow:
+    def _watch(
+        self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[int], None] | None = None
+    ) -> WatchRow:
         """Feed some ids in a row of the batch and wait for it."""
         done, errors = threading.Event(), list[Exception]()
 
@@ -269,7 +276,9 @@ class Engine:
         row = WatchRow(ids, state, finished)
         self._submit(row)
         try:
-            done.wait()
+            while not done.wait(TELL_SECONDS if tell else None):
+                if tell is not None:
+                    tell(row.fed)
         except BaseException:
             row.is_cancelled = True
             self._wake()

@@ -272,6 +272,11 @@ class WatchRow:
         """`-log p` of every token but the first, `[N - 1]`."""
         return np.concatenate(self._nats) if self._nats else np.zeros(0)
 
+    @property
+    def fed(self) -> int:
+        """How many tokens were fed so far. Any thread may ask."""
+        return self._fed
+
     def observe(self, logits: Floats, state: Floats) -> bool:
         self._fed += 1
         if self._fed == len(self._ids):

@@ -132,7 +132,7 @@ def _card(
 ) -> str:  # fmt: skip
     held_out = "no text was held out"
     is_tail = "--validation" not in names and not settings.held_out_every
-    is_plain = not (settings.lower or settings.ascii or settings.keep) and all(name.endswith(".txt") for name in names)
+    can_be_read_again = "-" not in names
     if figures.held_out_nats is not None:
         nats, rate = figures.held_out_nats, figures.held_out_tokens / figures.held_out_characters
         a_token = "" if settings.level == "char" else " a token"
@@ -144,7 +144,7 @@ def _card(
     measured = "(nothing was held out to measure it by)."
     if figures.held_out_nats is not None:
         measured = "and measured by the same command at its end."
-    if figures.held_out_nats is not None and is_tail and is_plain:
+    if figures.held_out_nats is not None and is_tail and can_be_read_again:
         files = shlex.join(names)
         measured = (
             f"and measured by `python -m engine.evaluate models/{name} --data {files} --tail {settings.held_out:g}`."

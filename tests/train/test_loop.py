@@ -1,3 +1,5 @@
+"""Training runs of seconds: they must learn, stop anywhere, and go on to the same weights."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -11,7 +13,6 @@ import pytest
 
 from engine.errors import TrainingError
 from engine.quiet import import_tensorflow
-from engine.train.regularization import NO_MASKS  # noqa: E402"""Training runs of seconds: they must learn, stop anywhere, and go on to the same weights."""
 
 import_tensorflow()
 import tensorflow as tf  # noqa: E402
@@ -20,6 +21,7 @@ from engine.model_dir import CHECKPOINT  # noqa: E402
 from engine.train import checkpoint  # noqa: E402
 from engine.train.corpus import Corpus, read_corpus  # noqa: E402
 from engine.train.loop import Trainer, rate_at  # noqa: E402
+from engine.train.regularization import NO_MASKS  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
 
 SCHEDULES = ("constant", "step", "exponential")
