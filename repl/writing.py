@@ -1,0 +1,90 @@
+"""Shows replies while they are written, in an event loop; a key may stop them at any moment.
+
+Knows the display and what a session wants noted, but no keys and no commands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+
+import engine
+from repl.display import Display
+from repl.screen import HARMLESS, Pace
+
+FRAME = 1 / 30  # seconds from one drawing of a text that is being written to the next
+NOTE_EVERY = 1.0  # seconds between notes of how far a reply is, should the process be killed
+
+
+class Writing:
+    """The replies that are being written at the moment, if any."""
+
+    def __init__(self, display: Display) -> None:
+        self.speed = 0.0
+        """Characters a second of the last reply."""
+        self._display = display
+        self._replies: tuple[engine.Reply, ...] = ()
+        self._hurry: asyncio.Event | None = None  # set when they are stopped
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is being written."""
+        return bool(self._replies)
+
+    def stop(self) -> None:
+        """Stop what is being written; what stands is kept."""
+        for reply in self._replies:
+            reply.stop()
+        if self._hurry is not None:
+            self._hurry.set()
+
+    async def show(
+        self, replies: Sequence[engine.Reply], speed: float, note: Callable[[int], None], *, is_unwanted: bool
+    ) -> None:
+        """Show one reply as it comes, or wait for several, until they have ended. Engine's errors become notes.
+
+        `speed` is that of a typewriter; `note` is told how many characters there are, as soon as there is one, and on.
+        Replies that are unwanted already are stopped at once.
+        """
+        self._replies, self._hurry = tuple(replies), asyncio.Event()
+        if is_unwanted:
+            self.stop()
+        try:
+            if len(replies) == 1:
+                await self._stream(replies[0], speed, note)
+            else:
+                await asyncio.to_thread(lambda: [reply.result() for reply in replies])
+        except engine.EngineError as error:
+            self._display.note(str(error))
+        self._replies = ()
+
+    async def _stream(self, reply: engine.Reply, speed: float, note: Callable[[int], None]) -> None:
+        started = shown_at = time.perf_counter()
+        noted = started - NOTE_EVERY
+        pace, unshown, count = Pace(speed, started), "", 0
+        try:
+            async for piece in reply:
+                count += len(piece)
+                unshown += piece.translate(HARMLESS)
+                unshown = self._display.write(pace, unshown)
+                now = time.perf_counter()
+                if now - noted > NOTE_EVERY:
+                    noted = now
+                    note(count)
+                await self._rest(min(FRAME, (now - started) / 2) - (now - shown_at))  # the first frames come sooner
+                shown_at = time.perf_counter()
+            if count:
+                self.speed = count / (time.perf_counter() - started)
+            while unshown and not reply.is_cancelled:
+                unshown = self._display.write(pace, unshown)
+                await self._rest(FRAME)
+        finally:
+            self._display.finish(unshown)
+
+    async def _rest(self, seconds: float) -> None:
+        """Until the next frame is due, or the replies are stopped."""
+        if self._hurry is not None and seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), seconds)
