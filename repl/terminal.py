@@ -165,10 +165,7 @@ class Terminal:
     # One line after the other
 
     def _begin(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-            with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
-                loop.add_signal_handler(number, self._hang_up)
+        heed_hang_up(asyncio.get_running_loop(), self._hang_up)
         self._prompt.app.create_background_task(self._work())
 
     async def _work(self) -> None:
@@ -235,3 +232,19 @@ class Terminal:
         )
         if session.story.tree:
             self._display.above((("", f"{session.where().message}\n".translate(HARMLESS)),))
+
+
+def heed_hang_up(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    """Have the loop act when the window is closed or somebody wants the process to end.
+
+    Not through the loop's own handlers, for those end with it: a second signal, which many a terminal sends, would end
+    the process before the story is kept.
+    """
+
+    def heed(number: int, frame: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended; what is left is keeping the story
+            loop.call_soon_threadsafe(act)
+
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        with contextlib.suppress(ValueError):  # in another thread than the first there are no signals
+            signal.signal(number, heed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -43,6 +44,13 @@ class Screen:
         """As when a person drags the window's edge."""
         self._screen.resize(lines, columns)
         self.child.setwinsize(lines, columns)
+
+    def hang_up(self) -> None:
+        """As when a person closes the window: the kernel sends SIGHUP, many a terminal another; until it has ended."""
+        self.child.ptyproc.fileobj.close()
+        while os.waitpid(self.child.pid, os.WNOHANG) == (0, 0):
+            os.kill(self.child.pid, signal.SIGHUP)
+            time.sleep(0.02)
 
     def close(self) -> int:
         """Leave with Ctrl-D; returns the exit status."""

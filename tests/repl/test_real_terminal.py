@@ -59,7 +59,7 @@ def test_a_closed_window_keeps_what_stands_of_a_reply(model: str) -> None:
     screen.wait(shows("Type a beginning"))
     screen.child.send("the cat\r")
     screen.wait(lambda text: len(text) > 400)
-    screen.child.close(force=False)  # the terminal goes: the process gets SIGHUP, and can write to nobody
+    screen.hang_up()
     again = Screen(80, model, "--session", "novel")
     again.wait(shows("Type a beginning"))
     again.child.send("/tree\r")
