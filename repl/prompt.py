@@ -13,6 +13,7 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.input import Input
 from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
 
+from repl.bindings import all_keys
 from repl.completion import CommandCompleter
 from repl.config import Config
 from repl.display import Display, color_depth
@@ -50,7 +51,7 @@ def make_prompt(terminal: Answering, display: Display, config: Config, input: In
         style=display.style,
         include_default_pygments_style=False,
         color_depth=color_depth(),
-        key_bindings=make_keys(terminal),
+        key_bindings=make_keys(terminal, all_keys(config.bindings)),
         input=input,
         output=display.output,
     )

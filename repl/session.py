@@ -14,6 +14,7 @@ from typing import Any
 import engine
 from repl import insight, knobs, shelf, story
 from repl.answers import Answer, Command, Edit, Quit
+from repl.bindings import shown_keys
 from repl.keeper import MAIN, Draft, Keeper
 from repl.oneshot import tell_unseen
 
@@ -38,6 +39,8 @@ class Session:
     ) -> None:
         self.model, self.sampling, self.keeper = model, sampling, keeper
         self.source, self.presets = source, presets
+        self.keys = shown_keys({})
+        """The keys that the help tells of."""
         self.columns, self.has_color, self.speed = 80, True, 0.0
         self.choices: list[int] = []
         """The turns that a number chooses among, after /alt."""
@@ -199,10 +202,11 @@ def help_(session: Session, argument: str) -> Answer:
         raise ValueError(f"there is no command /{name}; " + (f"did you mean /{near[0]}?" if near else "see /help"))
     lines = [
         "Type a text and Enter: it is added to the story to the letter, and the model goes on from it.",
-        "Enter alone goes on. Ctrl-C or Esc while it writes stops it and keeps what stands.",
-        "Alt-Enter: a new line. Right: take the dim suggestion (Alt-Right: a word). Ctrl-D leaves.",
-        "Ctrl-X Ctrl-E: write in $EDITOR. Ctrl-R: search your lines. Tab: complete.",
+        "Enter alone goes on. Ctrl-C or {stop} while it writes stops it and keeps what stands.",
+        "{newline}: a new line. {accept-ghost}: take the dim suggestion ({accept-word}: a word). Ctrl-D leaves.",
+        "{editor}: write in $EDITOR. Ctrl-R: search your lines. Tab: complete.",
     ]
+    lines = [line.format_map(session.keys) for line in lines]
     for group, commands in GROUPS.items():
         usages = "  ".join(f"/{name} {command.usage}".strip() for name, command in commands.items())
         lines.append(f"{group}: {usages}")

@@ -22,6 +22,7 @@ from prompt_toolkit.output import ColorDepth, Output, create_output
 
 import engine
 from repl.answers import Answer, Quit
+from repl.bindings import shown_keys
 from repl.config import Config
 from repl.display import Display
 from repl.editor import edit_text
@@ -53,6 +54,7 @@ class Terminal:
         self._waiting: list[str] = []  # lines that were entered and are still to be done
         self._state = "loading the model"
         self._ghost: engine.Reply | None = None
+        self._keys = shown_keys(config.bindings)
         self._failure: BaseException | None = None
         self._is_leaving = self._is_interrupted = False
         self._display = Display(output or create_output(), config.looks, config.prompt)
@@ -145,7 +147,7 @@ class Terminal:
         if self._is_leaving:
             return " Ctrl-C again or Ctrl-D leaves"
         status = self.session.status() if self.session is not None and self._state != "working" else ""
-        doing = "writing; Ctrl-C or Esc stops" if self.is_writing else self._state
+        doing = f"writing; Ctrl-C or {self._keys['stop']} stops" if self.is_writing else self._state
         speed = f"  {self._writing.speed:,.0f} chars/s" if self._writing.speed else ""
         return f" {doing}" if doing else f" {status}{speed}"
 
@@ -172,6 +174,7 @@ class Terminal:
         try:
             self.session = await self._in_thread(self._prepare)
             self.session.has_color = self._prompt.app.color_depth != ColorDepth.DEPTH_1_BIT
+            self.session.keys = self._keys
             self._greet(self.session)
             if self._lines.empty() and self.session.keeper is not None:
                 self.session.keeper.start()  # else it opens once the first words are on the screen
