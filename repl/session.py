@@ -17,6 +17,7 @@ from repl.answers import Answer, Command, Edit, Quit
 from repl.bindings import shown_keys
 from repl.keeper import MAIN, Draft, Keeper
 from repl.oneshot import tell_unseen
+from repl.screen import side_by_side
 
 __all__ = ["COMMANDS", "Answer", "Quit", "Session"]
 
@@ -170,15 +171,14 @@ class Session:
         return Answer(f"there is no command /{name}; {hint} (begin with // to write a text that begins with /)")
 
     def _offer(self, replies: tuple[engine.Reply, ...]) -> Answer:
-        from repl.pictures import side_by_side
-
-        texts = [reply.text for reply in replies]
+        texts = [result.text for reply in replies if (result := reply.result()).end.place > result.prompt_end.place]
+        if not texts:
+            return Answer("(stopped before there was anything to choose from)")
         here = self.story.present
         self.choices = [turn.id for turn in self.story.tree if turn.parent == here][-len(texts) :]
-        if len(self.choices) < len(texts):
-            return Answer("(stopped before there was anything to choose from)")
-        hint = f"(1 to {len(texts)} chooses; /tree shows them all later)"
-        return Answer(f"{side_by_side(texts, self.columns)}\n{hint}", is_asked_for=True)
+        stopped = "stopped; " if any(reply.finish_reason == "cancelled" for reply in replies) else ""
+        hint = f"({stopped}1 to {len(texts)} chooses, else the story stays as it is; /tree shows them all later)"
+        return Answer("\n".join([*side_by_side(texts, self.columns), hint]), is_asked_for=True)
 
     def _with_notice(self, answer: Answer) -> Answer:
         """Keep the story; if that fails, say so once."""

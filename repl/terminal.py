@@ -212,8 +212,13 @@ class Terminal:
             text = await run_in_terminal(lambda: edit_text(edit.text), in_executor=True)
             await self._show(session, await self._in_thread(lambda: session.edited(edit, text)))
         elif answer.reply is not None or answer.replies:
-            replies = [*answer.replies, *([answer.reply] if answer.reply is not None else [])]
-            await self._writing.show(replies, session.speed, session.progress, is_unwanted=self._is_interrupted)
+            await self._writing.show(
+                answer.replies if answer.reply is None else [answer.reply],
+                session.speed,
+                session.progress,
+                is_beside=answer.reply is None,
+                is_unwanted=self._is_interrupted,
+            )
             await self._show(session, await self._in_thread(lambda: session.finish(answer)))
             if answer.reply is not None and answer.reply.finish_reason == "cancelled":
                 self._display.note("(stopped; Enter goes on from here)")

@@ -41,9 +41,15 @@ class Writing:
             self._hurry.set()
 
     async def show(
-        self, replies: Sequence[engine.Reply], speed: float, note: Callable[[int], None], *, is_unwanted: bool
+        self,
+        replies: Sequence[engine.Reply],
+        speed: float,
+        note: Callable[[int], None],
+        *,
+        is_beside: bool = False,
+        is_unwanted: bool = False,
     ) -> None:
-        """Show one reply as it comes, or wait for several, until they have ended. Engine's errors become notes.
+        """Show one reply as it comes, or several beside each other, until they have ended. Errors become notes.
 
         `speed` is that of a typewriter; `note` is told how many characters there are, as soon as there is one, and on.
         Replies that are unwanted already are stopped at once.
@@ -52,10 +58,10 @@ class Writing:
         if is_unwanted:
             self.stop()
         try:
-            if len(replies) == 1:
-                await self._stream(replies[0], speed, note)
+            if is_beside:
+                await self._stream_beside(replies)
             else:
-                await asyncio.to_thread(lambda: [reply.result() for reply in replies])
+                await self._stream(replies[0], speed, note)
         except engine.EngineError as error:
             self._display.note(str(error))
         self._replies = ()
@@ -82,6 +88,24 @@ class Writing:
                 await self._rest(FRAME)
         finally:
             self._display.finish(unshown)
+
+    async def _stream_beside(self, replies: Sequence[engine.Reply]) -> None:
+        """Show several as they come. What stands at the end is not printed here: somebody will have to choose."""
+        texts = [""] * len(replies)
+
+        async def read(number: int) -> None:
+            async for piece in replies[number]:
+                texts[number] += piece.translate(HARMLESS)
+
+        reading = asyncio.gather(*map(read, range(len(replies))))
+        try:
+            while not reading.done():
+                self._display.sketch(texts)
+                await asyncio.wait([reading], timeout=FRAME)
+            await reading
+        finally:
+            reading.cancel()
+            self._display.sketch([])
 
     async def _rest(self, seconds: float) -> None:
         """Until the next frame is due, or the replies are stopped."""

@@ -91,6 +91,27 @@ def test_every_command_once(model: str, tmp_path: Path) -> None:
     assert screen.close() == 0
 
 
+@pytest.mark.parametrize("columns", [20, 100])
+def test_alternatives_are_shown_while_they_are_written_and_stop_at_ctrl_c(model: str, columns: int) -> None:
+    screen = Screen(columns, model, "--seed", "3", "--length", "20")
+    screen.wait(shows("/help"))
+    screen.child.send("the cat\r")
+    screen.wait(lambda text: "> the cat" in text and not re.search("writing|working|loading", text))
+    screen.child.send("/set length 1000000000\r/alt 2\r")
+    shown = screen.wait(lambda text: "writing" in text and len(text.partition("--- 2")[2]) > 60)
+    assert bool(re.search("--- 1 +[|] --- 2\n", shown)) == (columns == 100)
+    assert re.search(r"--- 2\n(.*\n)+>\n writing", shown)  # the prompt stays below
+    screen.child.send("\x03")
+    screen.wait(shows("stopped; 1 to 2"))
+    screen.child.send("\x15/tree\r")  # nothing is chosen
+    assert re.search(r"2 .*<- here", screen.wait(shows("(start)", "<- here")))
+    screen.child.send("/goto 4\r")
+    screen.wait(lambda text: not re.search("writing|working", text))
+    screen.child.send("/set length 1\r\r/tree\r")
+    screen.wait(lambda text: bool(re.search(r"[45] .*<- here", text)))
+    assert screen.close() == 0
+
+
 @pytest.mark.parametrize("columns", [20, 300])
 def test_narrow_and_wide_terminals(model: str, columns: int) -> None:
     screen = Screen(columns, model, "--seed", "3", "--length", "200")
