@@ -19,6 +19,8 @@ class Reply:
     def __init__(self, unseen: dict[str, str], wake_engine: Callable[[], None]) -> None:
         self.unseen = unseen
         """Characters of the prompt that the model never saw, with what stood in for each ("" if dropped)."""
+        self.feeding: Callable[[], float] = lambda: 1.0
+        """The share of the prompt that the network has read by now."""
         self.is_cancelled = False
         self.is_parked = False
         self._is_awaited = False
@@ -48,12 +50,16 @@ class Reply:
         """`"length"`, `"stop"` or `"cancelled"`; None while it is being written."""
         return self._result.finish_reason if self._result is not None else None
 
-    def result(self) -> Result:
-        """Wait for the end. Raises what ended the reply if that was an error (`EngineError`)."""
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end, at most so long; whether it has come."""
         self._is_awaited = True
         if self.is_parked:
             self._wake_engine()
-        self._finished.wait()
+        return self._finished.wait(seconds)
+
+    def result(self) -> Result:
+        """Wait for the end. Raises what ended the reply if that was an error (`EngineError`)."""
+        self.wait()
         if self._result is None:
             raise self._error or RuntimeError("a reply ended without a result")
         return self._result

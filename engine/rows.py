@@ -78,6 +78,8 @@ class ReplyRow:
         self._decoder = vocabulary.decoder(self._before)
         self._whole: tuple[int, Checkpoint] | None = None  # tokens and state at an earlier end of a character
         self._pending = deque(start.pending)
+        given = max(1, len(start.pending))
+        reply.feeding = lambda: 1 - len(self._pending) / given
         self._recent = request.recent
         self._tokens: list[int] = []
         self._prompt_end: Checkpoint | None = None
@@ -266,6 +268,11 @@ class WatchRow:
         self._ids, self._fed, self._done = ids, 0, done
         self._block: list[Floats] = []
         self._nats: list[NDArray[np.float64]] = []
+
+    @property
+    def share(self) -> float:
+        """How much was fed, from 0 to 1."""
+        return self._fed / len(self._ids)
 
     @property
     def nats(self) -> NDArray[np.float64]:

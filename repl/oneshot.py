@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
-from typing import TextIO
+from typing import Protocol, TextIO
 
 import engine
+
+
+class Stoppable(Protocol):
+    """What can be stopped from a signal's handler: a reply, for one."""
+
+    def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +57,14 @@ def tell_unseen(unseen: dict[str, str]) -> str:
 
 
 @contextmanager
-def stopping_at_ctrl_c(replies: list[engine.Reply]) -> Iterator[list[int]]:
-    """While in here, Ctrl-C stops the replies; the list that is given is then no longer empty."""
+def stopping_at_ctrl_c(acts: Sequence[Stoppable]) -> Iterator[list[int]]:
+    """While in here, Ctrl-C stops what goes on; the list that is given is then no longer empty."""
     signals: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         signals.append(number)
-        for reply in replies:
-            reply.stop()
+        for act in acts:
+            act.stop()
 
     before = signal.signal(signal.SIGINT, stop)
     try:

@@ -6,6 +6,7 @@ the story to the letter and continued.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ from repl.answers import Answer, Command, Edit, Quit
 from repl.bindings import shown_keys
 from repl.keeper import MAIN, Draft, Keeper
 from repl.oneshot import tell_unseen
+from repl.patience import Patience, Unwanted
 from repl.screen import side_by_side
 
 __all__ = ["COMMANDS", "Answer", "Quit", "Session"]
@@ -45,6 +47,8 @@ class Session:
         self.columns, self.has_color, self.speed = 80, True, 0.0
         self.choices: list[int] = []
         """The turns that a number chooses among, after /alt."""
+        self.patience = Patience()
+        """What takes long, for somebody to look at and to stop."""
         self.unkept = ""
         """Why the story could not be kept; empty where it is."""
         self.name = MAIN
@@ -122,12 +126,13 @@ class Session:
 
     def change_model(self, source: str) -> Answer:
         """Load another model and have it read the present stories; they are kept as another session."""
-        before, model = self.model, self._load(source)
-        stories = {}
-        for name, talk in self.stories.items():
-            stories[name] = model.conversation(sampling=self.sampling)
-            for turn in talk.turns:
-                stories[name].say(turn.text, length=0).result()
+        before = self.model
+        with self.patience.during(f"changing to {source}"), contextlib.ExitStack() as undo:
+            model = self._load(source)
+            undo.callback(model.close)
+            stories = {name: self._read_again(model, talk) for name, talk in self.stories.items()}
+            self.patience.tell(1.0)
+            undo.pop_all()
         if self.keeper is not None and any(talk.tree for talk in self.stories.values()):
             self.keeper.begin_anew()
         present = self.name
@@ -136,6 +141,14 @@ class Session:
         self.name = present
         before.close()
         return Answer(f"this is {model.info.name} now; it has read the story so far")
+
+    def _read_again(self, model: engine.Engine, talk: engine.Conversation) -> engine.Conversation:
+        again = model.conversation(sampling=self.sampling)
+        turns = talk.turns
+        pieces = sum(len(story.turns) for story in self.stories.values())
+        for turn in turns:
+            self.patience.wait(again.say(turn.text, length=0), pieces)
+        return again
 
     def where(self) -> Answer:
         """The end of the story."""
@@ -156,6 +169,8 @@ class Session:
             answer = Answer(str(error))
         except OSError as error:
             answer = Answer(f"{error.filename}: {error.strerror}")
+        except Unwanted:
+            answer = Answer("(stopped; nothing has changed)")
         return answer if answer.reply or answer.replies or answer.edit else self._with_notice(answer)
 
     def _choose(self, turn: int) -> Answer:

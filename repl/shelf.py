@@ -54,7 +54,8 @@ def open_session(session: Session, title: str, wrote: str | None) -> Answer:
     except engine.OtherWeights:
         note = _find_writer(session, wrote)
         if note:
-            stories = keeper.open(session.model, title, feed_again=True)
+            with session.patience.during(f"{session.model.info.name} reads the story"):
+                stories = keeper.open(session.model, title, feed_again=True, wait=session.patience.wait)
             keeper.begin_anew()
         else:
             stories = keeper.open(session.model, title)
@@ -136,11 +137,12 @@ def import_(session: Session, argument: str) -> Answer:
         raise ValueError("import: give a .json file that /export has made, or a text file")
     path = Path(argument).expanduser()
     text = read_story(path)
-    if path.suffix == ".json":
-        talk = engine.replay(session.model, text)
-    else:
-        talk = session.model.conversation(sampling=session.sampling)
-        talk.say(text, length=0).result()
+    with session.patience.during(f"reading {path.name}"):
+        if path.suffix == ".json":
+            talk = engine.replay(session.model, text, session.patience.wait)
+        else:
+            talk = session.model.conversation(sampling=session.sampling)
+            session.patience.wait(talk.say(text, length=0))
     session.keep()
     if session.keeper is not None:
         session.keeper.begin_anew()

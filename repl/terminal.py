@@ -26,11 +26,13 @@ from repl.bindings import shown_keys
 from repl.config import Config
 from repl.display import Display
 from repl.editor import edit_text
+from repl.patience import Patience
 from repl.prompt import make_prompt
 from repl.screen import HARMLESS
 from repl.session import Session
 from repl.writing import Writing
 
+TICK = 0.25  # seconds from one word on how far it is to the next
 T = TypeVar("T")
 
 
@@ -85,10 +87,12 @@ class Terminal:
         self._writing.stop()
 
     def interrupt(self) -> None:
-        """Ctrl-C: stops the writing; else clears the line, or takes back those that wait; else, twice, leaves."""
+        """Ctrl-C: stops what goes on; else clears the line, or takes back those that wait; else, twice, leaves."""
         buffer = self._prompt.default_buffer
         if self.is_writing:
             self.stop()
+        elif self._patience is not None:
+            self._patience.stop()
         elif buffer.text:
             buffer.append_to_history()
             buffer.reset()
@@ -133,6 +137,12 @@ class Terminal:
         self.stop()
         self._leave()
 
+    @property
+    def _patience(self) -> Patience | None:
+        """What takes long, while it does."""
+        patience = self.session.patience if self.session is not None else None
+        return patience if patience is not None and patience.is_on else None
+
     # What the prompt shows
 
     def message(self) -> FormattedText:
@@ -147,7 +157,12 @@ class Terminal:
         if self._is_leaving:
             return " Ctrl-C again or Ctrl-D leaves"
         status = self.session.status() if self.session is not None and self._state != "working" else ""
-        doing = f"writing; Ctrl-C or {self._keys['stop']} stops" if self.is_writing else self._state
+        if self.is_writing:
+            doing = f"{self._writing.words()}; Ctrl-C or {self._keys['stop']} stops"
+        elif self._patience is not None:
+            doing = f"{self._patience.words()}; Ctrl-C stops"
+        else:
+            doing = self._state
         speed = f"  {self._writing.speed:,.0f} chars/s" if self._writing.speed else ""
         return f" {doing}" if doing else f" {status}{speed}"
 
@@ -200,7 +215,17 @@ class Terminal:
             self._ghost.stop()
         answer = asyncio.ensure_future(self._in_thread(lambda: session.enter(line)))
         self._display.echo(line)  # while the network reads it already
-        await self._show(session, await answer)
+        ticking = asyncio.ensure_future(self._tick())
+        try:
+            await self._show(session, await answer)
+        finally:
+            ticking.cancel()
+
+    async def _tick(self) -> None:
+        """Have the toolbar show how far it is."""
+        while True:
+            await asyncio.sleep(TICK)
+            self._prompt.app.invalidate()
 
     async def _show(self, session: Session, answer: Answer) -> None:
         if answer.message:

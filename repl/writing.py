@@ -40,6 +40,11 @@ class Writing:
         if self._hurry is not None:
             self._hurry.set()
 
+    def words(self) -> str:
+        """What goes on: the network reads a prompt, or writes."""
+        share = min((reply.feeding() for reply in self._replies), default=1.0)
+        return "writing" if share == 1 else f"reading: {100 * share:.0f} %"
+
     async def show(
         self,
         replies: Sequence[engine.Reply],

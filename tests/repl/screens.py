@@ -40,6 +40,14 @@ class Screen:
                 return text
         raise AssertionError(f"the screen shows\n{text}")
 
+    def paste(self, text: str) -> None:
+        """As terminals paste; what comes meanwhile is read, for neither side may wait for the other."""
+        data = f"\x1b[200~{text}\x1b[201~".encode()
+        while data:
+            data = data[os.write(self.child.child_fd, data[:1024]) :]
+            with contextlib.suppress(pexpect.TIMEOUT):
+                self._stream.feed(self.child.read_nonblocking(65536, timeout=0))
+
     def resize(self, columns: int, lines: int = 30) -> None:
         """As when a person drags the window's edge."""
         self._screen.resize(lines, columns)

@@ -112,6 +112,28 @@ def test_alternatives_are_shown_while_they_are_written_and_stop_at_ctrl_c(model:
     assert screen.close() == 0
 
 
+def test_what_takes_long_says_how_far_it_is_and_stops_at_ctrl_c(model: str, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("the cat sat. " * 100_000, encoding="utf-8")
+    screen = Screen(80, model, "--seed", "3", "--length", "20")
+    screen.wait(shows("Type a beginning"))
+    screen.child.send("the cat\r")
+    screen.wait(is_idle)
+    lines = [f"/heat {tmp_path}/long.txt", f"/import {tmp_path}/long.txt"]
+    for number, line in enumerate(lines, 1):
+        screen.child.send(f"{line}\r")
+        screen.wait(lambda text: bool(re.search(r"reading [\w., ]+: \d+ %; Ctrl-C stops", text)))
+        screen.child.send("kept\x03")
+        shown = screen.wait(lambda text: text.count("stopped; nothing has changed") == number and "main:2" in text)  # noqa: B023
+        assert "> kept" in shown
+        screen.child.send("\x15")
+    screen.paste("the cat sat. " * 8_000)  # 104 kB, which are read before anything is written
+    screen.child.send("\r")
+    screen.wait(lambda text: bool(re.search(r"reading: \d+ %; Ctrl-C or Esc stops", text)))
+    screen.child.send("\x03")
+    screen.wait(shows("stopped; Enter goes on"))
+    assert screen.close() == 0
+
+
 @pytest.mark.parametrize("columns", [20, 300])
 def test_narrow_and_wide_terminals(model: str, columns: int) -> None:
     screen = Screen(columns, model, "--seed", "3", "--length", "200")
