@@ -13,6 +13,8 @@ from typing import Protocol, TextIO
 
 import engine
 
+MAX_TOLD = 12  # unseen characters or words that are named
+
 
 class Stoppable(Protocol):
     """What can be stopped from a signal's handler: a reply, for one."""
@@ -38,7 +40,7 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
     talks = [model.conversation(sampling=replace(job.sampling, seed=seed)) for seed in seeds]
     replies = [talk.say(job.prompt) for talk in talks]
     if replies[0].unseen and stderr is not None:
-        print(f"textrepl: {tell_unseen(replies[0].unseen)}", file=stderr)
+        print(f"textrepl: {tell_unseen(replies[0].unseen, model.info.level)}", file=stderr)
     with stopping_at_ctrl_c(replies) as interrupted:
         for reply, seed in zip(replies, seeds, strict=True):
             if job.is_json:
@@ -48,12 +50,18 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
     return 130 if interrupted else 0
 
 
-def tell_unseen(unseen: dict[str, str]) -> str:
-    """One line on characters that a model never saw."""
+def tell_unseen(unseen: dict[str, str], level: str) -> str:
+    """One line on characters, or words where the level is "word", that a model never saw."""
     replaced = [f"{old!r} as {new!r}" for old, new in unseen.items() if new]
     dropped = [repr(old) for old, new in unseen.items() if not new]
-    parts = [f"read {', '.join(replaced)}"] * bool(replaced) + [f"left out {', '.join(dropped)}"] * bool(dropped)
-    return f"this model never saw some of these characters; it {' and '.join(parts)}"
+    parts = [f"read {_some(replaced)}"] * bool(replaced) + [f"left out {_some(dropped)}"] * bool(dropped)
+    what = "words" if level == "word" else "characters"
+    return f"this model never saw some of these {what}; it {' and '.join(parts)}"
+
+
+def _some(shown: Sequence[str]) -> str:
+    more = len(shown) - MAX_TOLD
+    return ", ".join(shown[:MAX_TOLD]) + (f" and {more:,} more" if more > 0 else "")
 
 
 @contextmanager

@@ -103,7 +103,7 @@ class Session:
             self._draft = Draft(kind, text, parent, sampling, seed)
         new = {old: near for old, near in reply.unseen.items() if old not in self._told}
         self._told |= new.keys()
-        return Answer(tell_unseen(new) if new else "", reply)
+        return Answer(tell_unseen(new, self.model.info.level) if new else "", reply)
 
     def progress(self, written: int) -> None:
         """Note that so many characters of the present reply are there; to be called as soon as it has begun, and on."""

@@ -108,7 +108,8 @@ def cut(session: Session, argument: str) -> Answer:
     except Unwanted:
         story.goto(before)
         raise
-    return Answer(f"{tell_unseen(reply.unseen)}\n" * bool(reply.unseen) + session.where().message)
+    unseen = f"{tell_unseen(reply.unseen, session.model.info.level)}\n" if reply.unseen else ""
+    return Answer(unseen + session.where().message)
 
 
 COMMANDS = {

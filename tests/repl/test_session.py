@@ -8,8 +8,9 @@ import pytest
 
 import engine
 from engine.engine import Engine
+from repl.oneshot import tell_unseen
 from repl.session import COMMANDS, Quit, Session
-from tests.networks import tiny_engine
+from tests.networks import level_engine, tiny_engine
 
 
 @pytest.fixture
@@ -116,6 +117,15 @@ def test_unseen_characters_are_told_once(session: Session) -> None:
     message = session.enter("é漢").message
     assert "漢" in message
     assert "é" not in message
+
+
+def test_words_that_a_model_of_words_never_saw_are_told_as_words() -> None:
+    with level_engine("word") as model:
+        message = Session(model, engine.Sampling(length=2)).enter("the zebra said stop").message
+    assert "never saw some of these words" in message
+    assert "'zebra' as '<unk>'" in message
+    told = tell_unseen({f"word{number}": "" for number in range(2000)}, "word")
+    assert "'word11' and 1,988 more" in told
 
 
 def test_a_seed_set_in_the_middle_begins_its_numbers_anew(session: Session, tiny: Engine) -> None:
