@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -85,6 +84,8 @@ class Reply:
 
     async def next_pieces(self) -> str:
         """All pieces that there are, waiting for one without holding up the event loop; "" at the end."""
+        import asyncio  # not before: a pipe needs none, and starts sooner without
+
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
         is_told = False  # waking a loop costs as much as a step; a reader that rests is woken once
 
