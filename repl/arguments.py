@@ -21,7 +21,7 @@ how it writes   --temperature T (0.8)  0 always takes the likeliest      --lengt
                 --seed N    the same seed gives the same text
 once, to stdout --prompt TEXT  go on from it and exit; so does a text on standard input
                 --samples N  so many, in one batch    --echo  with the prompt    --json  an object a line
-in a terminal   --session NAME  go on with a session, or begin one; every turn is kept   --store URL  where
+sessions        --session NAME  go on with one, or begin one; every turn is kept   --store URL  where
 the network     --backend auto|onnx|keras    --precision float32|int8
 the program     --init-config  write a file with every setting    --completions bash|zsh|fish
                 --version   -h, --help
@@ -29,6 +29,7 @@ the program     --init-config  write a file with every setting    --completions 
   textrepl                                                 a prompt; /help there shows the rest
   textrepl models/mine --session novel                     a story that goes on next time
   textrepl --prompt "ROMEO:" --length 300 --seed 7
+  echo "Next morning" | textrepl --session novel >> chapter.txt
   head -c 2000 chapter.txt | textrepl models/mine --samples 3 --json
 
 Exit codes: 0 done, 1 could not, 2 usage, 130 interrupted.

@@ -17,7 +17,7 @@ from repl.knobs import MAX_SPEED, PRESETS
 from repl.looks import LOOKS
 
 TEMPLATE = """\
-# textrepl reads this when it opens its prompt; a pipe does not. Flags go before it.
+# textrepl reads this when it opens its prompt or a session; a pipe without one does not. Flags go before it.
 # A line that begins with # counts as left out.
 
 [start]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 import signal
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
@@ -13,6 +14,7 @@ from typing import Protocol, TextIO
 
 import engine
 
+NOTE_EVERY = 1.0  # seconds between notes of how far a reply is, should the process be killed
 MAX_TOLD = 12  # unseen characters or words that are named
 
 
@@ -44,9 +46,9 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
     with stopping_at_ctrl_c(replies) as interrupted:
         for reply, seed in zip(replies, seeds, strict=True):
             if job.is_json:
-                _write_json(model, job, reply, seed, stdout)
+                write_json(model, job, reply, seed, stdout)
             else:
-                _write_text(job, reply, stdout)
+                write_text(job, reply, stdout)
     return 130 if interrupted else 0
 
 
@@ -81,18 +83,27 @@ def stopping_at_ctrl_c(acts: Sequence[Stoppable]) -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _write_text(job: Job, reply: engine.Reply, stdout: TextIO) -> None:
+def write_text(
+    job: Job, reply: engine.Reply, stdout: TextIO, note: Callable[[int], None] = lambda written: None
+) -> None:
+    """Write a reply as it comes; `note` is told, about every second, how many characters there are."""
     if job.is_echoed:
         stdout.write(job.prompt)
+    count, noted = 0, -NOTE_EVERY
     for piece in reply:
         stdout.write(piece)
         stdout.flush()
+        count += len(piece)
+        if time.monotonic() - noted > NOTE_EVERY:
+            noted = time.monotonic()
+            note(count)
     if job.samples > 1 or stdout.isatty():
         stdout.write("\n")
     stdout.flush()
 
 
-def _write_json(model: engine.Engine, job: Job, reply: engine.Reply, seed: int, stdout: TextIO) -> None:
+def write_json(model: engine.Engine, job: Job, reply: engine.Reply, seed: int, stdout: TextIO) -> None:
+    """Write a reply as one line of JSON, once it has ended."""
     data = {
         "text": (job.prompt if job.is_echoed else "") + reply.text,
         "finish_reason": reply.finish_reason,

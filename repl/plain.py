@@ -29,6 +29,9 @@ def run_plain(prepare: Callable[[], Session], prompt: str) -> None:
             try:
                 line = input(prompt)
                 session = making.result()
+                if session.remark:
+                    _write(f"{session.remark}\n")
+                    session.remark = ""
                 session.columns, session.has_color = shutil.get_terminal_size().columns, False
                 was_interrupted = False
                 session.patience.listen = Slowly()

@@ -49,6 +49,8 @@ class Session:
         """The turns that a number chooses among, after /alt."""
         self.patience = Patience()
         """What takes long, for somebody to look at and to stop."""
+        self.remark = ""
+        """What is to be said at the beginning."""
         self.unkept = ""
         """Why the story could not be kept; empty where it is."""
         self.name = MAIN

@@ -43,11 +43,15 @@ def open_(session: Session, argument: str) -> Answer:
             f"there is no session {argument!r}; " + (f"did you mean {near[0]!r}?" if near else "see /sessions")
         )
     session.keep()
-    return open_session(session, argument, known[argument].get("model"))
+    remark = open_session(session, argument, known[argument].get("model"))
+    return Answer(f"{remark}\n{session.where().message}".strip("\n"))
 
 
-def open_session(session: Session, title: str, wrote: str | None) -> Answer:
-    """Go on with a session. One that another model wrote is read by that if it is there, else by the present one."""
+def open_session(session: Session, title: str, wrote: str | None) -> str:
+    """Go on with a session. One that another model wrote is read by that if it is there, else by the present one.
+
+    Returns what is to be said of that.
+    """
     keeper, note = _keeper(session), ""
     try:
         stories = keeper.open(session.model, title)
@@ -62,8 +66,7 @@ def open_session(session: Session, title: str, wrote: str | None) -> Answer:
     session.take_over(stories)
     session.sampling = session.story.sampling
     session.keep()  # a reply that was cut off and is written again is not in the store yet
-    shown = session.where().message
-    return Answer(f"{note}\n{shown}".strip("\n"))
+    return note
 
 
 def _find_writer(session: Session, wrote: str | None) -> str:

@@ -263,6 +263,8 @@ class Terminal:
             f"{info.name}: {info.layers} x {info.units} {info.cell.upper()}, {info.parameters:,} parameters\n"
             "Type a beginning and Enter; /help tells the rest."
         )
+        if session.remark:
+            self._display.note(session.remark)
         if session.story.tree:
             self._display.above((("", f"{session.where().message}\n".translate(HARMLESS)),))
 

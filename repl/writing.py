@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 
 import engine
 from repl.display import Display
+from repl.oneshot import NOTE_EVERY
 from repl.screen import HARMLESS, Pace
 
 FRAME = 1 / 30  # seconds from one drawing of a text that is being written to the next
-NOTE_EVERY = 1.0  # seconds between notes of how far a reply is, should the process be killed
 
 
 class Writing:
