@@ -23,7 +23,8 @@ from engine.text import split_point
 from engine.train.filters import make_filter, normalized
 from engine.train.settings import TrainSettings
 from engine.train.spool import Inputs, Spool
-from engine.train.watch import ReadingLine, duration
+from engine.train.quantities import duration
+from engine.train.watch import ReadingLine
 
 LN2 = math.log(2)
 DYNAMIC = ", dynamic"  # stands behind a model's name
@@ -223,14 +224,14 @@ def _sentence(figures: Figures) -> str:
 
 
 @contextmanager
-def _progress(name: str, tokens: int) -> Iterator[Callable[[int], None]]:
+def _progress(name: str, tokens: int) -> Iterator[Callable[[float], None]]:
     """Tells on a terminal how many tokens of all are scored, and the time left."""
     started = time.monotonic()
     with ReadingLine() as line:
 
-        def tell(done: int) -> None:
-            left = (time.monotonic() - started) * (tokens - done) / max(1, done)
-            line.show(f"scoring {name}: {done:,} of {tokens:,} tokens, {duration(left)} left")
+        def tell(share: float) -> None:
+            left = (time.monotonic() - started) * (1 - share) / share if share else 0.0
+            line.show(f"scoring {name}: {round(share * tokens):,} of {tokens:,} tokens, {duration(left)} left")
 
         yield tell
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,6 +18,8 @@ class Reply:
     def __init__(self, unseen: dict[str, str], wake_engine: Callable[[], None]) -> None:
         self.unseen = unseen
         """Characters of the prompt that the model never saw, with what stood in for each ("" if dropped)."""
+        self.feeding: Callable[[], float] = lambda: 1.0
+        """The share of the prompt that the network has read by now."""
         self.is_cancelled = False
         self.is_parked = False
         self._is_awaited = self._wants_whole = False
@@ -48,12 +49,16 @@ class Reply:
         """`"length"`, `"stop"` or `"cancelled"`; None while it is being written."""
         return self._result.finish_reason if self._result is not None else None
 
-    def result(self) -> Result:
-        """Wait for the end. Raises what ended the reply if that was an error (`EngineError`)."""
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end, at most so long; whether it has come."""
         self._is_awaited = True
         if self.is_parked:
             self._wake_engine()
-        self._finished.wait()
+        return self._finished.wait(seconds)
+
+    def result(self) -> Result:
+        """Wait for the end. Raises what ended the reply if that was an error (`EngineError`)."""
+        self.wait()
         if self._result is None:
             raise self._error or RuntimeError("a reply ended without a result")
         return self._result
@@ -87,6 +92,8 @@ class Reply:
 
         With `is_whole`, wait for the end alone: the loop is not woken for pieces, which may be taken at any time.
         """
+        import asyncio  # not before: a pipe needs none, and starts sooner without
+
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
         is_told = False  # waking a loop costs as much as a step; a reader that rests is woken once
 

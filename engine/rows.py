@@ -78,6 +78,8 @@ class ReplyRow:
         self._decoder = vocabulary.decoder(self._before)
         self._whole: tuple[int, Checkpoint] | None = None  # tokens and state at an earlier end of a character
         self._pending = deque(start.pending)
+        given = max(1, len(start.pending))
+        reply.feeding = lambda: 1 - len(self._pending) / given
         self._recent = request.recent
         self._tokens: list[int] = []
         self._prompt_end: Checkpoint | None = None
@@ -268,14 +270,14 @@ class WatchRow:
         self._nats: list[NDArray[np.float64]] = []
 
     @property
+    def share(self) -> float:
+        """How much was fed, from 0 to 1."""
+        return self._fed / len(self._ids)
+
+    @property
     def nats(self) -> NDArray[np.float64]:
         """`-log p` of every token but the first, `[N - 1]`."""
         return np.concatenate(self._nats) if self._nats else np.zeros(0)
-
-    @property
-    def fed(self) -> int:
-        """How many tokens were fed so far. Any thread may ask."""
-        return self._fed
 
     def observe(self, logits: Floats, state: Floats) -> bool:
         self._fed += 1

@@ -27,6 +27,7 @@ from sqlalchemy.engine import Engine as SqlEngine
 from engine.checkpoint import Checkpoint, State
 from engine.conversation import Conversation, Runner, Snapshot, Turn
 from engine.errors import OtherWeights, StoreError
+from engine.reply import Reply
 from engine.sampling import Sampling
 
 VERSION = 2
@@ -169,8 +170,13 @@ class Store:
                 handle = self._insert(connection, name, values)
                 connection.execute(_turns.insert(), [{"conversation": handle.id, **row} for row in rows])
 
-    def open(self, model: Runner, name: str, *, feed_again: bool = False, owner: Hashable = None) -> Conversation:
+    def open(
+        self, model: Runner, name: str, *, feed_again: bool = False, owner: Hashable = None,
+        wait: Callable[[Reply, int], object] = lambda reply, turns: reply.result(),
+    ) -> Conversation:  # fmt: skip
         """A stored conversation, as it was. With `feed_again`, its present branch read by another model.
+
+        That takes a while: `wait` is given each reply and how many turns there are, and waits for its end.
 
         Raises `StoreError` if there is none of that name, and `OtherWeights` if another model has written it.
         """
@@ -194,8 +200,9 @@ class Store:
                 "model, or open it with feed_again=True to have its text read by this one"
             )
         conversation = Conversation(model, _load_sampling(found["sampling"]), owner)
-        for _, text in _branch({turn.id: (turn.parent, turn.text) for turn in turns}, found["present"]):
-            conversation.say(text, length=0).result()
+        branch = _branch({turn.id: (turn.parent, turn.text) for turn in turns}, found["present"])
+        for _, text in branch:
+            wait(conversation.say(text, length=0), len(branch))
         return conversation
 
     def branch(self, name: str) -> list[tuple[int, str]]:

@@ -40,7 +40,7 @@ class Sitting:
         )
         session.speed = self._config.speed
         if (title := self._arguments.session) is not None and title in (known := self._keeper.sessions()):
-            open_session(session, title, known[title].get("model"))
+            session.remark = open_session(session, title, known[title].get("model"))
             session.sampling = replace(session.sampling, **self._given)
         return session
 

@@ -59,7 +59,7 @@ def test_a_closed_window_keeps_what_stands_of_a_reply(model: str) -> None:
     screen.wait(shows("Type a beginning"))
     screen.child.send("the cat\r")
     screen.wait(lambda text: len(text) > 400)
-    screen.child.close(force=False)  # the terminal goes: the process gets SIGHUP, and can write to nobody
+    screen.hang_up()
     again = Screen(80, model, "--session", "novel")
     again.wait(shows("Type a beginning"))
     again.child.send("/tree\r")
@@ -88,6 +88,49 @@ def test_every_command_once(model: str, tmp_path: Path) -> None:
         shown = screen.wait(shows(words))
         assert "Traceback" not in shown
     screen.child.send("/quit\r")
+    assert screen.close() == 0
+
+
+@pytest.mark.parametrize("columns", [20, 100])
+def test_alternatives_are_shown_while_they_are_written_and_stop_at_ctrl_c(model: str, columns: int) -> None:
+    screen = Screen(columns, model, "--seed", "3", "--length", "20")
+    screen.wait(shows("/help"))
+    screen.child.send("the cat\r")
+    screen.wait(lambda text: "> the cat" in text and not re.search("writing|working|loading", text))
+    screen.child.send("/set length 1000000000\r/alt 2\r")
+    shown = screen.wait(lambda text: "writing" in text and len(text.partition("--- 2")[2]) > 60)
+    assert bool(re.search("--- 1 +[|] --- 2\n", shown)) == (columns == 100)
+    assert re.search(r"--- 2\n(.*\n)+>\n writing", shown)  # the prompt stays below
+    screen.child.send("\x03")
+    screen.wait(shows("stopped; 1 to 2"))
+    screen.child.send("\x15/tree\r")  # nothing is chosen
+    assert re.search(r"2 .*<- here", screen.wait(shows("(start)", "<- here")))
+    screen.child.send("/goto 4\r")
+    screen.wait(lambda text: not re.search("writing|working", text))
+    screen.child.send("/set length 1\r\r/tree\r")
+    screen.wait(lambda text: bool(re.search(r"[45] .*<- here", text)))
+    assert screen.close() == 0
+
+
+def test_what_takes_long_says_how_far_it_is_and_stops_at_ctrl_c(model: str, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("the cat sat. " * 100_000, encoding="utf-8")
+    screen = Screen(80, model, "--seed", "3", "--length", "20")
+    screen.wait(shows("Type a beginning"))
+    screen.child.send("the cat\r")
+    screen.wait(is_idle)
+    lines = [f"/heat {tmp_path}/long.txt", f"/import {tmp_path}/long.txt"]
+    for number, line in enumerate(lines, 1):
+        screen.child.send(f"{line}\r")
+        screen.wait(lambda text: bool(re.search(r"reading [\w., ]+: \d+ %; Ctrl-C stops", text)))
+        screen.child.send("kept\x03")
+        shown = screen.wait(lambda text: text.count("stopped; nothing has changed") == number and "main:2" in text)  # noqa: B023
+        assert "> kept" in shown
+        screen.child.send("\x15")
+    screen.paste("the cat sat. " * 8_000)  # 104 kB, which are read before anything is written
+    screen.child.send("\r")
+    screen.wait(lambda text: bool(re.search(r"reading: \d+ %; Ctrl-C or Esc stops", text)))
+    screen.child.send("\x03")
+    screen.wait(shows("stopped; Enter goes on"))
     assert screen.close() == 0
 
 
