@@ -21,9 +21,9 @@ from engine.model_dir import find
 from engine.quiet import fail, import_tensorflow
 from engine.text import split_point
 from engine.train.filters import make_filter, normalized
+from engine.train.quantities import duration
 from engine.train.settings import TrainSettings
 from engine.train.spool import Inputs, Spool
-from engine.train.quantities import duration
 from engine.train.watch import ReadingLine
 
 LN2 = math.log(2)
