@@ -7,6 +7,7 @@ again: the same numbers give the same words.
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -169,6 +170,7 @@ class Keeper:
     def _opened(self) -> engine.Store:
         if self._store is None:
             self._store = engine.Store(self._url)
+            gc.freeze()  # libraries are no garbage; looking through them for it holds up a key's echo
         return self._store
 
     def _run(self, act: Callable[[engine.Store], T]) -> T:

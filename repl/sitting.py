@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -42,6 +43,7 @@ class Sitting:
         if (title := self._arguments.session) is not None and title in (known := self._keeper.sessions()):
             session.remark = open_session(session, title, known[title].get("model"))
             session.sampling = replace(session.sampling, **self._given)
+        gc.freeze()  # what is there now stays; looking through it for garbage holds up a key's echo
         return session
 
     def close(self) -> str:

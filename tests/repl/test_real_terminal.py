@@ -7,10 +7,14 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import engine
+from engine.conversation import Conversation, Snapshot
+from repl.keeper import Keeper
 from repl.session import COMMANDS
 from tests.repl.screens import Screen
 
@@ -29,9 +33,27 @@ def shows(*words: str) -> Callable[[str], bool]:
     return lambda text: all(word in text for word in words)
 
 
+def settled(pattern: str) -> Callable[[str], bool]:
+    """Whether that is shown, and nothing goes on any more."""
+    return lambda text: bool(re.search(pattern, text)) and not re.search("writing|working|loading", text)
+
+
 def is_idle(text: str) -> bool:
     """Whether a reply has been written: its speed is told."""
     return "chars/s" in text
+
+
+def test_the_readmes_session(model: str) -> None:
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^> (\S*)", readme, re.MULTILINE)
+    assert lines == ["ROMEO:", "", "/retry", "/undo", "/tree"]
+    screen = Screen(80, "--seed", "7", "--length", "40")
+    screen.wait(shows("Type a beginning"))
+    for line, words in zip(lines, ("main:2", "main:3", "main:4", "main:2", "<- here"), strict=True):
+        screen.child.send(f"{line}\r")
+        shown = screen.wait(settled(f"{words}\\b"))
+    assert re.search(r"1 > ROMEO:\n2 .+<- here\n[|]-- 3 .+\n`-- 4 .+", shown)
+    assert screen.close() == 0
 
 
 def test_a_session_is_there_again_after_kill_9(model: str) -> None:
@@ -247,6 +269,39 @@ def test_ctrl_c_at_any_moment_ends_in_a_prompt_or_in_silence(model: str, seconds
     else:
         screen.child.close()
         assert screen.child.exitstatus in (0, 130)
+
+
+def test_ten_thousand_turns_and_lines(model: str, tmp_path: Path) -> None:
+    """A story and a history of that length are opened, drawn, walked and searched, and one writes on as ever."""
+    with engine.load(model) as loaded:
+        talk = loaded.conversation(sampling=engine.Sampling(seed=3, length=5))
+        talk.say("the cat").result()
+        start, prompt, reply = talk.snapshot().turns
+        turns = [start, prompt, *(replace(reply, id=number, parent=number - 1) for number in range(2, 10_001))]
+        snapshot = Snapshot(talk.sampling, tuple(turns), 10_000, {number: number + 1 for number in range(10_000)})
+        keeper = Keeper(None, "long")
+        keeper.keep("main", Conversation.restored(loaded, snapshot), model)
+        keeper.close()
+    (tmp_path / "textrepl").mkdir(exist_ok=True)
+    lines = "".join(f"\n# 2026-01-01 00:00:00.0\n+line {number} of the past\n" for number in range(10_000))
+    (tmp_path / "textrepl" / "history").write_text(lines, encoding="utf-8")
+    screen = Screen(80, model, "--session", "long")
+    screen.wait(shows("main:10000"))
+    told = {
+        "\x1b[A\x15/tree": r"10000 .*<- here", "/undo 5000": "main:5000 ", "/redo 5000": "main:10000 ",
+        "/undo": "main:9999 ", "on": "main:10002 ", "/goto 3": "main:3 ", "/fork": "fork2:3 ", "/sessions": "[*] long",
+    }  # fmt: skip
+    for line, words in told.items():
+        screen.child.send(f"{line}\r")
+        screen.wait(settled(words))
+    screen.child.send("line 4")
+    screen.wait(shows("> line 4"))
+    screen.child.send("\x1b[A")
+    screen.wait(shows("> line 4999 of the past"))
+    screen.child.send("\x15\x12line 77 ")
+    screen.wait(shows("line 77 of the past"))
+    screen.child.send("\x07\x15")
+    assert screen.close() == 0
 
 
 def test_what_no_store_takes_is_in_a_file(model: str, tmp_path: Path) -> None:
