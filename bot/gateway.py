@@ -12,7 +12,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 EVENTS_SECONDS = 0.005
-MAX_CONNECTIONS = 64  # to Discord's REST API; each that is opened costs a handshake
+MAX_CONNECTIONS = 32  # to Discord's REST API; each that is opened costs a handshake
 
 
 class PatientWebSocket(DiscordWebSocket):

@@ -112,8 +112,9 @@ def _load(settings: Settings, stack: contextlib.ExitStack) -> dict[str, engine.E
     for path in settings.engine.models:
         bundled = path == "shakespeare" and not Path(path).exists() and not Path("models", path).exists()
         model = engine.load(
-            None if bundled else path, precision=settings.engine.precision, max_batch=settings.engine.max_batch
-        )
+            None if bundled else path, precision=settings.engine.precision, max_batch=settings.engine.max_batch,
+            threads=settings.engine.threads or None,
+        )  # fmt: skip
         models[model.info.name] = stack.enter_context(model)
     return models
 

@@ -18,12 +18,13 @@ _log = logging.getLogger("bot.watchdog")
 class Watchdog:
     """A task that beats in the loop and measures itself, and a thread that sees who holds it up meanwhile.
 
-    `worst` is the longest hold-up in seconds, exact but for a beat; `count` is how many there were.
+    `worst` is the longest hold-up in seconds, exact but for a beat; `count` is how many there were. The log tells how
+    much of one was the loop's own work: the rest it waited, for other threads, other processes or a call that blocks.
     """
 
     def __init__(self) -> None:
         self.worst, self.count = 0.0, 0
-        self._beat, self._who = time.monotonic(), ""
+        self._beat, self._worked, self._who = time.monotonic(), time.thread_time(), ""
         self._loop_thread = threading.get_ident()
         self._is_over = threading.Event()
         self._task = asyncio.create_task(self._keep_beating())
@@ -39,18 +40,19 @@ class Watchdog:
     async def _keep_beating(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            before, self._beat = self._beat, time.monotonic()
+            (before, worked), self._beat = (self._beat, self._worked), time.monotonic()
+            self._worked = time.thread_time()
             late = self._beat - before
             if late > MAX_LATE_SECONDS:
-                self._tell(late)
+                self._tell(late, self._worked - worked)
             self._who = ""
 
-    def _tell(self, late: float) -> None:
+    def _tell(self, late: float, worked: float) -> None:
         if self._who.startswith(WAITING):  # it has nothing to do but to wait for its turn on the processor
             _log.info("event=machine-busy seconds=%.3f", late)
             return
         self.count, self.worst = self.count + 1, max(self.worst, late)
-        _log.warning("event=loop-blocked seconds=%.3f where=%r", late, self._who or "unknown")
+        _log.warning("event=loop-blocked seconds=%.3f own=%.3f where=%r", late, worked, self._who or "unknown")
 
     def _watch(self) -> None:
         while not self._is_over.wait(BEAT_SECONDS):

@@ -93,11 +93,13 @@ def load(
     backend: str = "auto",
     precision: str = "float32",
     max_batch: int = 64,
+    threads: int | None = None,
 ) -> Engine:
     """Load a model directory, a `.keras` file beside its `vocabulary.json`, or a name under `models/`.
 
-    Without a path, the bundled model. Raises `ModelLoadError` that names the file and the mend, and `ValueError`
-    for a bad argument.
+    Without a path, the bundled model. `threads` is how many share a step of the ONNX backend; by default as many as
+    are fastest on a machine with nothing else to do. Raises `ModelLoadError` that names the file and the mend, and
+    `ValueError` for a bad argument.
     """
     for name, value, allowed in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
         if value not in allowed:
@@ -106,6 +108,8 @@ def load(
         raise ValueError(f"path {path!r}: must be a path or a name")
     if not isinstance(max_batch, int) or max_batch < 1:
         raise ValueError(f"max_batch {max_batch!r}: must be a whole number, at least 1")
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"threads {threads!r}: must be a whole number, at least 1")
     files = model_dir.find(path)
     vocabulary = model_dir.read_vocabulary(files)
     step: Step
@@ -118,7 +122,7 @@ def load(
     else:
         from engine.steps.onnx import OnnxStep
 
-        backend, step = "onnx", OnnxStep(read_network(files.network), precision=precision)
+        backend, step = "onnx", OnnxStep(read_network(files.network), precision=precision, threads=threads)
     model_dir.check_fit(files, vocabulary, step.vocabulary_size)
     return Engine(files.name, step, vocabulary, backend, max_batch, precision)
 
