@@ -13,7 +13,7 @@ from engine.errors import EngineError
 from engine.reply import Reply
 from engine.sampling import Sampling, derive_key
 
-Wait = Callable[[Reply, int], Result]
+Wait = Callable[[Reply, int], object]
 
 
 def replay(model: Runner, exported: str, wait: Wait = lambda reply, turns: reply.result()) -> Conversation:
@@ -45,23 +45,27 @@ def replay(model: Runner, exported: str, wait: Wait = lambda reply, turns: reply
         raise ValueError(f"exported: is no conversation ({type(error).__name__}: {error})") from None
 
 
-def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any], wait: Callable[[Reply], Result]) -> Turn:
+def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any], wait: Callable[[Reply], object]) -> Turn:
     before = turns[row["parent"]]
     begin = replace(before.checkpoint, seed=row["seed"], key=row["key"], place=row["place"])
     if row["kind"] == "prompt":
         tokens = tuple(model.encode(row["text"], begin.pending[-1] if begin.pending else None).ids.tolist())
-        end = wait(_run(model, replace(begin, pending=begin.pending + tokens), (), Sampling(length=0))).end
+        end = _run(model, replace(begin, pending=begin.pending + tokens), (), Sampling(length=0), wait).end
         return Turn(row["id"], "prompt", row["text"], tokens, before.id, end)
     sampling = _sampling(row["sampling"])
-    result = wait(_run(model, begin, recent_tokens(turns, before), replace(sampling, length=row["drawn"])))
+    result = _run(model, begin, recent_tokens(turns, before), replace(sampling, length=row["drawn"]), wait)
     return Turn(
         row["id"], "reply", result.text, result.tokens, before.id, result.end, sampling, row["finish_reason"],
         row["drawn"],
     )  # fmt: skip
 
 
-def _run(model: Runner, begin: Checkpoint, recent: tuple[int, ...], sampling: Sampling) -> Reply:
-    return model.run(Request(begin, recent, sampling, {}, object()))
+def _run(
+    model: Runner, begin: Checkpoint, recent: tuple[int, ...], sampling: Sampling, wait: Callable[[Reply], object]
+) -> Result:
+    reply = model.run(Request(begin, recent, sampling, {}, object()))
+    wait(reply)
+    return reply.result()
 
 
 def _sampling(data: dict[str, Any]) -> Sampling:

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import FrameType
-from typing import Protocol, TextIO
+from typing import TextIO
 
 import engine
+from repl.signals import stopping_at_ctrl_c
 
 NOTE_EVERY = 1.0  # seconds between notes of how far a reply is, should the process be killed
 MAX_TOLD = 12  # unseen characters or words that are named
-
-
-class Stoppable(Protocol):
-    """What can be stopped from a signal's handler: a reply, for one."""
-
-    def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +56,6 @@ def tell_unseen(unseen: dict[str, str], level: str) -> str:
 def _some(shown: Sequence[str]) -> str:
     more = len(shown) - MAX_TOLD
     return ", ".join(shown[:MAX_TOLD]) + (f" and {more:,} more" if more > 0 else "")
-
-
-@contextmanager
-def stopping_at_ctrl_c(acts: Sequence[Stoppable]) -> Iterator[list[int]]:
-    """While in here, Ctrl-C stops what goes on; the list that is given is then no longer empty."""
-    signals: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        signals.append(number)
-        for act in acts:
-            act.stop()
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield signals
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def write_text(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from repl.oneshot import Job, stopping_at_ctrl_c, write_json, write_text
+from repl.oneshot import Job, write_json, write_text
 from repl.session import Session
+from repl.signals import stopping_at_ctrl_c
 
 
 def go_on(session: Session, job: Job, stdout: TextIO, stderr: TextIO | None) -> int:

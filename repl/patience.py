@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import engine
-    from engine.checkpoint import Result
 
 TELL_SECONDS = 0.1  # between two looks at how far it is
 
@@ -52,8 +51,8 @@ class Patience:
         self._share = min(1.0, (self._done + share) / self._pieces)
         self.listen(self.words())
 
-    def wait(self, reply: engine.Reply, pieces: int = 1) -> Result:
-        """Wait for a reply, which is one of so many pieces. Raises `Unwanted`, and then the reply is stopped."""
+    def wait(self, reply: engine.Reply, pieces: int = 1) -> None:
+        """Wait for a reply, one of so many pieces. Raises `Unwanted`, having stopped it, or what ended the reply."""
         self._pieces = pieces
         try:
             while not reply.wait(TELL_SECONDS):
@@ -61,10 +60,9 @@ class Patience:
         except Unwanted:
             reply.stop()
             raise
-        result = reply.result()
+        reply.result()
         self._done += 1
         self.tell(0.0)
-        return result
 
     def words(self) -> str:
         """What goes on and how far it is."""

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import engine
 from repl.answers import Answer, Quit
 from repl.editor import edit_text
-from repl.oneshot import stopping_at_ctrl_c
 from repl.screen import HARMLESS
 from repl.session import Session
+from repl.signals import stopping_at_ctrl_c
 
 TELL_SECONDS = 2.0  # from one word on how far something is to the next
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -30,6 +29,7 @@ from repl.patience import Patience
 from repl.prompt import make_prompt
 from repl.screen import HARMLESS
 from repl.session import Session
+from repl.signals import heed_hang_up
 from repl.writing import Writing
 
 TICK = 0.25  # seconds from one word on how far it is to the next
@@ -267,19 +267,3 @@ class Terminal:
             self._display.note(session.remark)
         if session.story.tree:
             self._display.above((("", f"{session.where().message}\n".translate(HARMLESS)),))
-
-
-def heed_hang_up(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
-    """Have the loop act when the window is closed or somebody wants the process to end.
-
-    Not through the loop's own handlers, for those end with it: a second signal, which many a terminal sends, would end
-    the process before the story is kept.
-    """
-
-    def heed(number: int, frame: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended; what is left is keeping the story
-            loop.call_soon_threadsafe(act)
-
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        with contextlib.suppress(ValueError):  # in another thread than the first there are no signals
-            signal.signal(number, heed)
