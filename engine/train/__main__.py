@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # before the other imports, few of which survive an exception
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -63,4 +69,5 @@ def watching() -> type[Watch]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())
