@@ -6,21 +6,34 @@ TensorFlow is imported only when the text is known to be well.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK
 from engine.quiet import import_tensorflow
+from engine.train import checkpoint
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
+from engine.train.quantities import seconds_of
 from engine.train.settings import TrainSettings
 from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine, Watch
 from engine.vocabulary import Vocabulary
 
-CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures"}  # when going on with a run
+if TYPE_CHECKING:
+    from engine.train.plan import Plan
+
+CHANGEABLE = {
+    "epochs",
+    "patience",
+    "sample_every",
+    "sample_prompt",
+    "sample_temperatures",
+    "time",
+}  # when going on with a run
 TENSORBOARD = "tensorboard"  # in a run's directory, where no other place is named
 Show = Callable[..., Watch]  # makes what shows a run, as `Watch(epochs, updates, tokens_an_update, level=, rate=)`
 
@@ -59,11 +72,20 @@ class Outcome:
     history: list[dict[str, float]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What is needed before TensorFlow is."""
+
+    settings: TrainSettings
+    inputs: Inputs
+    corpus: Corpus
+    saved: checkpoint.Checkpoint | None = None
+
+
 def train(job: Job, show: Show) -> Outcome:
     """Train until done or asked to stop. Raises `TrainingError`, and `ValueError` as `Job.settings` does."""
-    settings = job.settings()
-    _check_directory(job)
-    corpus = None if job.is_resumed else _read(job.inputs, settings, None, job.cache)
+    began = time.monotonic()
+    ready = _ready(job, job.settings())
     _make(job.out, "--out")
     if job.board:
         _make(job.board, "--tensorboard")
@@ -73,37 +95,30 @@ def train(job: Job, show: Show) -> Outcome:
         raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
     import tensorflow as tf
 
-    from engine.train import checkpoint
     from engine.train.board import Board
     from engine.train.loop import Trainer
     from engine.train.run import Run
 
     tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
-    inputs, saved = job.inputs, None
-    if job.is_resumed:
-        saved = checkpoint.load(job.out)
-        settings = replace(saved.settings, **job.given)
-        inputs = inputs if inputs.training else Inputs.from_words(saved.data)
-        vocabulary = None if settings.level == "char" else known_vocabulary(job.out)
-        corpus = _read(inputs, settings, vocabulary, job.cache)
-    assert corpus is not None
+    settings, corpus, notes = ready.settings, ready.corpus, []
+    if settings.time and ready.saved is None:
+        chosen = _plan(job, ready, began)
+        settings, notes = chosen.settings, [chosen.describe()]
     trainer = Trainer(settings, corpus)
-    if saved is not None:
-        trainer.restore(saved)
-    watch = show(
-        settings.epochs, trainer.total_updates, trainer.tokens_an_update, level=settings.level,
-        rate=corpus.training_rate,
-    )  # fmt: skip
-    watch.note(
+    if ready.saved is not None:
+        trainer.restore(ready.saved)
+    notes.append(
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
         f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
     )
-    board = None
-    if job.board:
-        board = Board(job.board, trainer.total_updates, trainer.tokens_an_update, corpus.training_rate)
+    numbers, rate = (trainer.total_updates, trainer.tokens_an_update), corpus.training_rate
+    board = Board(job.board, *numbers, rate) if job.board else None
+    watch = show(settings.epochs, *numbers, level=settings.level, rate=rate)
     watch.history(trainer.progress.history)
     with watch:
-        is_done = Run(trainer, job.out, inputs.words(), watch, board).train()
+        for note in notes:
+            watch.note(note)
+        is_done = Run(trainer, job.out, ready.inputs.words(), watch, board, began=began).train()
         if is_done:
             watch.note(f"done: write with it by 'textrepl {job.out}'")
         else:
@@ -111,20 +126,37 @@ def train(job: Job, show: Show) -> Outcome:
     return Outcome(is_done, trainer.progress.history)
 
 
-def _make(folder: Path, flag: str) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"cannot make {folder} ({error.strerror}): choose another {flag}") from None
-
-
-def _check_directory(job: Job) -> None:
+def _ready(job: Job, settings: TrainSettings) -> _Ready:
     if not job.is_resumed and any((job.out / name).exists() for name in (NETWORK, CHECKPOINT)):
         raise TrainingError(f"{job.out} holds a model or a run already: choose another --out, or go on with --resume")
     if job.is_resumed and not (job.out / CHECKPOINT).exists():
         raise TrainingError(f"there is nothing to resume in {job.out}: start without --resume")
     if job.out.exists() and not job.out.is_dir():
         raise TrainingError(f"{job.out} is a file: choose another --out")
+    if not job.is_resumed:
+        return _Ready(settings, job.inputs, _read(job.inputs, settings, None, job.cache))
+    saved = checkpoint.load(job.out)
+    settings = replace(saved.settings, **job.given)
+    inputs = job.inputs if job.inputs.training else Inputs.from_words(saved.data)
+    vocabulary = None if settings.level == "char" else known_vocabulary(job.out)
+    return _Ready(settings, inputs, _read(inputs, settings, vocabulary, job.cache), saved)
+
+
+def _plan(job: Job, ready: _Ready, began: float) -> Plan:
+    """What --time chooses."""
+    from engine.train import plan
+
+    with ReadingLine() as line:
+        line.say("measuring how fast this machine learns ...")
+        seconds = seconds_of(ready.settings.time) - (time.monotonic() - began)
+        return plan.choose(ready.settings, job.given, ready.corpus, seconds)
+
+
+def _make(folder: Path, flag: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot make {folder} ({error.strerror}): choose another {flag}") from None
 
 
 def _read(inputs: Inputs, settings: TrainSettings, vocabulary: Vocabulary | None, folder: Path | None) -> Corpus:

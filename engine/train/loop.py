@@ -75,7 +75,7 @@ class Trainer:
         self._optimizer = make_optimizer(settings)
         self._optimizer.build(self.twin.variables)
         per_epoch = [self._chunks_in(epoch) for epoch in range(settings.epochs)]
-        self.total_updates = sum(per_epoch)
+        self.total_updates = min(sum(per_epoch), settings.updates or sum(per_epoch))
         self._step = tf.function(self._update)
         self._score = tf.function(self._score_chunk)
 
@@ -116,6 +116,8 @@ class Trainer:
             self.states = self.twin.zero_state(self.batch)
         chunks = lanes.chunks(self.corpus.training, self.batch, settings.steps, offset, start=progress.chunk)
         for inputs, targets in chunks:
+            if settings.updates and progress.update >= settings.updates:
+                return
             started = time.perf_counter()
             rate = self.learning_rate
             loss_value, self.states = self._step(

@@ -138,6 +138,11 @@ class ReadingLine:
         rate = f", {characters / 1e6 / seconds:.0f} M a second" if seconds > 1 else ""
         self._draw(f"{what}: {characters:,} characters{rate}"[: min(MAX_LINE, shutil.get_terminal_size().columns - 1)])
 
+    def say(self, line: str) -> None:
+        """Show something else."""
+        if self._is_live:
+            self._draw(line)
+
     def _draw(self, line: str) -> None:
         with contextlib.suppress(OSError):
             self._stream.write("\r" + line.ljust(self._width))

@@ -23,8 +23,8 @@ def test_an_early_interrupt_is_quiet(program: str, tmp_path: Path) -> None:
     """Each import is told on stderr, so that the signal comes just after the first one, with many still to come."""
     with subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", *program.split()],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={"PYTHONPATH": str(Path(__file__).parents[2])},
-        cwd=tmp_path,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
     ) as process:  # fmt: skip
         assert process.stderr is not None
         for line in process.stderr:

@@ -77,5 +77,5 @@ def test_a_disk_that_takes_nothing_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     board = Board(tmp_path / "file", 10, 8, 1.0)
     board.update(1, 1.0, 0.1, 1.0)
-    with pytest.raises(OSError, match="^Not a directory$"):
+    with pytest.raises(OSError, match=r"^Not a directory$"):
         board.flush()
