@@ -68,7 +68,7 @@ def command_line(settings: TrainSettings, data: Sequence[str], name: str) -> str
     words += ["--out", f"models/{name}"]
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
-        if value != item.default:
+        if value != item.default and item.name != "time":  # what that has chosen is there
             words += [f"--{item.name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 
@@ -82,6 +82,7 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
     """The losses of each epoch in bits a character, as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and only needed here
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
@@ -92,6 +93,7 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
         axes.plot(epochs, bits, style, label=label, marker=".")
     axes.set_xlabel("epoch")
     axes.set_ylabel("bits per character")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
     picture = io.BytesIO()

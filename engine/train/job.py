@@ -26,14 +26,7 @@ from engine.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from engine.train.plan import Plan
 
-CHANGEABLE = {
-    "epochs",
-    "patience",
-    "sample_every",
-    "sample_prompt",
-    "sample_temperatures",
-    "time",
-}  # when going on with a run
+CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "time"}  # when going on
 TENSORBOARD = "tensorboard"  # in a run's directory, where no other place is named
 Show = Callable[..., Watch]  # makes what shows a run, as `Watch(epochs, updates, tokens_an_update, level=, rate=)`
 
@@ -56,12 +49,15 @@ class Job:
         return own if self.tensorboard is None and self.is_resumed and own.is_dir() else self.tensorboard
 
     def settings(self) -> TrainSettings:
-        """Of a new run. Raises `ValueError` for what cannot be asked for."""
+        """What was given, and defaults, in whose place a resumed run has its own.
+
+        Raises `ValueError` for what cannot be asked for.
+        """
         if not self.inputs.training and not self.is_resumed:
             raise ValueError("--data: name the text files to learn from")
         if self.is_resumed and (fixed := sorted(self.given.keys() - CHANGEABLE)):
             raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
-        return TrainSettings(**{} if self.is_resumed else self.given)
+        return TrainSettings(**self.given)
 
 
 @dataclass(frozen=True, slots=True)

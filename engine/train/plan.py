@@ -23,7 +23,7 @@ SIZES = (  # layers, units, embedding: from small to large
     (1, 64, 32), (1, 128, 64), (1, 256, 128), (2, 256, 128), (2, 384, 192), (2, 512, 256), (2, 768, 384),
     (2, 1024, 512),
 )  # fmt: skip
-TOKENS_A_PARAMETER = 5  # that a network must have read to be worth its size
+TOKENS_A_PARAMETER = 8  # that a network must have read to be worth its size
 PARAMETERS_A_TOKEN = 3  # of the text: larger networks only learn it by heart
 MOST_EPOCHS, PATIENT_SHARE = 40, 4  # passes over a small text; an n-th of them without a better score ends a run
 LEAST_UPDATES = 16  # an epoch, for which small texts are read in fewer lanes
@@ -75,8 +75,9 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
         return seconds - (time.monotonic() - began) - STARTS * start
 
     def fits(settings: TrainSettings, cost: float) -> bool:
-        if "epochs" in given:
-            return cost * _updates_in(settings, corpus) * settings.epochs <= SPARE * left()
+        if "epochs" in given or "updates" in given:
+            updates = settings.updates or _updates_in(settings, corpus) * settings.epochs
+            return cost * updates <= SPARE * left()
         tokens = SPARE * left() / cost * lanes_of(settings, corpus) * settings.steps
         return tokens >= TOKENS_A_PARAMETER * parameters(settings, corpus)
 
@@ -136,8 +137,10 @@ def scheduled(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, se
     updates = epochs * per_epoch
     if epochs == 1 and "epochs" not in given:
         updates = max(1, min(per_epoch, int((usable - scoring - EPOCH_SECONDS) / cost)))
+    if settings.updates:  # as given
+        updates, epochs = settings.updates, -(-settings.updates // per_epoch)
     chosen: dict[str, Any] = {
-        "epochs": epochs, "updates": updates if updates < per_epoch else 0, "warmup": min(100, updates // 10),
+        "epochs": epochs, "updates": updates if updates < epochs * per_epoch else 0, "warmup": min(100, updates // 10),
         "patience": max(5, epochs // PATIENT_SHARE), "sample_every": max(1, epochs // 10),
         **_dropouts(epochs, parameters(settings, corpus) / len(corpus.training)),
     }  # fmt: skip

@@ -75,6 +75,8 @@ def test_what_is_given_stays() -> None:
     found = plan.scheduled(TrainSettings(**given), given, text, 1800, 0.1)
     assert {name: getattr(found.settings, name) for name in given} == given
     assert found.settings.weight_drop != TrainSettings().weight_drop
+    long = plan.scheduled(TrainSettings(updates=300), {"updates": 300}, text, 1800, 0.1)
+    assert (long.updates, long.settings.updates, long.settings.epochs) == (300, 300, 3)
     candidate = plan._candidate(TrainSettings(**given), given, text, 1, 64, 32)
     assert (candidate.layers, candidate.units, candidate.embedding) == (1, 100, 32)
     tied = plan._candidate(TrainSettings(tied=True, embedding=512), {"tied": True}, text, 1, 64, 32)
@@ -133,6 +135,7 @@ def test_a_run_chooses_ends_in_its_time_and_is_gone_on_with(
     assert "the time is up at update" in shown
     assert "go on" not in shown.replace("goes on", "")
     kept = json.loads((out / "settings.json").read_text())["settings"]
+    assert "--time" not in json.loads((out / "settings.json").read_text())["command"]  # its choice stands there
     assert (kept["time"], kept["epochs"], kept["patience"]) == ("3s", 100_000, 25_000)
     longer = fit((), out, resume=True, time="1h", epochs=len(history) + 1)
     assert len(longer) == len(history) + 1
