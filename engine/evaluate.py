@@ -5,6 +5,12 @@ The text is read as the trainer reads it, and filtered for each model as the tex
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # before the other imports, few of which survive an exception
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+
 import argparse
 import json
 import math

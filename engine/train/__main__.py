@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # before the other imports, few of which survive an exception
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -48,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     place = None if board is None else Path(board or out / TENSORBOARD)
     job = Job(out, inputs, arguments, is_resumed, folder, place, start)
     try:
-        job.plan()
+        job.asked()
     except ValueError as error:
         parser.error(str(error))
     except EngineError as error:
@@ -74,4 +80,5 @@ def watching() -> type[Watch]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

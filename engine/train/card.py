@@ -72,8 +72,8 @@ def command_line(settings: TrainSettings, data: Sequence[str], name: str, origin
     words += ["--out", f"models/{name}", *(["--from", origin.name] if origin else [])]
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
-        if item.name == "preset" and not begun:
-            continue  # of another version, and unknown to this one
+        if item.name == "time" or (item.name == "preset" and not begun):
+            continue  # what the time has chosen is there; the preset is of another version, and unknown to this one
         if item.name == "preset" or value != begun.get(item.name, item.default):
             words += [f"--{item.name.replace('_', '-')}", as_text(value)]
     return shlex.join(words)
@@ -88,6 +88,7 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
     """The losses of each epoch in bits a character, as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and only needed here
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
@@ -98,6 +99,7 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
         axes.plot(epochs, bits, style, label=label, marker=".")
     axes.set_xlabel("epoch")
     axes.set_ylabel("bits per character")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
     picture = io.BytesIO()

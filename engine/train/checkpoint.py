@@ -31,6 +31,7 @@ class Progress:
     chunk: int = 0  # of this epoch, the next one to read
     update: int = 0
     seconds: float = 0.0
+    elapsed: float = 0.0  # seconds of all sittings, with reading, scoring and saving
     epoch_loss: float = 0.0  # summed over the chunks of this epoch so far
     first_loss: float | None = None  # of the run, by which a useless one is told
     best: float | None = None  # held-out loss of the model that is kept

@@ -6,25 +6,30 @@ TensorFlow is imported only when the text is known to be well.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK
 from engine.quiet import import_tensorflow
-from engine.train import memory, origin, presets
+from engine.train import checkpoint, memory, origin, presets
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
 from engine.train.origin import Parent
+from engine.train.quantities import seconds_of
 from engine.train.sequences import make_sequences
 from engine.train.settings import TrainSettings
 from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine, Watch
 from engine.vocabulary import Vocabulary
 
+if TYPE_CHECKING:
+    from engine.train.plan import Plan
+
 CHANGEABLE = {  # when going on with a run
-    "epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "device",
+    "epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "time", "device",
 }  # fmt: skip
 TENSORBOARD = "tensorboard"  # in a run's directory, where no other place is named
 Show = Callable[..., Watch]  # makes what shows a run, as `Watch(epochs, updates, tokens_an_update, level=, rate=)`
@@ -48,24 +53,31 @@ class Job:
         own = self.out / TENSORBOARD
         return own if self.tensorboard is None and self.is_resumed and own.is_dir() else self.tensorboard
 
-    def plan(self) -> tuple[TrainSettings, Parent | None]:
-        """The settings of a new run, and the model that it begins with.
-
-        Raises `ValueError` for what cannot be asked for, and `EngineError` where that model cannot be read.
-        """
+    def asked(self) -> Asked:
+        """What is asked for. Raises `ValueError` for what cannot be, `EngineError` for a model that cannot be read."""
         if not self.inputs.training and not self.is_resumed:
             raise ValueError("--data: name the text files to learn from")
         if self.is_resumed and self.start is not None:
             raise ValueError("--from: a run that is resumed has begun already; give one of the two")
         if self.is_resumed and (fixed := sorted(self.given.keys() - CHANGEABLE)):
             raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
-        if self.is_resumed:
-            return TrainSettings(), None
         given = (presets.load(self.given["preset"]) if self.given.get("preset") else {}) | self.given
         if self.start is None:
-            return TrainSettings.from_arguments(given), None
+            return Asked(TrainSettings.from_arguments(given), given)
         parent = origin.read(self.start)
-        return parent.settings(given), parent
+        return Asked(parent.settings(given), given | parent.fixed, parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The settings of a new run, those of them that were given a value, and the model that it begins with.
+
+    A resumed run has its own in place of those that were not given.
+    """
+
+    settings: TrainSettings
+    given: dict[str, Any]
+    parent: Parent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +88,21 @@ class Outcome:
     history: list[dict[str, float]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What is needed before TensorFlow is."""
+
+    settings: TrainSettings
+    inputs: Inputs
+    corpus: Corpus
+    saved: checkpoint.Checkpoint | None = None
+
+
 def train(job: Job, show: Show) -> Outcome:
-    """Train until done or asked to stop. Raises `TrainingError`, and `ValueError` as `Job.plan` does."""
-    settings, parent = job.plan()
-    _check_directory(job)
-    corpus = None
-    if not job.is_resumed:
-        corpus = _read(job.inputs, settings, None, job.cache, parent.vocabulary if parent else None)
-        make_sequences(settings, corpus)  # a text without the lines it wants is refused before anything is made
+    """Train until done or asked to stop. Raises `TrainingError`, and `ValueError` as `Job.asked` does."""
+    began = time.monotonic()
+    asked = job.asked()
+    ready = _ready(job, asked)
     _make(job.out, "--out")
     if job.board:
         _make(job.board, "--tensorboard")
@@ -93,50 +112,38 @@ def train(job: Job, show: Show) -> Outcome:
         raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
     import tensorflow as tf
 
-    from engine.train import checkpoint, devices
+    from engine.train import devices
     from engine.train.board import Board
     from engine.train.loop import Trainer
     from engine.train.run import Run
 
     tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
-    inputs, saved = job.inputs, None
-    if job.is_resumed:
-        saved = checkpoint.load(job.out)
-        settings = replace(saved.settings, **job.given)
-        inputs = inputs if inputs.training else Inputs.from_words(saved.data)
-        vocabulary = known_vocabulary(job.out) if saved.origin or settings.level != "char" else None
-        corpus = _read(inputs, settings, vocabulary, job.cache)
-    assert corpus is not None
+    settings, corpus, notes = ready.settings, ready.corpus, []
     is_gpu = devices.choose(settings.device)
+    if settings.time and ready.saved is None:
+        chosen = _plan(asked, ready, began)
+        settings, notes = chosen.settings, [chosen.describe()]
     if not is_gpu:
-        given = replace(settings, batch=make_sequences(settings, corpus).batch)
-        memory.check(given, len(corpus.vocabulary), len(corpus.held_out), memory.available())
+        real = replace(settings, batch=make_sequences(settings, corpus).batch)
+        memory.check(real, len(corpus.vocabulary), len(corpus.held_out), memory.available())
     trainer = Trainer(settings, corpus)
-    if saved is not None:
-        trainer.restore(saved)
-    if parent is not None:
-        trainer.begin_from(parent)
-    watch = show(
-        settings.epochs, trainer.total_updates, trainer.tokens_an_update, level=settings.level,
-        rate=corpus.training_rate,
-    )  # fmt: skip
-    watch.note(
+    if ready.saved is not None:
+        trainer.restore(ready.saved)
+    if asked.parent is not None:
+        trainer.begin_from(asked.parent)
+    notes.append(
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
         f"{trainer.total_updates:,} updates of {trainer.batch} {settings.sequences} x {settings.steps} steps"
     )
-    if is_gpu and settings.cell == "rnn":
-        watch.note(
-            "SimpleRNN has no cuDNN kernel: a GPU runs it a step at a time; --cell gru and lstm are faster there"
-        )
-    if parent is not None:
-        new = len(corpus.vocabulary) - len(parent.vocabulary)
-        watch.note(f"begins from {parent.origin.name}: its {len(parent.vocabulary):,} tokens, and {new:,} new ones")
-    board = None
-    if job.board:
-        board = Board(job.board, trainer.total_updates, trainer.tokens_an_update, corpus.training_rate)
+    notes += _further_notes(settings, is_gpu, asked.parent, corpus)
+    numbers, rate = (trainer.total_updates, trainer.tokens_an_update), corpus.training_rate
+    board = Board(job.board, *numbers, rate) if job.board else None
+    watch = show(settings.epochs, *numbers, level=settings.level, rate=rate)
     watch.history(trainer.progress.history)
     with watch:
-        is_done = Run(trainer, job.out, inputs.words(), watch, board).train()
+        for note in notes:
+            watch.note(note)
+        is_done = Run(trainer, job.out, ready.inputs.words(), watch, board, began=began).train()
         if is_done:
             watch.note(f"done: write with it by 'textrepl {job.out}'")
         else:
@@ -144,20 +151,52 @@ def train(job: Job, show: Show) -> Outcome:
     return Outcome(is_done, trainer.progress.history)
 
 
-def _make(folder: Path, flag: str) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"cannot make {folder} ({error.strerror}): choose another {flag}") from None
+def _further_notes(settings: TrainSettings, is_gpu: bool, parent: Parent | None, corpus: Corpus) -> list[str]:
+    notes = []
+    if is_gpu and settings.cell == "rnn":
+        notes.append(
+            "SimpleRNN has no cuDNN kernel: a GPU runs it a step at a time; --cell gru and lstm are faster there"
+        )
+    if parent is not None:
+        new = len(corpus.vocabulary) - len(parent.vocabulary)
+        notes.append(f"begins from {parent.origin.name}: its {len(parent.vocabulary):,} tokens, and {new:,} new ones")
+    return notes
 
 
-def _check_directory(job: Job) -> None:
+def _ready(job: Job, asked: Asked) -> _Ready:
     if not job.is_resumed and any((job.out / name).exists() for name in (NETWORK, CHECKPOINT)):
         raise TrainingError(f"{job.out} holds a model or a run already: choose another --out, or go on with --resume")
     if job.is_resumed and not (job.out / CHECKPOINT).exists():
         raise TrainingError(f"there is nothing to resume in {job.out}: start without --resume")
     if job.out.exists() and not job.out.is_dir():
         raise TrainingError(f"{job.out} is a file: choose another --out")
+    if not job.is_resumed:
+        old = asked.parent.vocabulary if asked.parent else None
+        corpus = _read(job.inputs, asked.settings, None, job.cache, old)
+        make_sequences(asked.settings, corpus)  # a text without the lines it wants is refused before anything is made
+        return _Ready(asked.settings, job.inputs, corpus)
+    saved = checkpoint.load(job.out)
+    settings = replace(saved.settings, **job.given)
+    inputs = job.inputs if job.inputs.training else Inputs.from_words(saved.data)
+    vocabulary = known_vocabulary(job.out) if saved.origin or settings.level != "char" else None
+    return _Ready(settings, inputs, _read(inputs, settings, vocabulary, job.cache), saved)
+
+
+def _plan(asked: Asked, ready: _Ready, began: float) -> Plan:
+    """What --time chooses."""
+    from engine.train import plan
+
+    with ReadingLine() as line:
+        line.say("measuring how fast this machine learns ...")
+        seconds = seconds_of(ready.settings.time) - (time.monotonic() - began)
+        return plan.choose(ready.settings, asked.given, ready.corpus, seconds)
+
+
+def _make(folder: Path, flag: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot make {folder} ({error.strerror}): choose another {flag}") from None
 
 
 def _read(

@@ -97,7 +97,8 @@ class Trainer:
         self._optimizer.build(self.twin.variables)
         self.average = Average(self.twin.variables, settings.average)
         self.origin: Origin | None = None
-        self.total_updates = sum(map(self.sequences.count, range(settings.epochs)))
+        whole = sum(map(self.sequences.count, range(settings.epochs)))
+        self.total_updates = min(whole, settings.updates or whole)
         self._step = tf.function(self._update)
         self._score = tf.function(self._score_chunk)
 
@@ -132,6 +133,8 @@ class Trainer:
         if progress.chunk == 0:
             self.states = self.twin.zero_state(self.batch)
         for batch in self.sequences.read(progress.epoch, start=progress.chunk):
+            if settings.updates and progress.update >= settings.updates:
+                return
             started = time.perf_counter()
             loss_value, after = self._step(
                 tf.constant(batch.inputs), tf.constant(batch.targets), self.states,

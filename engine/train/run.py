@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -19,11 +20,12 @@ from engine.model_dir import NETWORK, VOCABULARY, replace_file, write_json
 from engine.train import card, checkpoint
 from engine.train.board import Board
 from engine.train.loop import Trainer
-from engine.train.quantities import temperatures_of
+from engine.train.quantities import seconds_of, temperatures_of
 from engine.train.watch import Watch
 
 CHECKPOINT_SECONDS = 60.0
 MAX_WHOLE = 2_000_000  # tokens that are scored one after the other; of more, the score in lanes is told
+TRIED_TOKENS = 1000  # to see how long that takes
 SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, CARD_TEMPERATURE = 120, 400, 0.8
 
 
@@ -31,9 +33,14 @@ class Run:
     """Trains into a directory. `train()` returns True when done, False when it was asked to stop."""
 
     def __init__(
-        self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch, board: Board | None = None
-    ) -> None:
+        self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch, board: Board | None = None,
+        *, began: float | None = None,
+    ) -> None:  # fmt: skip
         self._trainer, self._out, self._data, self._watch, self._board = trainer, out, data, watch, board
+        self._began = (time.monotonic() if began is None else began) - trainer.progress.elapsed
+        limit = seconds_of(trainer.settings.time)
+        self._deadline = self._began + limit if limit else math.inf
+        self._scoring_seconds = 0.0  # to score and keep an epoch, when last it was done
         self._is_stopping = False
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
@@ -45,7 +52,7 @@ class Run:
         before = self._listen()
         try:
             self._keep("the vocabulary", self._write_vocabulary)
-            while progress.epoch < trainer.settings.epochs and not (self._is_stopping or trainer.has_given_up):
+            while progress.epoch < trainer.settings.epochs and not (self._is_stopping or self._is_over()):
                 self._watch.pause()
                 for loss in trainer.updates():
                     self._watch.update(progress.epoch, progress.update, loss, progress.best, trainer.learning_rate)
@@ -53,13 +60,15 @@ class Run:
                         self._board.update(progress.update, loss, trainer.learning_rate, progress.seconds)
                     if self._is_stopping:
                         break
+                    if self._is_late():
+                        self._end_epoch()
+                        break
                     if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
                         self._keep_checkpoint()
                 else:
                     self._end_epoch()
             self._keep_checkpoint()
-            if trainer.has_given_up:
-                self._watch.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
+            self._tell_why()
             if not self._is_stopping:
                 self._finish()
         finally:
@@ -68,6 +77,24 @@ class Run:
         for error in self._save_errors.values():
             raise TrainingError(f"{error}: make room, then go on with --resume; what was saved before is whole")
         return not self._is_stopping
+
+    def _is_late(self) -> bool:
+        """Whether there is just time to score and keep what was learned (--time)."""
+        return time.monotonic() + self._scoring_seconds > self._deadline
+
+    def _is_over(self) -> bool:
+        return self._trainer.has_given_up or (self._trainer.progress.best_epoch is not None and self._is_late())
+
+    def _tell_why(self) -> None:
+        """Why the run ended before its last update, if it did."""
+        trainer, progress = self._trainer, self._trainer.progress
+        if trainer.has_given_up:
+            self._watch.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
+        elif not self._is_stopping and progress.epoch < trainer.settings.epochs and self._is_late():
+            self._watch.note(
+                f"the time is up at update {progress.update:,} of {trainer.total_updates:,}: the best model so far is "
+                f"kept (--time {trainer.settings.time}); --resume with a longer --time goes on"
+            )
 
     def _listen(self) -> dict[int, Any]:
         """Let signals that would end the process stop the run; returns what they did. A thread hears none."""
@@ -87,7 +114,7 @@ class Run:
 
     def _end_epoch(self) -> None:
         """Score the epoch, keep the model if it is the best so far, and show a sample."""
-        trainer, progress = self._trainer, self._trainer.progress
+        trainer, progress, started = self._trainer, self._trainer.progress, time.monotonic()
         row = trainer.end_epoch()
         is_best = progress.best is None or row["held_out_nats"] < progress.best
         is_kept = is_best and self._keep("the best model", self._write_model)
@@ -98,6 +125,7 @@ class Run:
         if self._board:
             self._board.epoch(progress.update, row)
         self._keep_checkpoint()
+        self._scoring_seconds = time.monotonic() - started
         every = trainer.settings.sample_every
         if every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
             temperatures = temperatures_of(trainer.settings.sample_temperatures)
@@ -113,10 +141,10 @@ class Run:
             return
         corpus, progress = self._trainer.corpus, self._trainer.progress
         nats = self._held_out_nats(progress.history[progress.best_epoch or 0])
-        is_whole = 1 < len(corpus.held_out) <= MAX_WHOLE
+        is_whole = 1 < len(corpus.held_out) <= MAX_WHOLE and self._has_time_for(corpus.held_out)
         if is_whole:
             nats = self._whole_nats("the held-out text", corpus.held_out, corpus.held_out_characters)
-        if 1 < len(corpus.test) <= MAX_WHOLE:
+        if 1 < len(corpus.test) <= MAX_WHOLE and self._has_time_for(corpus.test):
             self._test_nats = self._whole_nats("the test text", corpus.test, corpus.characters["test"])
         self._keep("the card", lambda: self._write_card(nats, is_final=is_whole))
         if nats is not None and is_whole:
@@ -124,6 +152,17 @@ class Run:
         if self._test_nats is not None:
             rate = len(corpus.test) / max(1, corpus.characters["test"])
             self._watch.note(f"test, whole: {self._watch.told(self._test_nats, rate)}")
+
+    def _has_time_for(self, ids: NDArray[Any]) -> bool:
+        """Whether a text can be scored in one lane before the time is up, by the time that its beginning takes."""
+        if self._deadline == math.inf:
+            return True
+        some = np.asarray(ids[:TRIED_TOKENS], np.int32)
+        with engine.load(self._out) as model:
+            started = time.monotonic()
+            model.score_tokens(some, len(some))
+            took = time.monotonic() - started
+        return time.monotonic() + took * len(ids) / len(some) < self._deadline
 
     def _whole_nats(self, what: str, ids: NDArray[Any], characters: int) -> float:
         """Nats a token of a text, by the engine that serves the model, in one lane."""
@@ -170,6 +209,7 @@ class Run:
 
     def _keep_checkpoint(self) -> None:
         self._saved_at = time.monotonic()
+        self._trainer.progress.elapsed = self._saved_at - self._began
         is_kept = self._keep("a checkpoint", lambda: checkpoint.save(self._out, self._trainer.checkpoint(self._data)))
         if is_kept and self._board:
             self._keep("what TensorBoard shows", self._board.flush)

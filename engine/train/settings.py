@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.train.quantities import temperatures_of
+from engine.train.quantities import seconds_of, temperatures_of
 from engine.vocabulary import LEVELS
 from engine.words import SPLITS
 
@@ -151,6 +151,8 @@ class TrainSettings:
     )
     device: str = _option("auto", "where to compute; auto: on a GPU, if there is one", choices=("auto", "cpu", "gpu"))
     seed: int = _option(1, "of weights, dropout and offsets", low=0, high=2**31 - 1)
+    updates: int = _option(0, "end after so many updates, and the schedule with them; 0 for all", low=0, high=10**9)
+    time: str = _option("", "choose a network and a schedule to be done in this time, such as 45s, 30m or 1h30m")
     sample_every: int = _option(1, "epochs between two printed samples; 0 for none", low=0)
     sample_prompt: str = _option("\n", "what a sample goes on from")
     sample_temperatures: str = _option("0.5,0.8,1.1", "temperatures of the samples, with commas between")
@@ -163,6 +165,7 @@ class TrainSettings:
         if self.reset != "never" and self.sequences != "lanes":
             raise ValueError(f"--reset {self.reset}: is for --sequences lanes; {self.sequences} begin anew each")
         temperatures_of(self.sample_temperatures)
+        seconds_of(self.time)
         if self.tied and self.input == "one-hot":
             raise ValueError("--tied yes: there is no embedding to tie with --input one-hot")
         if self.tied and self.embedding != self.widths[-1]:

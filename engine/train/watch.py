@@ -109,7 +109,7 @@ class Watch:
         figures = [
             f"epoch {epoch + 1}/{self._epochs}", f"loss {self._loss:.3f}",
             f"{self._loss * self._rate / LN2:.3f} bits/char",
-            f"{self._tokens / self._rate / self._seconds:,.0f} chars/s",
+            f"{self._tokens / self._rate / max(1e-9, self._seconds):,.0f} chars/s",
             f"{duration((self._updates - update) * self._seconds)} left",
         ]  # fmt: skip
         return figures if best is None else [*figures, f"best {best * self._rate / LN2:.3f}"]
@@ -141,6 +141,11 @@ class ReadingLine:
             return
         self._shown = now
         self._draw(line[: min(MAX_LINE, shutil.get_terminal_size().columns - 1)])
+
+    def say(self, line: str) -> None:
+        """Show something else."""
+        if self._is_live:
+            self._draw(line)
 
     def _draw(self, line: str) -> None:
         with contextlib.suppress(OSError):

@@ -165,6 +165,7 @@ def test_bad_input_gets_one_line(plain_text: Path, tmp_path: Path, capsys: pytes
     [
         ["--out", "x"], ["--data", "x"], ["--data", "x", "--out", "y", "--dropout", "1"], ["--units", "many"],
         ["--data", "x", "--out", "y", "--rate", "nan"], ["--out", "x", "--resume", "--units", "3"],
+        ["--out", "x", "--resume", "--time", "soon"], ["--out", "x", "--resume", "--epochs", "0"],
         ["--data", "x", "--out", "y", "--unknown-flag"], ["--data", "x", "--out", "y", "--level", "verse"],
     ],
 )  # fmt: skip
