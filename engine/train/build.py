@@ -177,7 +177,7 @@ class Twin:
     def _project(self, index: int, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
         """The inputs of a layer times its kernel, `[T, B, G*H]`; ids are looked up in a folded table."""
         if index > 0:
-            flat = product(tf.reshape(x, [-1, x.shape[-1]]), kernel, self._dtype) + bias
+            flat = tf.nn.bias_add(product(tf.reshape(x, [-1, x.shape[-1]]), kernel, self._dtype), bias)
             return tf.reshape(flat, [*x.shape[:2], kernel.shape[-1]])
         if self.embedding is None:
             return tf.gather(tf.convert_to_tensor(kernel), x) + bias
