@@ -150,7 +150,7 @@ class Twin:
             return self._fused_layer(self._fused[index], x, states, [kernel, recurrent, bias])
         if index:
             flat = product(tf.reshape(x, [-1, x.shape[-1]]), kernel, self._dtype)
-            projected = tf.reshape(flat + self._input_bias(bias), [*x.shape[:2], kernel.shape[-1]])
+            projected = tf.reshape(tf.nn.bias_add(flat, self._input_bias(bias)), [*x.shape[:2], kernel.shape[-1]])
         else:
             projected = self._project(x, kernel, self._input_bias(bias), masks)
         last: list[Tensor] = []
