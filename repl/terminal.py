@@ -244,9 +244,9 @@ class Terminal:
                 is_beside=answer.reply is None,
                 is_unwanted=self._is_interrupted,
             )
-            await self._show(session, await self._in_thread(lambda: session.finish(answer)))
             if answer.reply is not None and answer.reply.finish_reason == "cancelled":
-                self._display.note("(stopped; Enter goes on from here)")
+                self._display.note("(stopped; Enter goes on from here)")  # before it is kept, for a disk may take long
+            await self._show(session, await self._in_thread(lambda: session.finish(answer)))
 
     async def _in_thread(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, act)

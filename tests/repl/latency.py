@@ -8,6 +8,7 @@ the screen takes, and whether anything is erased on it that is not drawn again i
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -15,11 +16,13 @@ import re
 import select
 import signal
 import statistics
+import string
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +148,7 @@ def starts() -> dict[str, list[float]]:
         with sitting("--seed", "7", "--length", "20") as one:
             prompts.append(1000 * (one.until_drawn(lambda rows: ">" in rows) - one.started))
             one.send("I w\r")
-            words.append(1000 * (one.until_drawn(has_reply) - one.started))
+            words.append(1000 * (one.until_drawn(partial(has_reply, line="I w")) - one.started))
     return {"start_to_prompt_ms": prompts, "start_to_first_words_ms": words}
 
 
@@ -154,11 +157,11 @@ def replies() -> dict[str, list[float]]:
     times = []
     with sitting("--seed", "7", "--length", "60") as one:
         one.until_drawn(is_ready)
-        for _ in range(REPLIES):
-            one.send("I w")
+        for letter in string.ascii_letters[:REPLIES]:  # no two lines are the same
+            one.send(f"{letter} I w")
             one.rest(random.uniform(0.2, 0.9))  # with a suggestion, or while it is asked for, or before
             pressed = one.send("\r")
-            times.append(1000 * (one.until_drawn(has_reply) - pressed))
+            times.append(1000 * (one.until_drawn(partial(has_reply, line=f"{letter} I w")) - pressed))
             one.until_drawn(is_ready)
             one.send("/new\r")
             one.until_drawn(lambda rows: any("main:0" in row for row in rows))
@@ -172,9 +175,11 @@ def stops() -> dict[str, list[float]]:
         one.until_drawn(is_ready)
         for _ in range(STOPS):
             one.send("I w\r")
+            one.until_drawn(lambda rows: any("writing" in row for row in rows))
             one.rest(random.uniform(0.3, 1.0))
-            times.append(1000 * (-one.send("\x03") + one.until(lambda data: b"stopped" in data)))
-            one.rest(0.2)
+            times.append(1000 * (-one.send("\x03") + one.until_drawn(is_stopped)))
+            one.send("\x0c")  # clears the screen
+            one.until_drawn(is_ready)  # it is kept now, too
     return {"ctrl_c_to_prompt_ms": times}
 
 
@@ -228,16 +233,21 @@ def type_marks(one: Sitting, number: int, pause: tuple[float, float]) -> list[fl
     return times
 
 
+def is_stopped(rows: list[str]) -> bool:
+    """Whether it says that it has stopped, above an empty prompt."""
+    return any(row.startswith("(stopped") and below == ">" for row, below in itertools.pairwise(rows))
+
+
 def is_ready(rows: list[str]) -> bool:
     """Whether the toolbar shows the settings: nothing goes on."""
     return any("temperature 0.8" in row for row in rows)
 
 
-def has_reply(rows: list[str]) -> bool:
-    """Whether something stands under the last line that was entered."""
-    places = [place for place, row in enumerate(rows[:-1]) if row == "> I w"]
+def has_reply(rows: list[str], line: str) -> bool:
+    """Whether something stands under that line, which was entered."""
+    places = [place for place, row in enumerate(rows[:-1]) if row == f"> {line}"]
     below = rows[places[-1] + 1] if places else ""
-    return bool(below) and not below.startswith((">", " ")) and below != "I w ..."
+    return bool(below) and not below.startswith((">", " ")) and below != f"{line} ..."
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ def test_ctrl_c_twice_at_an_empty_prompt_leaves(tiny: Engine, pipe: PipeInput) -
 
 
 def test_a_line_that_is_cleared_can_be_fetched_again(tiny: Engine, pipe: PipeInput) -> None:
-    threading.Timer(0.5, pipe.send_text, ["\x1b[A\r\x04"]).start()
+    threading.Timer(1.5, pipe.send_text, ["\x1b[A\r\x04"]).start()
     session, _ = sit(tiny, pipe, "precious words\x03")
     assert session.story.turns[0].text == "precious words"
 
