@@ -34,20 +34,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--test", nargs="+", action="extend", metavar="PATH", help="text to score once, at the end")
     parser.add_argument("--cache", metavar="DIR", type=Path, help="where token files are kept, to be found again")
     parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="the model directory to make")
+    beginning = parser.add_mutually_exclusive_group()
+    beginning.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    beginning.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="begin with the weights and tokens of a model: a directory or name",
+    )
     parser.add_argument(
         "--tensorboard", nargs="?", const="", metavar="DIR", help="write for TensorBoard, too (OUT/tensorboard)"
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in DIR")
     add_arguments(parser)
     arguments = vars(parser.parse_args(argv))
     out, is_resumed, folder = arguments.pop("out"), arguments.pop("resume"), arguments.pop("cache")
+    start = arguments.pop("start")
     inputs = Inputs(*(tuple(arguments.pop(name) or ()) for name in ("data", "validation", "test")))
     board = arguments.pop("tensorboard")
-    job = Job(out, inputs, arguments, is_resumed, folder, None if board is None else Path(board or out / TENSORBOARD))
+    place = None if board is None else Path(board or out / TENSORBOARD)
+    job = Job(out, inputs, arguments, is_resumed, folder, place, start)
     try:
-        job.settings()
+        job.asked()
     except ValueError as error:
         parser.error(str(error))
+    except EngineError as error:
+        return fail("engine.train", str(error))
     try:
         return 0 if train(job, watching()).is_done else 130
     except KeyboardInterrupt:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.model_dir import SETTINGS, replace_file, write_json, write_text
-from engine.train.settings import TrainSettings
+from engine.train import presets
+from engine.train.origin import Origin
+from engine.train.settings import PRESETS, TrainSettings, as_text
 from engine.train.watch import perplexity
 
 LN2 = math.log(2)
@@ -41,10 +43,10 @@ class Figures:
 
 def write(
     directory: Path, settings: TrainSettings, data: Sequence[str], digest: str, figures: Figures,
-    history: Sequence[dict[str, float]], sample: str,
+    history: Sequence[dict[str, float]], sample: str, origin: Origin | None = None,
 ) -> None:  # fmt: skip
     """Write or replace all four files. Raises `OSError` if the disk does not take one."""
-    command = command_line(settings, data, directory.name)
+    command = command_line(settings, data, directory.name, origin)
     names = [bare_name(word) for word in data]
     write_json(
         directory / SETTINGS,
@@ -53,23 +55,27 @@ def write(
             "command": command,
             "data": names,
             "data_sha256": digest,
+            "from": dataclasses.asdict(origin) if origin else None,
             "settings": dataclasses.asdict(settings),
             "figures": dataclasses.asdict(figures),
         },
     )
     write_text(directory / "training.csv", _csv(history))
     write_picture(directory / "loss.png", history)
-    write_text(directory / "README.md", _card(directory.name, settings, names, command, figures, sample))
+    write_text(directory / "README.md", _card(directory.name, settings, names, command, figures, sample, origin))
 
 
-def command_line(settings: TrainSettings, data: Sequence[str], name: str) -> str:
-    """The command that trains this model again, with the data's bare file names and only what is no default."""
+def command_line(settings: TrainSettings, data: Sequence[str], name: str, origin: Origin | None = None) -> str:
+    """The command that trains this model again: the data's bare file names, and what the preset or default has not."""
+    begun = presets.load(settings.preset) if settings.preset in PRESETS else {}
     words = ["python", "-m", "engine.train", "--data", *map(bare_name, data)]
-    words += ["--out", f"models/{name}"]
+    words += ["--out", f"models/{name}", *(["--from", origin.name] if origin else [])]
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
-        if value != item.default and item.name != "time":  # what that has chosen is there
-            words += [f"--{item.name.replace('_', '-')}", str(value)]
+        if item.name == "time" or (item.name == "preset" and not begun):
+            continue  # what the time has chosen is there; the preset is of another version, and unknown to this one
+        if item.name == "preset" or value != begun.get(item.name, item.default):
+            words += [f"--{item.name.replace('_', '-')}", as_text(value)]
     return shlex.join(words)
 
 
@@ -122,10 +128,13 @@ def _csv(history: Sequence[dict[str, float]]) -> str:
     return text.getvalue()
 
 
-def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str) -> str:
+def _card(
+    name: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str,
+    origin: Origin | None,
+) -> str:  # fmt: skip
     held_out = "no text was held out"
     is_tail = "--validation" not in names and not settings.held_out_every
-    is_plain = not (settings.lower or settings.ascii or settings.keep) and all(name.endswith(".txt") for name in names)
+    can_be_read_again = "-" not in names
     if figures.held_out_nats is not None:
         nats, rate = figures.held_out_nats, figures.held_out_tokens / figures.held_out_characters
         a_token = "" if settings.level == "char" else " a token"
@@ -137,7 +146,7 @@ def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str
     measured = "(nothing was held out to measure it by)."
     if figures.held_out_nats is not None:
         measured = "and measured by the same command at its end."
-    if figures.held_out_nats is not None and is_tail and is_plain:
+    if figures.held_out_nats is not None and is_tail and can_be_read_again:
         files = shlex.join(names)
         measured = (
             f"and measured by `python -m engine.evaluate models/{name} --data {files} --tail {settings.held_out:g}`."
@@ -146,16 +155,21 @@ def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str
     if figures.test_nats is not None:
         told = f"{figures.test_nats:.4f} nats, perplexity {perplexity(figures.test_nats):.3f}"
         test = f"| test | {told}, over {figures.test_characters:,} characters |\n"
+    began = ""
+    if origin is not None:
+        told = f"`{origin.name}`, {origin.tokens:,} tokens, weights of sha256 `{origin.sha256[:16]}`"
+        began = f"| began from | {told} |\n"
     over = "one-hot input" if settings.input == "one-hot" else f"an embedding of {settings.embedding}"
+    units = as_text(settings.units).replace(",", ", ")
     level, unit = LEVEL_NAMES[settings.level], "character" if settings.level == "char" else "token"
     return f"""# {name}
 
-A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {settings.units} units over {over}, \
+A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {units} units over {over}, \
 {figures.parameters:,} parameters.
 
 | | |
 | --- | --- |
-| data | {", ".join(names)}: {figures.training_characters:,} characters to learn from |
+{began}| data | {", ".join(names)}: {figures.training_characters:,} characters to learn from |
 | held out | {held_out} |
 {test}| training loss | {figures.training_nats:.4f} nats a {unit}, with dropout, in epoch {figures.best_epoch} (kept) |
 | time | {figures.seconds / 60:.0f} minutes of training |

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK
 from engine.quiet import import_tensorflow
-from engine.train import checkpoint
+from engine.train import checkpoint, memory, origin, presets
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
+from engine.train.origin import Parent
 from engine.train.quantities import seconds_of
+from engine.train.sequences import make_sequences
 from engine.train.settings import TrainSettings
 from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine, Watch
@@ -26,7 +28,9 @@ from engine.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from engine.train.plan import Plan
 
-CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "time"}  # when going on
+CHANGEABLE = {  # when going on with a run
+    "epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "time", "device",
+}  # fmt: skip
 TENSORBOARD = "tensorboard"  # in a run's directory, where no other place is named
 Show = Callable[..., Watch]  # makes what shows a run, as `Watch(epochs, updates, tokens_an_update, level=, rate=)`
 
@@ -41,6 +45,7 @@ class Job:
     is_resumed: bool = False
     cache: Path | None = None  # where token files are kept; None for the user's own cache folder
     tensorboard: Path | None = None  # where TensorBoard's files go; None for nowhere
+    start: str | None = None  # the model to begin with, as a path or name
 
     @property
     def board(self) -> Path | None:
@@ -48,16 +53,31 @@ class Job:
         own = self.out / TENSORBOARD
         return own if self.tensorboard is None and self.is_resumed and own.is_dir() else self.tensorboard
 
-    def settings(self) -> TrainSettings:
-        """What was given, and defaults, in whose place a resumed run has its own.
-
-        Raises `ValueError` for what cannot be asked for.
-        """
+    def asked(self) -> Asked:
+        """What is asked for. Raises `ValueError` for what cannot be, `EngineError` for a model that cannot be read."""
         if not self.inputs.training and not self.is_resumed:
             raise ValueError("--data: name the text files to learn from")
+        if self.is_resumed and self.start is not None:
+            raise ValueError("--from: a run that is resumed has begun already; give one of the two")
         if self.is_resumed and (fixed := sorted(self.given.keys() - CHANGEABLE)):
             raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
-        return TrainSettings(**self.given)
+        given = (presets.load(self.given["preset"]) if self.given.get("preset") else {}) | self.given
+        if self.start is None:
+            return Asked(TrainSettings.from_arguments(given), given)
+        parent = origin.read(self.start)
+        return Asked(parent.settings(given), given | parent.fixed, parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The settings of a new run, those of them that were given a value, and the model that it begins with.
+
+    A resumed run has its own in place of those that were not given.
+    """
+
+    settings: TrainSettings
+    given: dict[str, Any]
+    parent: Parent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +99,10 @@ class _Ready:
 
 
 def train(job: Job, show: Show) -> Outcome:
-    """Train until done or asked to stop. Raises `TrainingError`, and `ValueError` as `Job.settings` does."""
+    """Train until done or asked to stop. Raises `TrainingError`, and `ValueError` as `Job.asked` does."""
     began = time.monotonic()
-    ready = _ready(job, job.settings())
+    asked = job.asked()
+    ready = _ready(job, asked)
     _make(job.out, "--out")
     if job.board:
         _make(job.board, "--tensorboard")
@@ -91,22 +112,30 @@ def train(job: Job, show: Show) -> Outcome:
         raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
     import tensorflow as tf
 
+    from engine.train import devices
     from engine.train.board import Board
     from engine.train.loop import Trainer
     from engine.train.run import Run
 
     tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
     settings, corpus, notes = ready.settings, ready.corpus, []
+    is_gpu = devices.choose(settings.device)
     if settings.time and ready.saved is None:
-        chosen = _plan(job, ready, began)
+        chosen = _plan(asked, ready, began)
         settings, notes = chosen.settings, [chosen.describe()]
+    if not is_gpu:
+        real = replace(settings, batch=make_sequences(settings, corpus).batch)
+        memory.check(real, len(corpus.vocabulary), len(corpus.held_out), memory.available())
     trainer = Trainer(settings, corpus)
     if ready.saved is not None:
         trainer.restore(ready.saved)
+    if asked.parent is not None:
+        trainer.begin_from(asked.parent)
     notes.append(
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
-        f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
+        f"{trainer.total_updates:,} updates of {trainer.batch} {settings.sequences} x {settings.steps} steps"
     )
+    notes += _further_notes(settings, is_gpu, asked.parent, corpus)
     numbers, rate = (trainer.total_updates, trainer.tokens_an_update), corpus.training_rate
     board = Board(job.board, *numbers, rate) if job.board else None
     watch = show(settings.epochs, *numbers, level=settings.level, rate=rate)
@@ -122,7 +151,19 @@ def train(job: Job, show: Show) -> Outcome:
     return Outcome(is_done, trainer.progress.history)
 
 
-def _ready(job: Job, settings: TrainSettings) -> _Ready:
+def _further_notes(settings: TrainSettings, is_gpu: bool, parent: Parent | None, corpus: Corpus) -> list[str]:
+    notes = []
+    if is_gpu and settings.cell == "rnn":
+        notes.append(
+            "SimpleRNN has no cuDNN kernel: a GPU runs it a step at a time; --cell gru and lstm are faster there"
+        )
+    if parent is not None:
+        new = len(corpus.vocabulary) - len(parent.vocabulary)
+        notes.append(f"begins from {parent.origin.name}: its {len(parent.vocabulary):,} tokens, and {new:,} new ones")
+    return notes
+
+
+def _ready(job: Job, asked: Asked) -> _Ready:
     if not job.is_resumed and any((job.out / name).exists() for name in (NETWORK, CHECKPOINT)):
         raise TrainingError(f"{job.out} holds a model or a run already: choose another --out, or go on with --resume")
     if job.is_resumed and not (job.out / CHECKPOINT).exists():
@@ -130,22 +171,25 @@ def _ready(job: Job, settings: TrainSettings) -> _Ready:
     if job.out.exists() and not job.out.is_dir():
         raise TrainingError(f"{job.out} is a file: choose another --out")
     if not job.is_resumed:
-        return _Ready(settings, job.inputs, _read(job.inputs, settings, None, job.cache))
+        old = asked.parent.vocabulary if asked.parent else None
+        corpus = _read(job.inputs, asked.settings, None, job.cache, old)
+        make_sequences(asked.settings, corpus)  # a text without the lines it wants is refused before anything is made
+        return _Ready(asked.settings, job.inputs, corpus)
     saved = checkpoint.load(job.out)
     settings = replace(saved.settings, **job.given)
     inputs = job.inputs if job.inputs.training else Inputs.from_words(saved.data)
-    vocabulary = None if settings.level == "char" else known_vocabulary(job.out)
+    vocabulary = known_vocabulary(job.out) if saved.origin or settings.level != "char" else None
     return _Ready(settings, inputs, _read(inputs, settings, vocabulary, job.cache), saved)
 
 
-def _plan(job: Job, ready: _Ready, began: float) -> Plan:
+def _plan(asked: Asked, ready: _Ready, began: float) -> Plan:
     """What --time chooses."""
     from engine.train import plan
 
     with ReadingLine() as line:
         line.say("measuring how fast this machine learns ...")
         seconds = seconds_of(ready.settings.time) - (time.monotonic() - began)
-        return plan.choose(ready.settings, job.given, ready.corpus, seconds)
+        return plan.choose(ready.settings, asked.given, ready.corpus, seconds)
 
 
 def _make(folder: Path, flag: str) -> None:
@@ -155,6 +199,9 @@ def _make(folder: Path, flag: str) -> None:
         raise TrainingError(f"cannot make {folder} ({error.strerror}): choose another {flag}") from None
 
 
-def _read(inputs: Inputs, settings: TrainSettings, vocabulary: Vocabulary | None, folder: Path | None) -> Corpus:
+def _read(
+    inputs: Inputs, settings: TrainSettings, vocabulary: Vocabulary | None, folder: Path | None,
+    old: Vocabulary | None = None,
+) -> Corpus:  # fmt: skip
     with ReadingLine() as line:
-        return read_corpus(inputs, settings.held_out, settings.steps, settings, vocabulary, folder, line.tell)
+        return read_corpus(inputs, settings.held_out, settings.steps, settings, vocabulary, folder, line.tell, old=old)

@@ -5,6 +5,7 @@ Knows IPython only if it is running already; elsewhere a run is told in plain li
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import html
 import os
@@ -19,7 +20,7 @@ from engine.train import card
 from engine.train.curve import Curve, Points
 from engine.train.job import TENSORBOARD, Job, train
 from engine.train.quantities import duration
-from engine.train.settings import TrainSettings
+from engine.train.settings import TrainSettings, as_text
 from engine.train.spool import Inputs
 from engine.train.watch import LN2, Watch
 
@@ -64,17 +65,20 @@ class History:
 
 def fit(
     data: Names, out: str | os.PathLike[str], *, validation: Names = (), test: Names = (), resume: bool = False,
-    cache: str | os.PathLike[str] | None = None, tensorboard: bool | str | os.PathLike[str] = False, **settings: Any,
+    start: str | os.PathLike[str] | None = None, cache: str | os.PathLike[str] | None = None,
+    tensorboard: bool | str | os.PathLike[str] = False, **settings: Any,
 ) -> History:  # fmt: skip
     """Train a model on `data` into the directory `out`, as `python -m engine.train` does.
 
     `settings` are the command line's, with _ for - (`units=256, sample_every=0`). Interrupting stops after the present
     update, keeps everything and returns the history so far; `resume=True` goes on (`data` may then be `()`).
+    `start` is a model to begin with, as the command line's `--from`.
     Raises `ValueError` for a wrong setting and `EngineError` for text or a directory that will not do.
     """
     inputs = Inputs(_names(data), _names(validation), _names(test))
     board = Path(out, TENSORBOARD) if tensorboard is True else Path(tensorboard) if tensorboard else None
-    job = Job(Path(out), inputs, _checked(settings), resume, Path(cache) if cache is not None else None, board)
+    folder, model = Path(cache) if cache is not None else None, os.fspath(start) if start is not None else None
+    job = Job(Path(out), inputs, _checked(settings), resume, folder, board, model)
     outcome = train(job, NotebookWatch if _display() else Watch)
     return History(tuple(card.rows(outcome.history)), job.out, outcome.is_done)
 
@@ -87,12 +91,18 @@ def _names(names: Names) -> tuple[str, ...]:
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings in their own types. Raises `ValueError` for one that is unknown or of another type."""
-    kinds: dict[str, Any] = {item.name: type(item.default) for item in dataclasses.fields(TrainSettings)}
-    checked = {}
+    items = {item.name: item for item in dataclasses.fields(TrainSettings)}
+    checked: dict[str, Any] = {}
     for name, value in settings.items():
-        if name not in kinds:
+        if name not in items:
             raise ValueError(f"{name}: there is no such setting; 'python -m engine.train --help' lists them")
-        kind = kinds[name]
+        if read := items[name].metadata["read"]:
+            try:
+                checked[name] = read(as_text(value))
+            except argparse.ArgumentTypeError as error:
+                raise ValueError(f"{name}={error}") from None
+            continue
+        kind: Any = type(items[name].default)
         is_whole = hasattr(value, "__index__") and not isinstance(value, bool)  # NumPy's numbers, too
         is_well = {int: is_whole, float: is_whole or isinstance(value, float)}.get(kind, isinstance(value, kind))
         if not is_well:

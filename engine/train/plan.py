@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import TrainingError
-from engine.train import lanes
+from engine.train import memory
 from engine.train.corpus import Corpus
 from engine.train.loop import Trainer
 from engine.train.quantities import duration
-from engine.train.settings import TrainSettings
+from engine.train.sequences import make_sequences
+from engine.train.settings import TrainSettings, as_text
 
 SIZES = (  # layers, units, embedding: from small to large
     (1, 64, 32), (1, 128, 64), (1, 256, 128), (2, 256, 128), (2, 384, 192), (2, 512, 256), (2, 768, 384),
@@ -48,9 +49,15 @@ class Plan:
         """In half a line."""
         settings = self.settings
         return (
-            f"chosen for this machine: {settings.cell.upper()} {settings.layers}x{settings.units}, {settings.epochs} "
+            f"chosen for this machine: {settings.cell.upper()} {_size(settings)}, {settings.epochs} "
             f"epoch{'s' * (settings.epochs > 1)} ({self.updates:,} updates), about {duration(self.seconds)}"
         )
+
+
+def _size(settings: TrainSettings) -> str:
+    if isinstance(settings.units, tuple):
+        return as_text(settings.units)
+    return f"{settings.layers}x{settings.units}"
 
 
 def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, seconds: float) -> Plan:
@@ -159,9 +166,11 @@ def _candidate(
     settings: TrainSettings, given: dict[str, Any], corpus: Corpus, layers: int, units: int, embedding: int
 ) -> TrainSettings:
     wanted: dict[str, Any] = {"layers": layers, "units": units, "embedding": embedding}
+    if isinstance(settings.units, tuple):
+        wanted = {"embedding": embedding}
     if settings.tied:
-        wanted["embedding"] = given.get("units", given.get("embedding", units))
-        wanted["units"] = wanted["embedding"]
+        width = settings.widths[-1] if "units" in given else given.get("embedding", units)
+        wanted = {**wanted, "embedding": width, "units": width}
     wanted["batch"] = max(2, min(settings.batch, len(corpus.training) // (LEAST_UPDATES * settings.steps)))
     wanted = {name: value for name, value in wanted.items() if name not in given}
     return replace(settings, **wanted)
@@ -169,21 +178,16 @@ def _candidate(
 
 def parameters(settings: TrainSettings, corpus: Corpus) -> int:
     """How many numbers such a network has, nearly."""
-    gates = {"gru": 3, "lstm": 4, "rnn": 1}[settings.cell]
-    words, units = len(corpus.vocabulary), settings.units
-    first = words if settings.input == "one-hot" else settings.embedding
-    inputs = 0 if settings.input == "one-hot" or settings.tied else words * settings.embedding
-    recurrent = gates * units * (first + units + (settings.layers - 1) * 2 * units)
-    return inputs + recurrent + words * units
+    return memory.weights(settings, len(corpus.vocabulary))
 
 
 def lanes_of(settings: TrainSettings, corpus: Corpus) -> int:
-    """Lanes that the text can fill."""
-    return lanes.lane_count(len(corpus.training), settings.batch, settings.steps)
+    """Rows that the text can fill."""
+    return make_sequences(settings, corpus).batch
 
 
 def _updates_in(settings: TrainSettings, corpus: Corpus) -> int:
-    return max(1, lanes.chunk_count(len(corpus.training), lanes_of(settings, corpus), settings.steps, 0))
+    return max(1, make_sequences(settings, corpus).count(0))
 
 
 def seconds_an_update(settings: TrainSettings, corpus: Corpus) -> tuple[float, float]:

@@ -175,9 +175,8 @@ class Run:
         write_json(self._out / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
 
     def _write_model(self) -> None:
-        self._trainer.twin.finish()
         with replace_file(self._out / NETWORK) as temporary:
-            self._trainer.model.save(temporary)
+            self._trainer.save_model(temporary)
 
     def _held_out_nats(self, row: dict[str, float]) -> float | None:
         return row["held_out_nats"] if len(self._trainer.corpus.held_out) > 1 else None
@@ -192,7 +191,7 @@ class Run:
         )  # fmt: skip
         card.write(
             self._out, trainer.settings, self._data, trainer.corpus.digest, figures, progress.history,
-            self._samples([CARD_TEMPERATURE], CARD_SAMPLE_LENGTH, seed=1)[0],
+            self._samples([CARD_TEMPERATURE], CARD_SAMPLE_LENGTH, seed=1)[0], trainer.origin,
         )  # fmt: skip
 
     def _samples(self, temperatures: Sequence[float], length: int, seed: int) -> list[str]:

@@ -131,12 +131,16 @@ class ReadingLine:
 
     def tell(self, what: str, characters: int, seconds: float) -> None:
         """Show what is being done, and how many characters it was done to so far."""
+        rate = f", {characters / 1e6 / seconds:.0f} M a second" if seconds > 1 else ""
+        self.show(f"{what}: {characters:,} characters{rate}")
+
+    def show(self, line: str) -> None:
+        """Show this line, unless another was shown just now."""
         now = time.monotonic()
         if not self._is_live or now - self._shown < LIVE_SECONDS:
             return
         self._shown = now
-        rate = f", {characters / 1e6 / seconds:.0f} M a second" if seconds > 1 else ""
-        self._draw(f"{what}: {characters:,} characters{rate}"[: min(MAX_LINE, shutil.get_terminal_size().columns - 1)])
+        self._draw(line[: min(MAX_LINE, shutil.get_terminal_size().columns - 1)])
 
     def say(self, line: str) -> None:
         """Show something else."""

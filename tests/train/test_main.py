@@ -146,6 +146,10 @@ def test_bad_input_gets_one_line(plain_text: Path, tmp_path: Path, capsys: pytes
     assert "not UTF-8" in failing(capsys, "--data", latin, "--out", out)
     (short := tmp_path / "short.txt").write_text("too short")
     assert "too short: 9 characters" in failing(capsys, "--data", short, "--out", out)
+    (line := tmp_path / "line.txt").write_text("no line ends here, " * 40)
+    assert "--reset line: the text to learn from has no line ends" in failing(
+        capsys, "--data", line, "--out", out, "--reset", "line"
+    )
     assert "is a file" in failing(capsys, "--data", plain_text, "--out", short)
     assert "cannot make" in failing(capsys, "--data", plain_text, "--out", short / "below")
     assert "nothing to resume" in failing(capsys, "--out", out, "--resume")

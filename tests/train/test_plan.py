@@ -28,7 +28,7 @@ def corpus(tokens: int, held_out: float = 0.1) -> Corpus:
     ids = np.zeros(tokens, np.int32)
     held = int(tokens * held_out)
     counts = {"training": tokens - held, "held_out": held, "test": 0}
-    return Corpus(Vocabulary(TOKENS), ids[held:], ids[:held], ids[:0], "", counts, 0)
+    return Corpus(Vocabulary(TOKENS), ids[held:], ids[:held], ids[:0], "", counts, 0, np.zeros(0, np.int64))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,178 @@
+"""`engine.evaluate` over several models and all kinds of text, and by weights that follow the text."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pexpect
+import pytest
+
+import engine
+from engine import evaluate
+from engine.model_dir import NETWORK
+from engine.quiet import import_tensorflow
+from tests.networks import LETTERS
+
+import_tensorflow()
+import keras  # noqa: E402
+
+
+@pytest.fixture
+def filtered(keras_model_dir: Path, tmp_path: Path) -> Path:
+    """A model whose text was filtered as it was read."""
+    folder = shutil.copytree(keras_model_dir, tmp_path / "filtered")
+    settings = {"lower": True, "ascii": True, "keep": "a-z ", "names": True, "units": 24, "later": 7}
+    (folder / "settings.json").write_text(json.dumps({"settings": settings}))
+    return folder
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+def test_several_models_get_a_table(
+    keras_model_dir: Path, filtered: Path, plain_text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(keras_model_dir), str(filtered), "--data", str(plain_text), "--tail", "0.02"]
+    assert evaluate.main(command) == 0
+    header, *rows = lines(capsys)
+    assert header.startswith("model ")
+    assert header.endswith(" parameters   characters       tokens  nats/token  bits/char  perplexity")
+    assert [row.split()[0] for row in rows] == ["tiny-keras", "filtered"]
+    assert len({len(line) for line in (header, *rows)}) == 1  # in columns
+    assert evaluate.main([*command, "--json"]) == 0
+    figures = [json.loads(line) for line in lines(capsys)]
+    for row, one in zip(rows, figures, strict=True):
+        assert row.split()[1:5] == ["char", "gru", f"{one['parameters']:,}", str(one["characters"])]
+        assert float(row.split()[6]) == pytest.approx(one["nats_per_token"], abs=1e-4)
+    assert figures[0]["characters"] > figures[1]["characters"]  # the full stops are left out
+
+
+def test_a_text_is_filtered_as_the_model_was_trained(
+    filtered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (text := tmp_path / "x.txt").write_text("The Cät sat: 3 times.")
+    assert evaluate.main([str(filtered), "--data", str(text), "--json"]) == 0
+    captured = capsys.readouterr()
+    with engine.load(filtered) as model:
+        expected, as_is = model.score("the cat sat  times"), model.score("The Cät sat: 3 times.")
+    assert json.loads(captured.out)["nats_per_token"] == expected.nats / 18
+    assert "reads the text in lower case, in ASCII, only of 'a-z '" in captured.err
+    assert evaluate.main([str(filtered), "--data", str(text), "--json", "--as-is"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["nats_per_token"] == as_is.nats / as_is.characters
+    assert "lower case" not in captured.err
+    text.write_text("123")
+    assert evaluate.main([str(filtered), "--data", str(text)]) == 1
+    assert "has nothing that the model knows" in capsys.readouterr().err
+
+
+def test_all_that_the_trainer_reads_can_be_scored(
+    keras_model_dir: Path, filtered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder := tmp_path / "texts").mkdir()
+    (folder / "a.txt.gz").write_bytes(gzip.compress(b"the cat\r\n"))
+    (folder / "b.jsonl").write_text('{"text": "sat"}\n{"text": "down"}\n')
+    (folder / "c.csv").write_text("Author,Content\nann,hello\n")
+    whole = "the cat\nsat\ndown\nhello\n"
+    with engine.load(keras_model_dir) as model:
+        plain, named = model.score(whole), model.score(whole.replace("hello", "ann: hello"))
+    command = [str(keras_model_dir), "--data", str(folder / "a*"), str(folder / "b.jsonl"), str(folder / "c.csv")]
+    assert evaluate.main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["nats_per_token"] == plain.nats / len(whole)
+    assert evaluate.main([str(filtered), "--data", str(folder), "--as-is", "--json"]) == 0  # trained with --names
+    assert json.loads(capsys.readouterr().out)["nats_per_token"] == named.nats / (len(whole) + 5)
+    assert evaluate.main([str(filtered), "--data", str(folder), "--as-is", "--json", "--no-names"]) == 0
+    assert json.loads(capsys.readouterr().out)["nats_per_token"] == plain.nats / len(whole)
+    assert evaluate.main([*command, "--field", "verse"]) == 1
+    assert "has no field 'verse'" in capsys.readouterr().err
+
+
+def test_one_missing_model_is_found_before_hours_of_scoring(
+    keras_model_dir: Path, plain_text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate.main([str(keras_model_dir), "none/such", "--data", str(plain_text)]) == 1
+    captured = capsys.readouterr()
+    assert "no such model" in captured.err
+    assert captured.out == ""
+
+
+def test_weights_that_follow_a_text_foretell_it_better(
+    keras_model_dir: Path, plain_text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (keras_model_dir / NETWORK).read_bytes()
+    command = [str(keras_model_dir), "--data", str(plain_text), "--tail", "0.1"]
+    quick = ["--dynamic-steps", "20", "--dynamic-rate", "0.01"]
+    assert evaluate.main([*command, "--dynamic", *quick, "--json"]) == 0
+    fixed, followed = (json.loads(line) for line in lines(capsys))
+    assert "dynamic" not in fixed
+    assert followed["dynamic"] == {"rate": 0.01, "steps": 20, "decay": 0.0}
+    assert followed["tokens"] == fixed["tokens"] == 960
+    assert fixed["nats_per_token"] == pytest.approx(math.log(len(LETTERS)), abs=0.2)  # it knows nothing
+    assert followed["nats_per_token"] < fixed["nats_per_token"] - 0.3
+    assert (keras_model_dir / NETWORK).read_bytes() == before
+    assert evaluate.main([*command, "--dynamic", "--dynamic-rate", "0"]) == 0
+    still, moved = lines(capsys)
+    assert moved.startswith("tiny-keras, dynamic (rate 0, steps 64, decay 0) on 960 characters: ")
+    assert moved.split(": ")[1] == still.split(": ")[1]
+
+
+def test_the_weights_move_only_after_a_segment_and_are_drawn_back(keras_model_dir: Path) -> None:
+    from engine.train.dynamic import Follower
+
+    ids = np.tile(np.arange(7, dtype=np.int32), 20)
+    with engine.load(keras_model_dir) as model:
+        fixed = model.score_tokens(ids, len(ids)).surprisal_bits[1:] * math.log(2)
+    told: list[float] = []
+    nats = Follower(keras_model_dir / NETWORK, 3e-3, 0.0).nats(ids, fixed, 30, told.append)
+    assert nats[:30] == pytest.approx(fixed[:30], abs=1e-4)
+    assert nats[30:60].mean() < fixed[30:60].mean() - 0.01
+    assert told == pytest.approx([30 / 140, 60 / 140, 90 / 140, 120 / 140, 1])
+    whole = Follower(keras_model_dir / NETWORK, 3e-3, 1.0)  # all the way back, then the step of one segment
+    assert nats[60:].mean() < whole.nats(ids, fixed, 30, told.append)[60:].mean() < fixed[60:].mean()
+
+
+def test_a_network_that_cannot_be_followed_is_refused(
+    plain_text: Path, keras_model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = len(LETTERS)
+    for name, layers in {
+        "another-gate": [keras.layers.GRU(16, return_sequences=True, recurrent_activation="relu")],
+        "no-recurrence-known": [keras.layers.GRU(16, return_sequences=True, use_bias=False)],
+    }.items():
+        folder = tmp_path / name
+        shutil.copytree(keras_model_dir, folder)
+        chain = [keras.Input((None,)), keras.layers.Embedding(size, 8), *layers, keras.layers.Dense(size)]
+        keras.Sequential(chain).save(folder / NETWORK)
+        command = [str(folder), "--data", str(plain_text), "--tail", "0.02", "--backend", "keras", "--dynamic"]
+        assert evaluate.main(command) == 1
+        captured = capsys.readouterr()
+        assert "follows networks of engine.train's making alone" in captured.err
+        assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--dynamic-rate", "nan"], ["--dynamic-steps", "0"], ["--dynamic", "--precision", "int8"], ["--tail", "2"]],
+)
+def test_wrong_usage_is_refused_with_2(wrong: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        evaluate.main(["--data", "x", *wrong])
+
+
+def test_a_long_scoring_tells_how_far_it_is_and_stops_at_once(keras_model_dir: Path, tmp_path: Path) -> None:
+    (text := tmp_path / "long.txt").write_text("the cat sat on the mat.\n" * 40_000)
+    command = ["-m", "engine.evaluate", str(keras_model_dir), "--data", str(text)]
+    child = pexpect.spawn(sys.executable, command, timeout=60, encoding="utf-8")
+    child.expect(r"scoring tiny-keras: [\d,]+ of 960,000 tokens, [\d:]+ (s )?left")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert "Traceback" not in (child.before or "")
