@@ -31,7 +31,7 @@ LEAST_UPDATES = 16  # an epoch, for which small texts are read in fewer lanes
 LEAST_SECONDS = 15.0  # for the smallest network; the search begins a size higher for each doubling
 STARTS = 2.0  # times that an update is prepared: to train, to score, to write
 SPARE = 0.85  # of what is left of the time is planned with
-EPOCH_SECONDS = 2.0  # to keep a model and its papers, and to show samples
+EPOCH_SECONDS = 1.0  # to keep a model and its papers, and to show samples
 SCORING_SPEED = 2.5  # times that of training
 MOST_SCORING = 0.25  # of the time
 MEASURED_SECONDS, MEASURED_SHARE = 1.5, 0.15  # of one size; of the time, for all of them
@@ -171,7 +171,7 @@ def _candidate(
     if settings.tied:
         width = settings.widths[-1] if "units" in given else given.get("embedding", units)
         wanted = {**wanted, "embedding": width, "units": width}
-    wanted["batch"] = max(8, min(settings.batch, len(corpus.training) // (LEAST_UPDATES * settings.steps)))
+    wanted["batch"] = max(2, min(settings.batch, len(corpus.training) // (LEAST_UPDATES * settings.steps)))
     wanted = {name: value for name, value in wanted.items() if name not in given}
     return replace(settings, **wanted)
 

@@ -86,7 +86,7 @@ def test_what_is_given_stays() -> None:
 def test_a_small_text_read_often_has_dropout_and_few_lanes() -> None:
     text = corpus(20_000)
     candidate = plan._candidate(TrainSettings(), {}, text, 1, 128, 64)
-    assert candidate.batch == 8
+    assert candidate.batch == 8  # of 64
     found = plan.scheduled(candidate, {}, text, 1800, 0.01)
     assert found.settings.epochs == plan.MOST_EPOCHS
     assert found.settings.patience == plan.MOST_EPOCHS // 4
