@@ -1,13 +1,14 @@
 # make repl    write with the bundled model           make test    everything that CI checks
 # make bench   speed, side by side on this machine     make soak    the tests that take minutes
-# make bench-bot   the bot under load              make soak-bot    a day in ten minutes, with faults
+# make bench-repl  the terminal's answers          make bench-bot   the bot under load
+# make soak-bot    a day of the bot in ten minutes, with faults
 # make clean   remove what make has made
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: repl test soak lint bench bench-bot soak-bot clean python
+.PHONY: repl test soak lint bench bench-repl bench-bot soak-bot clean python
 .DEFAULT_GOAL := repl
 
 repl: .venv/repl-installed
@@ -26,6 +27,9 @@ soak: .venv/test-installed
 
 bench: .venv/test-installed
 	$(BIN)/python -m engine.bench
+
+bench-repl: .venv/test-installed
+	$(BIN)/python -m tests.repl.latency
 
 bench-bot: .venv/test-installed
 	$(BIN)/python -m tests.bot.load

@@ -19,10 +19,11 @@ from discord.ext import commands
 import engine
 from bot.buttons import StoryButton
 from bot.commands import StoryCommands
+from bot.gateway import connector
 from bot.pacing import Cooldown
 from bot.plans import Plan
 from bot.posting import Post, Rates
-from bot.reception import Interaction, Reception
+from bot.reception import Interaction, Reception, may_send
 from bot.scribe import Refusal, Scribe
 from bot.settings import Settings
 from bot.stories import Place, Stories
@@ -65,7 +66,7 @@ class Textbot(commands.AutoShardedBot):
             command_prefix=commands.when_mentioned, help_command=None, tree_cls=Tree, intents=intents,
             allowed_mentions=discord.AllowedMentions.none(), member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False, max_messages=None, guild_ready_timeout=0.5, http_trace=self.rates.trace(),
-            **shards,
+            connector=connector(), **shards,
         )  # fmt: skip
         self.models, self.store = models, store
         self.scribe = Scribe(Stories(store, models, settings.writing), settings.limits)
@@ -139,7 +140,8 @@ class Textbot(commands.AutoShardedBot):
         """A mention, a reply to one of the bot's messages, or any direct message continues the story with its text."""
         if message.author.bot or not self._is_addressed(message) or not self.is_new(message.id):
             return
-        if message.guild is not None and not message.channel.permissions_for(message.guild.me).send_messages:
+        channel, guild = message.channel, message.guild
+        if guild is not None and not may_send(channel, channel.permissions_for(guild.me)):
             return
         place = Place(message.guild.id if message.guild else 0, message.channel.id)
         post = Post(self, self.rates, place, answers=message.to_reference(fail_if_not_exists=False))

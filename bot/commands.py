@@ -46,6 +46,7 @@ class StoryCommands(commands.Cog):
         top_p="choose among the likeliest that together have this probability",
         seed="the same seed at the same place gives the same words",
     )
+    @app_commands.default_permissions(send_messages=True)
     async def continue_(
         self, interaction: Interaction, text: str = "", length: Length | None = None,
         temperature: Temperature | None = None, top_p: TopP | None = None, seed: Seed | None = None,
@@ -57,6 +58,7 @@ class StoryCommands(commands.Cog):
 
     @app_commands.command(description="Write another reply in place of the last one")
     @app_commands.describe(temperature="how daring", seed="the same seed gives the same words")
+    @app_commands.default_permissions(send_messages=True)
     async def retry(
         self, interaction: Interaction, temperature: Temperature | None = None, seed: Seed | None = None
     ) -> None:
@@ -66,12 +68,14 @@ class StoryCommands(commands.Cog):
 
     @app_commands.command(description="Take back the last turn, or several (a text is one, a reply is one)")
     @app_commands.describe(turns="how many")
+    @app_commands.default_permissions(send_messages=True)
     async def undo(self, interaction: Interaction, turns: Turns = 1) -> None:
         """Go back."""
         await self.reception.move(interaction, lambda talk: go_back(talk, turns))
 
     @app_commands.command(description="Bring back what was taken back")
     @app_commands.describe(turns="how many turns")
+    @app_commands.default_permissions(send_messages=True)
     async def redo(self, interaction: Interaction, turns: Turns = 1) -> None:
         """Go forward."""
         await self.reception.move(interaction, lambda talk: go_forward(talk, turns))
@@ -79,6 +83,7 @@ class StoryCommands(commands.Cog):
     @app_commands.command(description="Open a thread that goes on from here, apart from this channel")
     @app_commands.describe(name="the thread's name")
     @app_commands.guild_only()
+    @app_commands.default_permissions(create_public_threads=True)
     async def fork(self, interaction: Interaction, name: app_commands.Range[str, 1, 100] | None = None) -> None:
         """A copy of the story in a thread."""
         await self.reception.fork(interaction, name, None, None)
@@ -110,6 +115,7 @@ class StoryCommands(commands.Cog):
 
     @app_commands.command(description="Go to any turn of /tree")
     @app_commands.describe(turn="its number; 0 is the very beginning")
+    @app_commands.default_permissions(send_messages=True)
     async def goto(self, interaction: Interaction, turn: app_commands.Range[int, 0, 10**9]) -> None:
         """Jump."""
         await self.reception.move(interaction, lambda talk: go_to(talk, turn))
@@ -132,10 +138,11 @@ class StoryCommands(commands.Cog):
             return (await self.scribe.call(found))[:25]
 
     @app_commands.command(description="Begin a new story here; the old one is kept, and its buttons go on working")
+    @app_commands.default_permissions(send_messages=True)
     async def restart(self, interaction: Interaction) -> None:
         """A new conversation."""
         place, stories = place_of(interaction), self.scribe.stories
-        self.reception.check_cooldown(place, interaction.user.id)
+        self.reception.admit(interaction)
         message = await self.reception.defer(interaction)
         async with self.scribe.turn(place):
             story = await self.scribe.call(lambda: stories.begin(place, stories.model(place)))
@@ -150,7 +157,7 @@ class StoryCommands(commands.Cog):
         if name is not None and name not in self.bot.models:
             raise Refusal(f"there is no model of that name, only {', '.join(self.bot.models)}")
         if name is not None:
-            self.reception.check_cooldown(place, interaction.user.id)
+            self.reception.admit(interaction)
         message = await self.reception.defer(interaction, only_for_them=name is None)
         async with self.scribe.turn(place):
             before = await self.scribe.call(lambda: stories.model(place))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ctypes
+import gc
 import logging
 import os
 import signal
@@ -14,12 +16,9 @@ from pathlib import Path
 
 import aiohttp
 import discord
-import yarl
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 import engine
-from bot import service
+from bot import gateway, service
 from bot.client import PERMISSIONS, Textbot
 from bot.settings import Settings, SettingsError, example, read
 from bot.watchdog import Watchdog
@@ -32,6 +31,7 @@ GATEWAY_CODES = {
     4004: "the token was changed; take the new one", 4010: "shard_ids do not fit shard_count",
     4011: "the bot is on so many servers that it needs more shards", 4014: "an intent was refused: update discord.py",
 }  # fmt: skip
+M_ARENA_MAX = -8  # of glibc's malloc.h
 _log = logging.getLogger("bot.program")
 
 
@@ -54,9 +54,10 @@ def run(argv: Sequence[str] | None) -> int:
         if not token.isascii() or len(token.split()) != 1:
             raise CannotStart(f"{TOKEN} holds blanks or letters that no token has: copy the token again")
         service.set_up_log(settings.service)
+        _share_one_heap()
         with contextlib.ExitStack() as stack:
             models = _load(settings, stack)
-            store = stack.enter_context(engine.Store(settings.store.url or None))
+            store = stack.enter_context(engine.Store(settings.store.url or None, keep_states=False))
             return asyncio.run(_main(settings, path, models, store, token, arguments.check))
     except (SettingsError, CannotStart, engine.EngineError) as error:
         return _fail(str(error))
@@ -99,14 +100,21 @@ def _write_example(path: Path) -> int:
     return 0
 
 
+def _share_one_heap() -> None:
+    """Have all threads allocate from one heap: glibc gives each its own, and those keep what was freed in them."""
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
 def _load(settings: Settings, stack: contextlib.ExitStack) -> dict[str, engine.Engine]:
     """The models by name, the default first."""
     models: dict[str, engine.Engine] = {}
     for path in settings.engine.models:
         bundled = path == "shakespeare" and not Path(path).exists() and not Path("models", path).exists()
         model = engine.load(
-            None if bundled else path, precision=settings.engine.precision, max_batch=settings.engine.max_batch
-        )
+            None if bundled else path, precision=settings.engine.precision, max_batch=settings.engine.max_batch,
+            threads=settings.engine.threads or None,
+        )  # fmt: skip
         models[model.info.name] = stack.enter_context(model)
     return models
 
@@ -115,8 +123,10 @@ async def _main(
     settings: Settings, path: Path | None, models: dict[str, engine.Engine], store: engine.Store, token: str,
     is_check: bool,
 ) -> int:  # fmt: skip
-    if settings.discord.api_url:
-        await _use_other_address(settings.discord.api_url.rstrip("/"))
+    address = settings.discord.api_url.rstrip("/")
+    if address and not await gateway.use_other_address(address):
+        raise CannotStart(f"api_url {address}: does not answer as Discord's API does")
+    gateway.be_patient()
     bot = Textbot(settings, models, store)
     async with bot:
         if is_check:
@@ -132,6 +142,8 @@ async def _main(
 
 async def _serve(bot: Textbot, path: Path | None) -> int:
     """Run until a signal ends it or Discord does."""
+    gc.collect()
+    gc.freeze()  # what is there stays, so the collector need not look at it again and again
     loop, is_over, watchdog = asyncio.get_running_loop(), asyncio.Event(), Watchdog()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, is_over.set)
@@ -180,16 +192,6 @@ def _reload(bot: Textbot, path: Path | None) -> None:
     service.set_up_log(settings.service)
     bot.apply(settings)
     _log.info("event=reloaded needs_restart=%s", ",".join(fixed) or "nothing")
-
-
-async def _use_other_address(api_url: str) -> None:
-    """Have discord.py talk to another server than Discord's: a proxy, or a test."""
-    Route.BASE = api_url
-    try:
-        async with aiohttp.ClientSession() as session, session.get(f"{api_url}/gateway") as response:
-            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL((await response.json())["url"])
-    except (KeyError, TypeError, ValueError):
-        raise CannotStart(f"api_url {api_url}: does not answer as Discord's API does") from None
 
 
 def _invite(application: int) -> str:

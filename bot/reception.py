@@ -16,6 +16,7 @@ import engine
 from bot.buttons import StoryButton, when_written
 from bot.moves import take_back
 from bot.pacing import MAX_KEYS, Cooldown
+from bot.pages import escape
 from bot.plans import Plan
 from bot.posting import RETRY_SECONDS, Post
 from bot.scribe import Refusal
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 PRESS_SECONDS = 2.0  # a second press of a button within so long after the first was done means the same
 ALREADY_ANSWERED = 40060  # Discord's error code
+PROMISE = "promise"  # among an interaction's extras: the message that was promised for all to see
 Interaction = discord.Interaction[Any]
 MakeFiles = Callable[[], list[discord.File]]
 _log = logging.getLogger("bot.reception")
@@ -60,7 +62,7 @@ class Reception:
     async def answer(self, interaction: Interaction, plan: Plan) -> None:
         """Answer an interaction with a reply in a new message."""
         place = place_of(interaction)
-        self.check_cooldown(place, interaction.user.id)
+        self.admit(interaction)
         await self._scribe.check_limits(place, plan)
         post = Post(self.bot, self.bot.rates, place, interaction=interaction)
         await self._scribe.ask(place, plan, post)
@@ -73,20 +75,23 @@ class Reception:
 
     async def defer(self, interaction: Interaction, *, only_for_them: bool = False) -> int:
         """Promise an answer, for three seconds are all that Discord waits; returns the message's id."""
+        message = None
         try:
             answer = await interaction.response.defer(thinking=True, ephemeral=only_for_them)
-            if answer is not None and answer.message_id:
-                return answer.message_id
+            message = answer.message_id if answer is not None else None
         except discord.HTTPException as error:
             if error.code != ALREADY_ANSWERED:  # Discord took it, but its own answer was lost on the way
                 raise
-        return (await interaction.original_response()).id
+        message = message or (await interaction.original_response()).id
+        if not only_for_them:
+            interaction.extras[PROMISE] = message
+        return message
 
     async def move(
         self, interaction: Interaction, act: Callable[[engine.Conversation], None], serial: int | None = None
     ) -> None:
         """Go elsewhere in the story, and answer with where that is."""
-        self.check_cooldown(place_of(interaction), interaction.user.id)
+        self.admit(interaction)
         message = await self.defer(interaction)
         story, where = await self._scribe.move(place_of(interaction), act, serial)
         await self.show(interaction, message, where, when_written(story.serial, story.talk.present))
@@ -115,7 +120,9 @@ class Reception:
     async def fork(self, interaction: Interaction, name: str | None, serial: int | None, turn: int | None) -> None:
         """Open a thread whose story begins as a copy of this one."""
         place, channel = place_of(interaction), interaction.channel
-        self.check_cooldown(place, interaction.user.id)
+        self.admit(interaction)
+        if interaction.guild_id is not None and not interaction.permissions.create_public_threads:
+            raise Refusal("opening a thread here needs the permission Create Public Threads")
         parent = channel.parent if isinstance(channel, discord.Thread) else channel
         if not isinstance(parent, discord.TextChannel):
             raise Refusal("threads cannot be opened here, so there is nowhere to fork to")
@@ -149,9 +156,12 @@ class Reception:
             self._presses[key] = float("inf")
             try:
                 await self._do(interaction, button)
+            except Refusal:  # nothing was done, so the next one may
+                del self._presses[key]
+                raise
             finally:
-                self._presses.pop(key, None)
-                self._presses[key] = time.monotonic() + PRESS_SECONDS
+                if self._presses.pop(key, None) is not None:
+                    self._presses[key] = time.monotonic() + PRESS_SECONDS
                 if len(self._presses) > MAX_KEYS:
                     self._presses = {key: until for key, until in self._presses.items() if until > now}
         except Exception as error:  # the library would only log it
@@ -173,6 +183,15 @@ class Reception:
         if not is_stopped:
             raise Refusal("it has just ended")
         await interaction.response.defer()
+
+    def admit(self, interaction: Interaction) -> None:
+        """Count a request to write here. Raises `Refusal` for who may not write here themselves, or asks too often.
+
+        Discord keeps such members from the commands already (`default_permissions`), but not from the buttons.
+        """
+        if interaction.guild_id is not None and not may_send(interaction.channel, interaction.permissions):
+            raise Refusal("you may not write here, so I may not write here for you")
+        self.check_cooldown(place_of(interaction), interaction.user.id)
 
     def check_cooldown(self, place: Place, member: int) -> None:
         """Count a request. Raises `Refusal` where it comes too soon."""
@@ -204,13 +223,22 @@ class Reception:
             if interaction.response.type == discord.InteractionResponseType.deferred_channel_message:
                 await interaction.delete_original_response()
             await interaction.followup.send(text, ephemeral=True)
-        except (discord.HTTPException, OSError) as failure:
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
             _log.warning("event=not-told error=%r", str(failure))
+            if promise := interaction.extras.get(PROMISE):  # all see that one wait, and it can be had without the token
+                post = Post(self.bot, self.bot.rates, place_of(interaction), messages=[promise])
+                await post.finish([f"-# {escape(text)}"], None)
 
 
 def place_of(interaction: Interaction) -> Place:
     """Where an interaction happened."""
     return Place(interaction.guild_id or 0, interaction.channel_id or 0)
+
+
+def may_send(channel: object, permissions: discord.Permissions) -> bool:
+    """Whether somebody with these permissions in a server's channel may send messages to it."""
+    is_thread = isinstance(channel, discord.Thread)
+    return permissions.send_messages_in_threads if is_thread else permissions.send_messages
 
 
 def is_moderator(interaction: Interaction) -> bool:

@@ -29,6 +29,7 @@ from bot.settings import Limits
 from bot.stories import WRITING, Choices, NoStory, Place, Stories, Story
 
 FIRST_WORDS_SECONDS = 0.12  # waited for more of a reply before its first words are shown
+LOOK_SECONDS = 0.25  # between looks for more of a reply
 LINE_SECONDS = 3.0  # between looks at one's place in the line
 STORE_WORKERS, SLOW_WORKERS = 4, 8  # threads: for the store, and for what reads whole stories
 SHOWN_END = 300  # characters of the story that are shown after a jump
@@ -218,32 +219,41 @@ class Scribe:
 
     async def _stream(self, begun: Begun, post: Post) -> bool:
         """Show the reply while it grows; False if there is nowhere to show it any more, and it was stopped."""
-        pieces: list[str] = []
-        changed, reading = asyncio.Event(), asyncio.create_task(_read(begun.reply, pieces, lambda: changed.set()))
-        view = while_writing(begun.story.serial, begun.plan.turn or 0)
+        reply = begun.reply
         try:
-            while not reading.done():
-                changed.clear()
-                waiting = asyncio.create_task(post.wait())
-                await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
-                if reading.done():
-                    break
-                if pieces:
-                    await self._show(begun, post, "".join(pieces), view)
-                await _first(changed, reading)
-                if not post.is_begun:  # a short reply is there at once: let it come in one piece
-                    await asyncio.wait({reading}, timeout=FIRST_WORDS_SECONDS)
-        except GoneError:
-            begun.reply.stop()
-            await asyncio.wait({reading})
-            return False
-        finally:
-            if not reading.done():
-                begun.reply.stop()
-        if error := reading.exception():
+            await reply.ready()
+            ended = asyncio.create_task(reply.ready(is_whole=True))
+            try:
+                await self._show_growing(begun, post, ended)
+            except GoneError:
+                reply.stop()
+                await ended
+                return False
+            finally:
+                ended.cancel()
+            reply.result()
+        except engine.EngineError as error:
             raise Refusal(str(error)) from error
+        finally:
+            reply.abandon()
         return True
+
+    async def _show_growing(self, begun: Begun, post: Post, ended: asyncio.Task[None]) -> None:
+        """Show what there is whenever Discord takes it, until the end. Raises `GoneError`."""
+        view, text = while_writing(begun.story.serial, begun.plan.turn or 0), ""
+        if not post.is_begun:  # a short reply is there at once: let it come in one piece
+            await asyncio.wait({ended}, timeout=FIRST_WORDS_SECONDS)
+        while not ended.done():
+            waiting = asyncio.create_task(post.wait())
+            await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            if ended.done():
+                return
+            if piece := begun.reply.take():
+                text += piece
+                await self._show(begun, post, text, view)
+            else:
+                await asyncio.wait({ended}, timeout=LOOK_SECONDS)
 
     async def _show(self, begun: Begun, post: Post, text: str, view: discord.ui.View) -> None:
         """Show what there is. What goes wrong now is left to the next edit."""
@@ -361,19 +371,6 @@ class Scribe:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         for workers in (self._workers, self._slow_workers):
             workers.shutdown(wait=False, cancel_futures=True)
-
-
-async def _read(reply: engine.Reply, pieces: list[str], tell: Callable[[], None]) -> None:
-    async for piece in reply:
-        pieces.append(piece)
-        tell()
-
-
-async def _first(changed: asyncio.Event, reading: asyncio.Task[None]) -> None:
-    """Wait until there is more, or the end."""
-    waiting = asyncio.create_task(changed.wait())
-    await asyncio.wait({waiting, reading}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
 
 
 def _tell_unseen(unseen: dict[str, str]) -> str:

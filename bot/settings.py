@@ -37,6 +37,9 @@ class Engine:
 
     models: tuple[str, ...] = _key(("shakespeare",), "model folders or names under models/; the first is the default")
     precision: str = _key("int8", "of the weights; int8 is faster, and hardly worse", choices=("float32", "int8"))
+    threads: int = _key(
+        1, "that compute a step; more leave less of the machine to Discord. 0: as many as pay off", 0, 64
+    )
     max_batch: int = _key(64, "replies that are written in one step together", 1, 1024)
 
 

@@ -11,18 +11,20 @@ from pathlib import Path
 
 BEAT_SECONDS, MAX_FRAMES = 0.01, 4
 MAX_LATE_SECONDS = 0.05  # between two beats; beyond it is logged
+WAITING = "selectors.py"  # where the loop waits for events
 _log = logging.getLogger("bot.watchdog")
 
 
 class Watchdog:
     """A task that beats in the loop and measures itself, and a thread that sees who holds it up meanwhile.
 
-    `worst` is the longest hold-up in seconds, exact but for a beat; `count` is how many there were.
+    `worst` is the longest hold-up in seconds, exact but for a beat; `count` is how many there were. The log tells how
+    much of one was the loop's own work: the rest it waited, for other threads, other processes or a call that blocks.
     """
 
     def __init__(self) -> None:
         self.worst, self.count = 0.0, 0
-        self._beat, self._who = time.monotonic(), ""
+        self._beat, self._worked, self._who = time.monotonic(), time.thread_time(), ""
         self._loop_thread = threading.get_ident()
         self._is_over = threading.Event()
         self._task = asyncio.create_task(self._keep_beating())
@@ -38,12 +40,19 @@ class Watchdog:
     async def _keep_beating(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            before, self._beat = self._beat, time.monotonic()
+            (before, worked), self._beat = (self._beat, self._worked), time.monotonic()
+            self._worked = time.thread_time()
             late = self._beat - before
             if late > MAX_LATE_SECONDS:
-                self.count, self.worst = self.count + 1, max(self.worst, late)
-                _log.warning("event=loop-blocked seconds=%.3f where=%r", late, self._who or "unknown")
+                self._tell(late, self._worked - worked)
             self._who = ""
+
+    def _tell(self, late: float, worked: float) -> None:
+        if self._who.startswith(WAITING):  # it has nothing to do but to wait for its turn on the processor
+            _log.info("event=machine-busy seconds=%.3f", late)
+            return
+        self.count, self.worst = self.count + 1, max(self.worst, late)
+        _log.warning("event=loop-blocked seconds=%.3f own=%.3f where=%r", late, worked, self._who or "unknown")
 
     def _watch(self) -> None:
         while not self._is_over.wait(BEAT_SECONDS):
@@ -51,7 +60,7 @@ class Watchdog:
                 self._who = self._look()
 
     def _look(self) -> str:
-        """What the loop's thread is at, innermost first; in `select` it is the machine that was busy, not the loop."""
+        """What the loop's thread is at, innermost first."""
         frame, seen = sys._current_frames().get(self._loop_thread), list[str]()
         while frame is not None and len(seen) < MAX_FRAMES:  # by hand: `traceback` would read and keep all the sources
             seen.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}")

@@ -7,6 +7,12 @@ file that lists them in the order of their ids.
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # before the other imports, few of which survive an exception
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+
 import argparse
 import json
 import math
@@ -27,7 +33,7 @@ CHECKED_CHARACTERS = 5000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 done, 1 could not, 2 usage."""
+    """0 done, 1 could not, 2 usage, 130 interrupted."""
     parser = argparse.ArgumentParser(
         prog="python -m engine.adopt", description="Give a .keras file made elsewhere its vocabulary."
     )
@@ -45,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail("engine.adopt", str(error))
     except OSError as error:
         return fail("engine.adopt", f"{error.filename or 'stdout'}: {error.strerror}")
+    except KeyboardInterrupt:
+        return 130
 
 
 def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None, backend: str) -> int:
@@ -116,4 +124,5 @@ def _check(model: Path, text: str, size: int, backend: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

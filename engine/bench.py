@@ -8,9 +8,14 @@ from start to the first written character, and peak memory. The last line is JSO
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # before the other imports, few of which survive an exception
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -282,4 +287,5 @@ def measure_start(model: str | None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,22 +12,28 @@ from numpy.typing import NDArray
 from engine.sampling import Sampling
 
 FinishReason = Literal["length", "stop", "cancelled"]
+State = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """All that a conversation is at one moment: going on from it gives the same text, whenever that is done.
 
-    `state [S]` float32; `pending`, the tokens not yet fed, oldest first (one, but for the very start, a prompt that
-    was stopped on the way and a reply that was stopped in the midst of a character); the random
-    generator's `key` and `place`, and the seed it came from.
+    `source` is the state `[S]`, float32, or what reads it from where it is kept; `pending`, the tokens not yet fed,
+    oldest first (one, but for the very start, a prompt that was stopped on the way and a reply that was stopped in the
+    midst of a character); the random generator's `key` and `place`, and the seed it came from.
     """
 
-    state: NDArray[np.float32]
+    source: State | Callable[[], State]
     pending: tuple[int, ...]
     seed: int
     key: int
     place: int
+
+    @property
+    def state(self) -> State:
+        """The state `[S]`. Raises `StoreError` where it has to be read and cannot be."""
+        return self.source if isinstance(self.source, np.ndarray) else self.source()
 
 
 @dataclass(frozen=True, slots=True)

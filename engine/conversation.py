@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.checkpoint import Checkpoint, FinishReason, Request
+from engine.checkpoint import Checkpoint, FinishReason, Request, State
 from engine.errors import EngineError
 from engine.reply import Reply
 from engine.sampling import PENALTY_WINDOW, Sampling, derive_key
@@ -137,7 +137,8 @@ class Conversation:
             raise ValueError(f"n {n!r}: must be a whole number, at least 1")
         if not here.checkpoint.pending:
             raise ValueError("there is nothing to go on from yet")
-        settings, start, attempts = sampling or self.sampling, here.checkpoint, self._attempts(here)
+        settings, attempts = sampling or self.sampling, self._attempts(here)
+        start = replace(here.checkpoint, source=here.checkpoint.state)
         if sampling is not None and sampling.seed not in (None, start.seed):
             start = _reseeded(start, sampling.seed)
         recent = recent_tokens(self._turns, here)
@@ -226,6 +227,21 @@ class Conversation:
         made._present, made._forward = snapshot.present, dict(snapshot.forward)
         made._next_id = max(made._turns) + 1
         return made
+
+    def put_by(self, kept_in: Callable[[Turn], Callable[[], State]], after: int) -> None:
+        """Hold the present turn's state alone; `kept_in` gives what reads that of another turn again.
+
+        Turns up to `after` were put by before.
+        """
+        present = self._here().id
+        for turn in list(self._turns.values()):
+            point = turn.checkpoint
+            if turn.id == present:
+                point = replace(point, source=point.state)
+            elif turn.kind != "start" and (turn.id > after or isinstance(point.source, np.ndarray)):
+                point = replace(point, source=kept_in(turn))
+            if point is not turn.checkpoint:
+                self._turns[turn.id] = replace(turn, checkpoint=point)
 
     @property
     def text(self) -> str:
@@ -320,7 +336,7 @@ class Conversation:
         if sampling.length and not start.pending and not tokens:
             token, piece = self.runner.start_token()
             tokens, text = (token,), text + piece
-        start = replace(start, pending=start.pending + tokens)
+        start = replace(start, source=start.state, pending=start.pending + tokens)
         recent = recent_tokens(self._turns, before, tokens)
         reply = self.runner.run(Request(start, recent, sampling, unseen, self._owner))
         self._writing = reply, before.id, text, tokens, sampling

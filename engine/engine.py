@@ -42,8 +42,8 @@ from engine.vocabulary import Encoding, Vocabulary
 BACKENDS = ("auto", "onnx", "keras")
 MAX_WAITING = 4096
 MAX_HINT_SECONDS = 30.0  # nobody believes more, and the guess is no better than the last seconds
+TELL_SECONDS = 0.1  # from one word on how far a long text was read to the next
 PRECISIONS = ("float32", "int8")
-TELL_SECONDS = 0.25  # between two tellings of how far a scoring is
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,13 @@ def load(
     backend: str = "auto",
     precision: str = "float32",
     max_batch: int = 64,
+    threads: int | None = None,
 ) -> Engine:
     """Load a model directory, a `.keras` file beside its `vocabulary.json`, or a name under `models/`.
 
-    Without a path, the bundled model. Raises `ModelLoadError` that names the file and the mend, and `ValueError`
-    for a bad argument.
+    Without a path, the bundled model. `threads` is how many share a step of the ONNX backend; by default as many as
+    are fastest on a machine with nothing else to do. Raises `ModelLoadError` that names the file and the mend, and
+    `ValueError` for a bad argument.
     """
     for name, value, allowed in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
         if value not in allowed:
@@ -106,6 +108,8 @@ def load(
         raise ValueError(f"path {path!r}: must be a path or a name")
     if not isinstance(max_batch, int) or max_batch < 1:
         raise ValueError(f"max_batch {max_batch!r}: must be a whole number, at least 1")
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"threads {threads!r}: must be a whole number, at least 1")
     files = model_dir.find(path)
     vocabulary = model_dir.read_vocabulary(files)
     step: Step
@@ -118,7 +122,7 @@ def load(
     else:
         from engine.steps.onnx import OnnxStep
 
-        backend, step = "onnx", OnnxStep(read_network(files.network), precision=precision)
+        backend, step = "onnx", OnnxStep(read_network(files.network), precision=precision, threads=threads)
     model_dir.check_fit(files, vocabulary, step.vocabulary_size)
     return Engine(files.name, step, vocabulary, backend, max_batch, precision)
 
@@ -164,20 +168,21 @@ class Engine:
         """
         return Conversation(self, sampling, owner)
 
-    def score(self, text: str) -> Score:
-        """How surprising `text` is from a state of zeros. Raises `ValueError` if no character of it is known."""
+    def score(self, text: str, tell: Callable[[float], None] | None = None) -> Score:
+        """How surprising `text` is from a state of zeros. Raises `ValueError` if no character of it is known.
+
+        A long text takes a while: `tell` is told the share that was read, some times a second; what it raises ends it.
+        """
         encoding = self.vocabulary.encode(text)
         if not len(encoding.ids):
             raise ValueError(f"text {text[:20]!r}: has nothing that the model knows")
-        return self.score_tokens(encoding.ids, encoding.characters)
+        return self.score_tokens(encoding.ids, encoding.characters, tell)
 
-    def score_tokens(self, ids: NDArray[np.int32], characters: int, tell: Callable[[int], None] | None = None) -> Score:
-        """The same for a text that is tokens `[N]` already, and the characters that they stand for.
-
-        `tell` is told now and then how many tokens were fed.
-        """
-        row = self._watch(ids, self.zero_state(), tell)
-        nats = np.concatenate([[math.log(len(self.vocabulary))], row.nats])
+    def score_tokens(
+        self, ids: NDArray[np.int32], characters: int, tell: Callable[[float], None] | None = None
+    ) -> Score:
+        """The same for a text that is tokens `[N]` already, and the characters that they stand for."""
+        nats = np.concatenate([[math.log(len(self.vocabulary))], self._watch(ids, self.zero_state(), tell).nats])
         total = float(nats.sum())
         bits = total / math.log(2)
         return Score(total, bits, characters, bits / characters, _exp(total / len(ids)), ids, nats / math.log(2))
@@ -263,7 +268,7 @@ class Engine:
         return [(show(int(i), before), float(shares[i])) for i in order if sampling is None or shares[i] > 0]
 
     def _watch(
-        self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[int], None] | None = None
+        self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None
     ) -> WatchRow:
         """Feed some ids in a row of the batch and wait for it."""
         done, errors = threading.Event(), list[Exception]()
@@ -276,9 +281,9 @@ class Engine:
         row = WatchRow(ids, state, finished)
         self._submit(row)
         try:
-            while not done.wait(TELL_SECONDS if tell else None):
+            while not done.wait(None if tell is None else TELL_SECONDS):
                 if tell is not None:
-                    tell(row.fed)
+                    tell(row.share)
         except BaseException:
             row.is_cancelled = True
             self._wake()

@@ -5,6 +5,12 @@ The text is read as the trainer reads it, and filtered for each model as the tex
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # before the other imports, few of which survive an exception
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+
 import argparse
 import json
 import math
@@ -21,9 +27,10 @@ from engine.model_dir import find
 from engine.quiet import fail, import_tensorflow
 from engine.text import split_point
 from engine.train.filters import make_filter, normalized
+from engine.train.quantities import duration
 from engine.train.settings import TrainSettings
 from engine.train.spool import Inputs, Spool
-from engine.train.watch import ReadingLine, duration
+from engine.train.watch import ReadingLine
 
 LN2 = math.log(2)
 DYNAMIC = ", dynamic"  # stands behind a model's name
@@ -223,14 +230,14 @@ def _sentence(figures: Figures) -> str:
 
 
 @contextmanager
-def _progress(name: str, tokens: int) -> Iterator[Callable[[int], None]]:
+def _progress(name: str, tokens: int) -> Iterator[Callable[[float], None]]:
     """Tells on a terminal how many tokens of all are scored, and the time left."""
     started = time.monotonic()
     with ReadingLine() as line:
 
-        def tell(done: int) -> None:
-            left = (time.monotonic() - started) * (tokens - done) / max(1, done)
-            line.show(f"scoring {name}: {done:,} of {tokens:,} tokens, {duration(left)} left")
+        def tell(share: float) -> None:
+            left = (time.monotonic() - started) * (1 - share) / share if share else 0.0
+            line.show(f"scoring {name}: {round(share * tokens):,} of {tokens:,} tokens, {duration(left)} left")
 
         yield tell
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,9 +34,25 @@ def quiet_stderr() -> Iterator[None]:
             os.close(saved)
 
 
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back meanwhile and let it through after: few imports of libraries survive an exception."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        signal.raise_signal(signal.SIGINT)
+
+
 def import_tensorflow() -> None:
     """Import TensorFlow and Keras and look for GPUs, silently. Raises `ImportError` if they are not installed."""
-    with quiet_stderr():
+    with interrupts_held(), quiet_stderr():
         import keras  # noqa: F401
         import tensorflow as tf
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,9 +18,11 @@ class Reply:
     def __init__(self, unseen: dict[str, str], wake_engine: Callable[[], None]) -> None:
         self.unseen = unseen
         """Characters of the prompt that the model never saw, with what stood in for each ("" if dropped)."""
+        self.feeding: Callable[[], float] = lambda: 1.0
+        """The share of the prompt that the network has read by now."""
         self.is_cancelled = False
         self.is_parked = False
-        self._is_awaited = False
+        self._is_awaited = self._wants_whole = False
         self._wake_engine = wake_engine
         self._pieces: deque[str] = deque()
         self._finished = threading.Event()
@@ -48,12 +49,16 @@ class Reply:
         """`"length"`, `"stop"` or `"cancelled"`; None while it is being written."""
         return self._result.finish_reason if self._result is not None else None
 
-    def result(self) -> Result:
-        """Wait for the end. Raises what ended the reply if that was an error (`EngineError`)."""
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end, at most so long; whether it has come."""
         self._is_awaited = True
         if self.is_parked:
             self._wake_engine()
-        self._finished.wait()
+        return self._finished.wait(seconds)
+
+    def result(self) -> Result:
+        """Wait for the end. Raises what ended the reply if that was an error (`EngineError`)."""
+        self.wait()
         if self._result is None:
             raise self._error or RuntimeError("a reply ended without a result")
         return self._result
@@ -79,6 +84,16 @@ class Reply:
 
     async def next_pieces(self) -> str:
         """All pieces that there are, waiting for one without holding up the event loop; "" at the end."""
+        await self.ready()
+        return self.take()
+
+    async def ready(self, *, is_whole: bool = False) -> None:
+        """Wait until there are pieces to `take` or no more come, without holding up the event loop.
+
+        With `is_whole`, wait for the end alone: the loop is not woken for pieces, which may be taken at any time.
+        """
+        import asyncio  # not before: a pipe needs none, and starts sooner without
+
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
         is_told = False  # waking a loop costs as much as a step; a reader that rests is woken once
 
@@ -92,17 +107,21 @@ class Reply:
             except RuntimeError:  # the loop was closed, so nobody can read any more
                 self.abandon()
 
-        self._notify = notify
-        while True:
+        self._wants_whole, self._notify = is_whole, notify
+        if is_whole and self.is_parked:
+            self._wake_engine()
+        while not self._finished.is_set() and (is_whole or not self._pieces):
+            await ready.wait()
             ready.clear()
             is_told = False
-            is_finished = self._finished.is_set()
-            if self._pieces:
-                return self._take()
-            if is_finished:
-                self._raise_error()
-                return ""
-            await ready.wait()
+
+    def take(self) -> str:
+        """All pieces that there are, as one; does not wait. Raises what ended the reply if that was an error."""
+        is_finished = self._finished.is_set()  # looked at first, for pieces may come in between
+        pieces = self._take()
+        if is_finished and not pieces:
+            self._raise_error()
+        return pieces
 
     def abandon(self) -> None:
         """Nobody reads any more."""
@@ -119,13 +138,14 @@ class Reply:
 
     def announce(self) -> None:
         """Wake the reader, if there is anything to read."""
-        if self._pieces:
+        if self._pieces and not self._wants_whole:
             self._wake()
 
     @property
     def is_ahead(self) -> bool:
         """Whether somebody reads, but is too far behind for more to be written now."""
-        return self._written - self._read >= MAX_UNREAD and self._notify is not None and not self._is_awaited
+        is_slow = self._written - self._read >= MAX_UNREAD and self._notify is not None
+        return is_slow and not (self._is_awaited or self._wants_whole)
 
     def finish(self, result: Result) -> None:
         """No more pieces come."""

@@ -78,6 +78,8 @@ class ReplyRow:
         self._decoder = vocabulary.decoder(self._before)
         self._whole: tuple[int, Checkpoint] | None = None  # tokens and state at an earlier end of a character
         self._pending = deque(start.pending)
+        given = max(1, len(start.pending))
+        reply.feeding = lambda: 1 - len(self._pending) / given
         self._recent = request.recent
         self._tokens: list[int] = []
         self._prompt_end: Checkpoint | None = None
@@ -173,13 +175,13 @@ class ReplyRow:
         self._reply.fail(error)
 
     def _checkpoint(self, state: Floats) -> Checkpoint:
-        return replace(self._start, state=state.copy(), pending=tuple(self._pending), place=self.place)
+        return replace(self._start, source=state.copy(), pending=tuple(self._pending), place=self.place)
 
     def _end_checkpoint(self, state: Floats) -> Checkpoint:
         """The end of the text: what is fed in `state`, and what is not."""
         if self._prompt_end is None:  # stopped before the prompt was fed
             unfed = (self.next, *self._pending)
-            return replace(self._start, state=state.copy(), pending=unfed)
+            return replace(self._start, source=state.copy(), pending=unfed)
         if not self._tokens:
             return self._prompt_end
         place = self.place
@@ -193,7 +195,7 @@ class ReplyRow:
         return self._checkpoint_after(self._tokens[-1], state, place)
 
     def _checkpoint_after(self, token: int, state: Floats, place: int) -> Checkpoint:
-        return replace(self._start, state=state.copy(), pending=(token,), place=place)
+        return replace(self._start, source=state.copy(), pending=(token,), place=place)
 
     def _whole_checkpoint(self, place: int) -> Checkpoint:
         """The end of the last whole character: an earlier checkpoint, and the tokens from there that are to be fed."""
@@ -268,14 +270,14 @@ class WatchRow:
         self._nats: list[NDArray[np.float64]] = []
 
     @property
+    def share(self) -> float:
+        """How much was fed, from 0 to 1."""
+        return self._fed / len(self._ids)
+
+    @property
     def nats(self) -> NDArray[np.float64]:
         """`-log p` of every token but the first, `[N - 1]`."""
         return np.concatenate(self._nats) if self._nats else np.zeros(0)
-
-    @property
-    def fed(self) -> int:
-        """How many tokens were fed so far. Any thread may ask."""
-        return self._fed
 
     def observe(self, logits: Floats, state: Floats) -> bool:
         self._fed += 1

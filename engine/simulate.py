@@ -8,11 +8,16 @@ JSON.
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # before the other imports, few of which survive an exception
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+
 import argparse
 import asyncio
 import contextlib
 import json
-import os
 import random
 import resource
 import statistics
@@ -189,4 +194,5 @@ def resident_bytes() -> float:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

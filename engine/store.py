@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -20,13 +21,13 @@ from typing import Any, Self
 import numpy as np
 import platformdirs
 import sqlalchemy as sql
-from numpy.typing import NDArray
 from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.engine import Engine as SqlEngine
 
-from engine.checkpoint import Checkpoint
+from engine.checkpoint import Checkpoint, State
 from engine.conversation import Conversation, Runner, Snapshot, Turn
 from engine.errors import OtherWeights, StoreError
+from engine.reply import Reply
 from engine.sampling import Sampling
 
 VERSION = 2
@@ -106,9 +107,13 @@ class Handle:
 class Store:
     """Stored conversations. Raises `StoreError` for whatever the database cannot do."""
 
-    def __init__(self, url: str | None = None) -> None:
-        """By default an SQLite file in the platform's data directory. Makes the tables if there are none."""
-        self.url = url or default_url()
+    def __init__(self, url: str | None = None, *, keep_states: bool = True) -> None:
+        """By default an SQLite file in the platform's data directory. Makes the tables if there are none.
+
+        Without `keep_states`, conversations that were saved or opened leave the states of all turns but the present one
+        in the database, and read one when it is wanted: a tenth of the memory, and lost if they are deleted elsewhere.
+        """
+        self.url, self._keep_states = url or default_url(), keep_states
         try:
             parsed = sql.make_url(self.url)
         except sql.exc.ArgumentError:
@@ -142,17 +147,18 @@ class Store:
         handle = conversation.handle if isinstance(conversation.handle, Handle) else None
         if handle is not None and (handle.url, handle.name) != (self.url, name):
             handle = None
+        before = -1 if handle is None else handle.last_turn
+        rows = [_turn_row(turn) for turn in state.turns if turn.id > before]
         with self._transaction(self._writing) as connection:
             if handle is None:
                 handle = self._insert(connection, name, {**_place(state), **_model(conversation.runner)})
             else:
                 handle = self._update(connection, handle, _place(state))
-            if new := [turn for turn in state.turns if turn.id > handle.last_turn]:
-                rows = [{"conversation": handle.id, **_turn_row(turn)} for turn in new]
-                connection.execute(_turns.insert(), rows)
-                handle = dataclasses.replace(handle, last_turn=max(turn.id for turn in new))
+            if rows:
+                connection.execute(_turns.insert(), [{"conversation": handle.id, **row} for row in rows])
+                handle = dataclasses.replace(handle, last_turn=max(row["id"] for row in rows))
             _write_notes(connection, notes or {})
-        conversation.handle = handle
+        self._hand_over(conversation, handle, before)
 
     def save_copies(self, conversation: Conversation, names: Iterable[str]) -> None:
         """Save a conversation under many new names in one transaction, as for a test with a large store."""
@@ -164,21 +170,29 @@ class Store:
                 handle = self._insert(connection, name, values)
                 connection.execute(_turns.insert(), [{"conversation": handle.id, **row} for row in rows])
 
-    def open(self, model: Runner, name: str, *, feed_again: bool = False, owner: Hashable = None) -> Conversation:
+    def open(
+        self, model: Runner, name: str, *, feed_again: bool = False, owner: Hashable = None,
+        wait: Callable[[Reply, int], object] = lambda reply, turns: reply.result(),
+    ) -> Conversation:  # fmt: skip
         """A stored conversation, as it was. With `feed_again`, its present branch read by another model.
+
+        That takes a while: `wait` is given each reply and how many turns there are, and waits for its end.
 
         Raises `StoreError` if there is none of that name, and `OtherWeights` if another model has written it.
         """
         with self._transaction(self._database) as connection:
             found = self._find(connection, name)
-            selection = _turns.select().where(_turns.c.conversation == found["id"]).order_by(_turns.c.id)
+            columns = [column for column in _turns.c if self._keep_states or column is not _turns.c.state]
+            selection = sql.select(*columns).where(_turns.c.conversation == found["id"]).order_by(_turns.c.id)
             rows = connection.execute(selection).mappings().all()
-        turns = [_read_turn(row, model.zero_state()) for row in rows]
+        zeros, read = model.zero_state(), functools.partial(self._read_state, found["id"])
+        turns = [_read_turn(row, zeros, read) for row in rows]
         if found["fingerprint"] == model.fingerprint:
             forward = _latest_children(turns) | dict(json.loads(found["forward"]))
             snapshot = Snapshot(_load_sampling(found["sampling"]), tuple(turns), found["present"], forward)
             conversation = Conversation.restored(model, snapshot, owner)
-            conversation.handle = Handle(self.url, found["id"], name, found["revision"], max(turn.id for turn in turns))
+            handle = Handle(self.url, found["id"], name, found["revision"], max(turn.id for turn in turns))
+            self._hand_over(conversation, handle, handle.last_turn)
             return conversation
         if not feed_again:
             raise OtherWeights(
@@ -186,8 +200,9 @@ class Store:
                 "model, or open it with feed_again=True to have its text read by this one"
             )
         conversation = Conversation(model, _load_sampling(found["sampling"]), owner)
-        for _, text in _branch({turn.id: (turn.parent, turn.text) for turn in turns}, found["present"]):
-            conversation.say(text, length=0).result()
+        branch = _branch({turn.id: (turn.parent, turn.text) for turn in turns}, found["present"])
+        for _, text in branch:
+            wait(conversation.say(text, length=0), len(branch))
         return conversation
 
     def branch(self, name: str) -> list[tuple[int, str]]:
@@ -258,6 +273,24 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _hand_over(self, conversation: Conversation, handle: Handle, before: int) -> None:
+        """A conversation is as this store has it now; turns up to `before` were stored already."""
+        conversation.handle = handle
+        if not self._keep_states:
+            read = functools.partial(self._read_state, handle.id)
+            conversation.put_by(lambda turn: functools.partial(read, turn.id, _generator(turn.checkpoint)), before)
+
+    def _read_state(self, conversation: int, turn: int, generator: str) -> State:
+        """The state `[S]` of a turn, which its random generator tells from one of another conversation."""
+        columns = _turns.c
+        with self._transaction(self._database) as connection:
+            selection = sql.select(columns.state, columns.generator)
+            selection = selection.where(columns.conversation == conversation, columns.id == turn)
+            found = connection.execute(selection).first()
+        if found is None or found.generator != generator:
+            raise StoreError(f"the conversation was deleted from {self._shown} since it was opened: open another one")
+        return np.frombuffer(found.state, FULL_FLOAT).astype(np.float32)
 
     def _find(self, connection: Connection, name: str) -> RowMapping:
         found = connection.execute(_conversations.select().where(_conversations.c.name == name)).mappings().first()
@@ -386,17 +419,27 @@ def _turn_row(turn: Turn) -> dict[str, Any]:
         "tokens": np.array(turn.tokens, FULL_INT).tobytes(),
         "state": b"" if turn.kind == "start" else point.state.astype(FULL_FLOAT, copy=False).tobytes(),
         "pending": np.array(point.pending, FULL_INT).tobytes(),
-        "generator": json.dumps([point.seed, point.key, point.place]),
+        "generator": _generator(point),
         "sampling": None if turn.sampling is None else _dump_sampling(turn.sampling),
         "finish_reason": turn.finish_reason,
         "drawn": turn.drawn,
     }
 
 
-def _read_turn(row: RowMapping, zero_state: NDArray[np.float32]) -> Turn:
+def _generator(point: Checkpoint) -> str:
+    return json.dumps([point.seed, point.key, point.place])
+
+
+def _read_turn(row: RowMapping, zero_state: State, read: Callable[[int, str], State]) -> Turn:
+    """A turn of a row; `read` gets its state where the row has none."""
     seed, key, place = json.loads(row["generator"])
+    source: State | Callable[[], State] = zero_state
+    if row["kind"] != "start":
+        source = functools.partial(read, row["id"], row["generator"])
+        if "state" in row:
+            source = np.frombuffer(row["state"], FULL_FLOAT).astype(np.float32)
     checkpoint = Checkpoint(
-        np.frombuffer(row["state"], FULL_FLOAT).astype(np.float32) if row["state"] else zero_state,
+        source,
         tuple(np.frombuffer(row["pending"], FULL_INT).tolist()),
         seed, key, place,
     )  # fmt: skip
@@ -417,6 +460,7 @@ def _dump_sampling(sampling: Sampling) -> str:
     return json.dumps(dataclasses.asdict(sampling))
 
 
+@functools.lru_cache(maxsize=256)  # a conversation's turns mostly have the same
 def _load_sampling(text: str) -> Sampling:
     return Sampling(**json.loads(text))
 

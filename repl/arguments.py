@@ -12,23 +12,26 @@ import engine
 SETTINGS = {item.name: item for item in dataclasses.fields(engine.Sampling)}
 SHELLS = ("bash", "zsh", "fish")
 HELP = """\
-usage: textrepl [MODEL] [options]      write with a small recurrent network; in a terminal it opens a prompt
-MODEL   a model directory, a .keras file, or a name under models/; without it, the bundled one
+usage: textrepl [MODEL] [options]
+Write with a small recurrent network; in a terminal it opens a prompt.
+MODEL: a directory, a .keras file or a name under models/; else the bundled one.
 
-how it writes   --temperature T (0.8)  0 always takes the likeliest      --length N (200)   tokens at most
-                --top-k K   --top-p P   --min-p P   leave the unlikely out
-                --repetition-penalty R  1 for none    --stop TEXT  end before it; may be given again
-                --seed N    the same seed gives the same text
-once, to stdout --prompt TEXT  go on from it and exit; so does a text on standard input
-                --samples N  so many, in one batch    --echo  with the prompt    --json  an object a line
-in a terminal   --session NAME  go on with a session, or begin one; every turn is kept   --store URL  where
+how it writes   --temperature T (0.8)  0 always takes the likeliest
+                --length N (200)  tokens at most    --seed N  the same again
+                --top-k K  --top-p P  --min-p P     leave the unlikely out
+                --repetition-penalty R  1 for none  --stop TEXT  end before it
+once, to stdout --prompt TEXT  or a text on standard input: go on from it
+                --samples N  in one batch    --echo  prompt first    --json
+sessions        --session NAME  go on with it; every turn is kept
+                --store URL  where they are kept
 the network     --backend auto|onnx|keras    --precision float32|int8
-the program     --init-config  write a file with every setting    --completions bash|zsh|fish
-                --version   -h, --help
+the program     --init-config  write a file of all settings
+                --completions bash|zsh|fish    --version    -h, --help
 
-  textrepl                                                 a prompt; /help there shows the rest
-  textrepl models/mine --session novel                     a story that goes on next time
+  textrepl                              a prompt; /help there shows the rest
+  textrepl models/mine --session novel  a story that goes on next time
   textrepl --prompt "ROMEO:" --length 300 --seed 7
+  echo "Next morning" | textrepl --session novel >> chapter.txt
   head -c 2000 chapter.txt | textrepl models/mine --samples 3 --json
 
 Exit codes: 0 done, 1 could not, 2 usage, 130 interrupted.

@@ -12,11 +12,12 @@ from typing import Any
 import platformdirs
 
 import engine
+from repl.bindings import ACTIONS, check_conflict, parse_keys
 from repl.knobs import MAX_SPEED, PRESETS
 from repl.looks import LOOKS
 
 TEMPLATE = """\
-# textrepl reads this when it opens its prompt; a pipe does not. Flags go before it.
+# textrepl reads this when it opens its prompt or a session; a pipe without one does not. Flags go before it.
 # A line that begins with # counts as left out.
 
 [start]
@@ -32,6 +33,9 @@ TEMPLATE = """\
 # ghost = true       # the model's continuation, dim behind the cursor after a pause
 # speed = 0          # characters a second on the screen, like a typewriter; 0 for at once
 
+[keys]               # as "ctrl-o", "alt-w", "f2", "shift-tab", or one after the other: "ctrl-x ctrl-n"
+{keys}
+
 [looks]              # colours: ansiblue, #ff8800; bold, dim, underline, reverse
 {looks}
 
@@ -39,6 +43,14 @@ TEMPLATE = """\
 # temperature = 0.9
 # min_p = 0.05
 """
+
+
+KNOWN = {
+    "start": ("model", "store"),
+    "terminal": ("prompt", "keys", "ghost", "speed"),
+    "keys": tuple(ACTIONS),
+    "looks": tuple(LOOKS),
+}
 
 
 class ConfigError(engine.EngineError):
@@ -56,6 +68,7 @@ class Config:
     keys: str = "emacs"
     ghost: bool = True
     speed: float = 0
+    bindings: dict[str, str] = field(default_factory=dict)
     looks: dict[str, str] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(PRESETS))
 
@@ -99,11 +112,12 @@ def init(path: Path) -> str:
         f"  # {item.metadata['help']}"
         for name, item in _sampling_fields().items()
     ]
+    keys = [f'# {action} = "{key}"  # {meaning}' for action, (key, meaning) in ACTIONS.items()]
     looks = [f'# {name} = "{style}"' for name, style in LOOKS.items()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE.format(sampling="\n".join(lines), looks="\n".join(looks)))
+            file.write(TEMPLATE.format(sampling="\n".join(lines), keys="\n".join(keys), looks="\n".join(looks)))
     except OSError as error:
         if path.is_file():
             raise ConfigError(f"{path} is there already: edit it, or move it away first") from None
@@ -118,10 +132,9 @@ class _Mistake(ValueError):
 
 
 def _section(section: str, values: Any, made: dict[str, Any]) -> dict[str, Any]:
-    known = {"start": ("model", "store"), "terminal": ("prompt", "keys", "ghost", "speed"), "looks": tuple(LOOKS)}
-    if section not in (*known, "sampling", "presets") or not isinstance(values, dict):
+    if section not in (*KNOWN, "sampling", "presets") or not isinstance(values, dict):
         raise _Mistake(
-            "", section, f"there is no section [{section}]: there are start, sampling, terminal, looks, presets"
+            "", section, f"there is no section [{section}]: there are {', '.join((*KNOWN, 'sampling', 'presets'))}"
         )
     if section == "sampling":
         return {"sampling": _checked_sampling("sampling", values)}
@@ -129,20 +142,33 @@ def _section(section: str, values: Any, made: dict[str, Any]) -> dict[str, Any]:
         own = {name: _checked_sampling(f"presets.{name}", preset) for name, preset in values.items()}
         return {"presets": {**made["presets"], **own}}
     for key, value in values.items():
-        if key not in known[section]:
+        if key not in KNOWN[section]:
             raise _Mistake(
-                section, key, f"there is no setting {key!r} in [{section}]: there are {', '.join(known[section])}"
+                section, key, f"there is no setting {key!r} in [{section}]: there are {', '.join(KNOWN[section])}"
             )
         if problem := _problem(section, key, value):
             raise _Mistake(section, key, f"{key} {value!r}: must be {problem}")
+    if section == "keys":
+        return {"bindings": _checked_keys(values)}
     return {"looks": values} if section == "looks" else dict(values)
+
+
+def _checked_keys(values: dict[str, str]) -> dict[str, str]:
+    """Each key by itself, then one against the other."""
+    for check in (lambda action: parse_keys(values[action]), lambda action: check_conflict(action, values)):
+        for action in values:
+            try:
+                check(action)
+            except ValueError as error:
+                raise _Mistake("keys", action, f"{action} {error}") from None
+    return values
 
 
 def _problem(section: str, key: str, value: Any) -> str:
     """What a value must be, if it is not."""
     if section == "looks":
         return _style_problem(value)
-    if key == "keys":
+    if section == "terminal" and key == "keys":
         return "" if value in ("emacs", "vi") else "'emacs' or 'vi'"
     if key == "ghost":
         return "" if isinstance(value, bool) else "true or false"

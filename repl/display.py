@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.formatted_text import FormattedText
@@ -16,7 +16,7 @@ from prompt_toolkit.styles import Style
 
 from repl.answers import Fragments
 from repl.looks import LOOKS
-from repl.screen import HARMLESS, Live, Pace, rows
+from repl.screen import HARMLESS, Live, Pace, rows, side_by_side
 
 BEGIN_DRAWING, END_DRAWING = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what is between at once
 
@@ -29,6 +29,7 @@ class Display:
         named = {**LOOKS, **looks}
         self.style = Style([*named.items(), ("auto-suggestion", named["ghost"])])
         self._live = Live()
+        self._sketch: list[str] = []  # several texts that are being written
         self._app: Application[None] | None = None
         self._is_drawing = False
         if isinstance(output, Vt100_Output):
@@ -45,18 +46,29 @@ class Display:
         return max(8, self.output.get_size().columns)
 
     def moving(self) -> list[str]:
-        """The rows of the paragraph that is being written; they belong above the prompt when it is drawn."""
-        return rows(self._live.text, self.columns) if self._live.text else []
+        """The rows of what is being written; they belong above the prompt when it is drawn."""
+        return self._sketch or (rows(self._live.text, self.columns) if self._live.text else [])
 
     def write(self, pace: Pace, text: str) -> str:
         """Show as much of a text that is being written as may be by now; returns the rest."""
         count = pace.allow(len(text), time.perf_counter())
         self._live.add(text[:count])
-        if settled := self._live.settle(self.columns, max(2, self.output.get_size().rows - 8)):
+        if settled := self._live.settle(self.columns, self._height):
             self.above((("", settled),))
         if self._app is not None:
             self._app.invalidate()
         return text[count:]
+
+    def sketch(self, texts: Sequence[str]) -> None:
+        """Show the ends of several texts that are being written, until they are shown otherwise: with none, no more."""
+        self._sketch = side_by_side(texts, self.columns, self._height) if texts else []
+        if self._app is not None:
+            self._app.invalidate()
+
+    @property
+    def _height(self) -> int:
+        """The most rows that may move above the prompt."""
+        return max(2, self.output.get_size().rows - 8)
 
     def finish(self, text: str) -> None:
         """The last of a text that was being written."""

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
+from prompt_toolkit.application import get_app
 from prompt_toolkit.auto_suggest import AutoSuggest, AutoSuggestFromHistory, Suggestion
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
@@ -35,6 +36,12 @@ class Ghost(AutoSuggest):
             return None
         continuation = await self._ask(text.removeprefix("/"))
         return Suggestion(continuation) if continuation else None
+
+
+def suggestion() -> str:
+    """What stands dimmed behind the cursor of the running prompt; empty where nothing does."""
+    buffer = get_app().current_buffer
+    return buffer.suggestion.text if buffer.suggestion is not None and buffer.document.is_cursor_at_the_end else ""
 
 
 def first_word(suggestion: str) -> str:

@@ -39,7 +39,8 @@ def heat(session: Session, argument: str) -> Answer:
     text = _given_text(argument) if argument else session.story.text
     if not text:
         raise ValueError("there is no text yet: give one, or a file, as in '/heat chapter.txt'")
-    score = session.model.score(text)
+    with session.patience.during(f"reading {len(text):,} characters"):
+        score = session.model.score(text, session.patience.tell)
     ids = [None, *score.tokens[:MAX_HEAT].tolist()]
     tokens = [session.model.vocabulary.shown(token, before) for before, token in itertools.pairwise(ids)]
     coloured = pictures.heat(tokens, score.surprisal_bits[:MAX_HEAT].tolist())

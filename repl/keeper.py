@@ -7,6 +7,7 @@ again: the same numbers give the same words.
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -81,7 +82,10 @@ class Keeper:
 
         return self._run(look)
 
-    def open(self, model: engine.Engine, title: str, *, feed_again: bool = False) -> dict[str, engine.Conversation]:
+    def open(
+        self, model: engine.Engine, title: str, *, feed_again: bool = False,
+        wait: Callable[[engine.Reply, int], object] = lambda reply, turns: reply.result(),
+    ) -> dict[str, engine.Conversation]:  # fmt: skip
         """The stories of a session by name. From now on this is the session that is kept."""
 
         def read(store: engine.Store) -> dict[str, engine.Conversation]:
@@ -93,7 +97,7 @@ class Keeper:
             for name in mine:
                 draft = _read_draft(drafts.get(name))
                 if name in names:
-                    story = store.open(model, name, feed_again=feed_again)
+                    story = store.open(model, name, feed_again=feed_again, wait=wait)
                 elif draft is not None:
                     story = model.conversation(sampling=replace(draft.sampling, seed=draft.seed))
                     story.sampling = draft.sampling
@@ -166,6 +170,7 @@ class Keeper:
     def _opened(self) -> engine.Store:
         if self._store is None:
             self._store = engine.Store(self._url)
+            gc.freeze()  # libraries are no garbage; looking through them for it holds up a key's echo
         return self._store
 
     def _run(self, act: Callable[[engine.Store], T]) -> T:

@@ -1,14 +1,15 @@
-"""The keys that are not as prompt_toolkit has them."""
+"""The keys that are not as prompt_toolkit has them, and those that the writer has chosen."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from repl.ghost import first_word
+from repl.ghost import first_word, suggestion
 
 
 class Asked(Protocol):
@@ -21,18 +22,11 @@ class Asked(Protocol):
     def end_of_input(self) -> None: ...
 
 
-def make_keys(terminal: Asked) -> KeyBindings:
-    """Ctrl-C, Esc, Ctrl-D, Alt-Enter and Alt-Right."""
+def make_keys(terminal: Asked, chosen: Mapping[str, tuple[str, ...]]) -> KeyBindings:
+    """Ctrl-C and Ctrl-D, and the `chosen` keys of each of `repl.bindings.ACTIONS`."""
     keys = KeyBindings()
     at_prompt = has_focus(DEFAULT_BUFFER)
-
-    @keys.add("escape", "enter", filter=at_prompt)
-    def _(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text("\n")
-
-    @keys.add("escape", filter=Condition(lambda: terminal.is_writing), eager=True)
-    def _(event: KeyPressEvent) -> None:
-        terminal.stop()
+    is_writing, is_suggested = Condition(lambda: terminal.is_writing), at_prompt & Condition(lambda: bool(suggestion()))
 
     @keys.add("c-c", filter=at_prompt)
     @keys.add("<sigint>")
@@ -46,12 +40,24 @@ def make_keys(terminal: Asked) -> KeyBindings:
         else:
             terminal.end_of_input()
 
-    @keys.add("escape", "right", filter=at_prompt)
-    def _(event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
-        if buffer.suggestion is not None and buffer.document.is_cursor_at_the_end:
-            buffer.insert_text(first_word(buffer.suggestion.text))
-        else:
-            buffer.cursor_position += buffer.document.find_next_word_ending() or 0
-
+    for key in ("right", "c-e", "c-f"):  # with which prompt_toolkit takes a suggestion, too
+        if chosen["accept-ghost"] != ("right",):
+            keys.add(key, filter=is_suggested)(lambda event: None)
+    keys.add("escape", "right", filter=at_prompt)(next_word)
+    keys.add(*chosen["newline"], filter=at_prompt)(lambda event: event.current_buffer.insert_text("\n"))
+    keys.add(*chosen["editor"], filter=at_prompt)(lambda event: event.current_buffer.open_in_editor())
+    keys.add(*chosen["accept-ghost"], filter=is_suggested)(lambda event: take(event, lambda text: text))
+    keys.add(*chosen["accept-word"], filter=is_suggested)(lambda event: take(event, first_word))
+    keys.add(*chosen["stop"], filter=is_writing, eager=True)(lambda event: terminal.stop())
     return keys
+
+
+def take(event: KeyPressEvent, part: Callable[[str], str]) -> None:
+    """Write a part of the suggestion into the line."""
+    event.current_buffer.insert_text(part(suggestion()))
+
+
+def next_word(event: KeyPressEvent) -> None:
+    """The cursor goes to the end of the word."""
+    buffer = event.current_buffer
+    buffer.cursor_position += buffer.document.find_next_word_ending() or 0

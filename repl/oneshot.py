@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import FrameType
 from typing import TextIO
 
 import engine
+from repl.signals import stopping_at_ctrl_c
+
+NOTE_EVERY = 1.0  # seconds between notes of how far a reply is, should the process be killed
+MAX_TOLD = 12  # unseen characters or words that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,53 +34,51 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
     talks = [model.conversation(sampling=replace(job.sampling, seed=seed)) for seed in seeds]
     replies = [talk.say(job.prompt) for talk in talks]
     if replies[0].unseen and stderr is not None:
-        print(f"textrepl: {tell_unseen(replies[0].unseen)}", file=stderr)
+        print(f"textrepl: {tell_unseen(replies[0].unseen, model.info.level)}", file=stderr)
     with stopping_at_ctrl_c(replies) as interrupted:
         for reply, seed in zip(replies, seeds, strict=True):
             if job.is_json:
-                _write_json(model, job, reply, seed, stdout)
+                write_json(model, job, reply, seed, stdout)
             else:
-                _write_text(job, reply, stdout)
+                write_text(job, reply, stdout)
     return 130 if interrupted else 0
 
 
-def tell_unseen(unseen: dict[str, str]) -> str:
-    """One line on characters that a model never saw."""
+def tell_unseen(unseen: dict[str, str], level: str) -> str:
+    """One line on characters, or words where the level is "word", that a model never saw."""
     replaced = [f"{old!r} as {new!r}" for old, new in unseen.items() if new]
     dropped = [repr(old) for old, new in unseen.items() if not new]
-    parts = [f"read {', '.join(replaced)}"] * bool(replaced) + [f"left out {', '.join(dropped)}"] * bool(dropped)
-    return f"this model never saw some of these characters; it {' and '.join(parts)}"
+    parts = [f"read {_some(replaced)}"] * bool(replaced) + [f"left out {_some(dropped)}"] * bool(dropped)
+    what = "words" if level == "word" else "characters"
+    return f"this model never saw some of these {what}; it {' and '.join(parts)}"
 
 
-@contextmanager
-def stopping_at_ctrl_c(replies: list[engine.Reply]) -> Iterator[list[int]]:
-    """While in here, Ctrl-C stops the replies; the list that is given is then no longer empty."""
-    signals: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        signals.append(number)
-        for reply in replies:
-            reply.stop()
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield signals
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _some(shown: Sequence[str]) -> str:
+    more = len(shown) - MAX_TOLD
+    return ", ".join(shown[:MAX_TOLD]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _write_text(job: Job, reply: engine.Reply, stdout: TextIO) -> None:
+def write_text(
+    job: Job, reply: engine.Reply, stdout: TextIO, note: Callable[[int], None] = lambda written: None
+) -> None:
+    """Write a reply as it comes; `note` is told, about every second, how many characters there are."""
     if job.is_echoed:
         stdout.write(job.prompt)
+    count, noted = 0, -NOTE_EVERY
     for piece in reply:
         stdout.write(piece)
         stdout.flush()
+        count += len(piece)
+        if time.monotonic() - noted > NOTE_EVERY:
+            noted = time.monotonic()
+            note(count)
     if job.samples > 1 or stdout.isatty():
         stdout.write("\n")
     stdout.flush()
 
 
-def _write_json(model: engine.Engine, job: Job, reply: engine.Reply, seed: int, stdout: TextIO) -> None:
+def write_json(model: engine.Engine, job: Job, reply: engine.Reply, seed: int, stdout: TextIO) -> None:
+    """Write a reply as one line of JSON, once it has ended."""
     data = {
         "text": (job.prompt if job.is_echoed else "") + reply.text,
         "finish_reason": reply.finish_reason,

@@ -1,4 +1,4 @@
-"""Drawings in plain text and colours: bars, a text by surprisal, a hidden state, a loss curve, texts side by side.
+"""Drawings in plain text and colours: bars, a text by surprisal, a hidden state, a loss curve.
 
 Pure functions; nothing here knows a session or a terminal.
 """
@@ -6,38 +6,38 @@ Pure functions; nothing here knows a session or a terminal.
 from __future__ import annotations
 
 import itertools
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repl.answers import Fragments
+from repl.screen import cells, rows
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 SHADES = " .:-=+*#%@"
 HEAT_BITS = (1.0, 2.0, 4.0, 7.0)  # where the next hotter style begins
 MAX_CELLS = 1024  # of a layer's state that are drawn; more units are averaged
-NARROW = 24  # columns that a text side by side with others needs
 
 
-def bar(share: float, width: int) -> str:
-    """A bar of `width` cells, filled to the eighth of a cell."""
-    eighths = round(min(1.0, max(0.0, share)) * width * 8)
+def bar(share: float, length: int) -> str:
+    """A bar of so many cells, filled to the eighth of one."""
+    eighths = round(min(1.0, max(0.0, share)) * length * 8)
     full, rest = divmod(eighths, 8)
-    return ("█" * full + EIGHTHS[rest] * bool(rest)).ljust(width)
+    return ("█" * full + EIGHTHS[rest] * bool(rest)).ljust(length)
 
 
 def chances(before: Sequence[tuple[str, float]], after: dict[str, float], settings: str, columns: int) -> str:
     """The likeliest tokens, each with its probability before and after the settings."""
     names = [repr(token)[1:-1] if token != " " else "space" for token, _ in before]
-    label = min(12, max(map(len, names), default=1))
-    width = max(3, min(30, (columns - label - 18) // 2))
-    lines = [f"{'':{label}}  {'the model':{width + 7}}  with {settings}"]
+    label = min(12, max(map(cells, names), default=1))
+    long = max(3, min(30, (columns - label - 18) // 2))
+    lines = [f"{'':{label}}  {'the model':{long + 7}}  with {settings}"]
     for name, (token, share) in zip(names, before, strict=True):
         drawn = after.get(token, 0.0)
-        right = f"{drawn:6.3f} {bar(drawn, width)}" if drawn else "     - "
-        lines.append(f"{name[:label]:>{label}}  {share:6.3f} {bar(share, width)}  {right}".rstrip())
+        right = f"{drawn:6.3f} {bar(drawn, long)}" if drawn else "     - "
+        shown = rows(name, label)[0]
+        lines.append(f"{' ' * (label - cells(shown))}{shown}  {share:6.3f} {bar(share, long)}  {right}".rstrip())
     return "\n".join(lines)
 
 
@@ -72,8 +72,8 @@ def state_picture(layers: Sequence[NDArray[np.float32]], columns: int, has_color
         grid[: len(pooled)] = pooled
         strength = float(np.sqrt((values.astype(np.float64) ** 2).mean()))
         pieces.append(("note", f"layer {number}: {len(values)} units, root mean square {strength:.2f}\n"))
-        rows = grid.reshape(-1, width)
-        pieces += _in_colors(rows) if has_color else _in_shades(rows)
+        lines = grid.reshape(-1, width)
+        pieces += _in_colors(lines) if has_color else _in_shades(lines)
     return tuple(pieces)
 
 
@@ -115,21 +115,3 @@ def curve(losses: Sequence[tuple[float, float]], columns: int, height: int = 8) 
                 grid[round((high - float(value)) * scale)][column] = mark
     lines = [f"{high - row / scale:6.3f} |{''.join(cells)}" for row, cells in enumerate(grid)]
     return "\n".join([*lines, f"{'':7}+{'-' * width}", f"{'':8}epoch 1 to {len(table)}; held out *, training ."])
-
-
-def side_by_side(texts: Sequence[str], columns: int) -> str:
-    """Numbered texts beside each other where they fit, else one under another."""
-    width = (columns - 3 * (len(texts) - 1)) // len(texts)
-    if width < NARROW:
-        return "\n".join(f"--- {number}\n{text.strip(chr(10))}" for number, text in enumerate(texts, 1))
-    blocks = [_block(f"--- {number}", text, width) for number, text in enumerate(texts, 1)]
-    height = max(map(len, blocks))
-    padded = [[*block, *[""] * (height - len(block))] for block in blocks]
-    return "\n".join(" | ".join(f"{cell:{width}}" for cell in row).rstrip() for row in zip(*padded, strict=True))
-
-
-def _block(title: str, text: str, width: int) -> list[str]:
-    lines = [title]
-    for line in text.strip("\n").split("\n"):
-        lines += textwrap.wrap(line, width, drop_whitespace=False) or [""]
-    return lines

@@ -5,15 +5,18 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import engine
 from repl.answers import Answer, Quit
 from repl.editor import edit_text
-from repl.oneshot import stopping_at_ctrl_c
 from repl.screen import HARMLESS
 from repl.session import Session
+from repl.signals import stopping_at_ctrl_c
+
+TELL_SECONDS = 2.0  # from one word on how far something is to the next
 
 
 def run_plain(prepare: Callable[[], Session], prompt: str) -> None:
@@ -26,9 +29,15 @@ def run_plain(prepare: Callable[[], Session], prompt: str) -> None:
             try:
                 line = input(prompt)
                 session = making.result()
+                if session.remark:
+                    _write(f"{session.remark}\n")
+                    session.remark = ""
                 session.columns, session.has_color = shutil.get_terminal_size().columns, False
                 was_interrupted = False
-                _show(session, session.enter(line))
+                session.patience.listen = Slowly()
+                with stopping_at_ctrl_c([session.patience]):
+                    answer = session.enter(line)
+                _show(session, answer)
             except KeyboardInterrupt:
                 sys.stdout.write("\n")
                 if was_interrupted:
@@ -37,6 +46,18 @@ def run_plain(prepare: Callable[[], Session], prompt: str) -> None:
             except (EOFError, Quit):
                 sys.stdout.write("\n")
                 return
+
+
+class Slowly:
+    """Tells how far something is, once it takes long, and not too often."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    def __call__(self, words: str) -> None:
+        if time.monotonic() - self._told > TELL_SECONDS:
+            self._told = time.monotonic()
+            _write(f"({words}; Ctrl-C stops)\n")
 
 
 def _show(session: Session, answer: Answer) -> None:

@@ -9,6 +9,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from repl import config
+    from repl.sitting import Sitting
 
 import engine
 from repl import arguments as command_line
@@ -50,8 +55,10 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.error("stdout is no terminal: give --prompt, or a beginning on standard input")
     if not is_interactive and arguments.prompt is None and sys.stdin is None:
         parser.error("standard input is closed: give --prompt")
-    if not is_interactive and (arguments.session is not None or arguments.store is not None):
-        parser.error("--session and --store are for the terminal: in a pipe, give the story so far as the prompt")
+    if not is_interactive and arguments.store is not None and arguments.session is None:
+        parser.error("--store says where sessions are kept: give --session, too")
+    if not is_interactive and arguments.session is not None and arguments.samples > 1:
+        parser.error("--samples: a session goes on one way; leave --session out, or /alt in the terminal has several")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     if is_interactive:
@@ -59,22 +66,34 @@ def _run(argv: Sequence[str] | None) -> int:
     prompt = arguments.prompt
     if prompt is None:
         prompt = sys.stdin.buffer.read().decode("utf-8-sig")
+    job = oneshot.Job(prompt, sampling, arguments.samples, arguments.echo, arguments.json)
+    if arguments.session is not None:
+        return _go_on(arguments, parser, job)
     with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        job = oneshot.Job(prompt, sampling, arguments.samples, arguments.echo, arguments.json)
         return oneshot.run(model, job, sys.stdout, sys.stderr)
+
+
+def _go_on(arguments: argparse.Namespace, parser: argparse.ArgumentParser, job: oneshot.Job) -> int:
+    """A session that goes on in a pipe."""
+    from repl.onward import go_on
+
+    sitting, _ = _sitting(arguments, parser)
+    try:
+        session = sitting.prepare()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = go_on(session, job, sys.stdout, sys.stderr)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing may keep it from keeping the story
+        farewell = sitting.close()
+    if session.unkept:
+        raise engine.StoreError(farewell)
+    return code
 
 
 def _sit(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Open the prompt, and load behind it. What only this needs is imported here, for a pipe is to start at once."""
-    from repl import config
-    from repl.sitting import Sitting
-
-    settings = config.read(config.default_path())
-    try:
-        sitting = Sitting(arguments, settings)
-    except ValueError as error:
-        parser.error(str(error))
+    sitting, settings = _sitting(arguments, parser)
     try:
         if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
             from repl.plain import run_plain
@@ -90,6 +109,17 @@ def _sit(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if farewell:
         print(farewell)
     return 0
+
+
+def _sitting(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[Sitting, config.Config]:
+    from repl import config
+    from repl.sitting import Sitting
+
+    settings = config.read(config.default_path())
+    try:
+        return Sitting(arguments, settings), settings
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def _init_config() -> str:

@@ -1,10 +1,16 @@
-"""What of a text that is being written still moves, and what stands: plain functions of text and width."""
+"""Texts on a screen of some width: their rows, beside each other, and what of one that is being written still moves."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import zip_longest
 
 from prompt_toolkit.utils import get_cwidth
 
 HARMLESS = {code: "�" for code in [*range(32), 127, *range(128, 160)] if chr(code) not in "\n\t"} | {9: "    "}
+
+NARROW = 24  # columns that a text side by side with others needs
 
 
 def rows(text: str, columns: int) -> list[str]:
@@ -19,6 +25,32 @@ def rows(text: str, columns: int) -> list[str]:
                 row, width = "", 0
             row += character
             width += size
+        made.append(row)
+    return made
+
+
+def cells(text: str) -> int:
+    """The cells of a terminal that a text without line ends takes."""
+    return sum(map(get_cwidth, text))
+
+
+def padded(text: str, columns: int) -> str:
+    """The text with spaces behind it, as wide as that."""
+    return text + " " * (columns - cells(text))
+
+
+def folded(text: str, columns: int) -> list[str]:
+    """The rows of a text that is broken between words, and within those that fit in no row."""
+    made = []
+    for line in text.split("\n"):
+        row = ""
+        for word in re.findall(r"\s*\S+\s*?|\s+", line):
+            if row and cells(row + word) > columns:
+                made.append(row)
+                word = word.lstrip()
+                row = ""
+            *full, row = rows(row + word, columns)
+            made += full
         made.append(row)
     return made
 
@@ -63,3 +95,29 @@ class Pace:
         count = min(waiting, int(self._credit))
         self._credit -= count
         return count
+
+
+def side_by_side(texts: Sequence[str], columns: int, height: int | None = None) -> list[str]:
+    """The rows of numbered texts beside each other where they fit, else one under another.
+
+    In a `height`, only the ends of the texts that fit in so many rows.
+    """
+    each = (columns - 3 * (len(texts) - 1)) // len(texts)
+    if each < NARROW:
+        return _one_under_another(texts, columns, height)
+    blocks = [_block(number, text, each, height) for number, text in enumerate(texts, 1)]
+    return [" | ".join(padded(cell, each) for cell in row).rstrip() for row in zip_longest(*blocks, fillvalue="")]
+
+
+def _one_under_another(texts: Sequence[str], columns: int, height: int | None) -> list[str]:
+    if height is None or height >= 2 * len(texts):
+        each = height // len(texts) if height else None
+        return [row for number, text in enumerate(texts, 1) for row in _block(number, text, columns, each)]
+    label = len(f"{len(texts)} ")
+    ends = [folded(text.strip("\n"), max(2, columns - label))[-1] for text in texts]
+    return [f"{number:<{label}}{end}" for number, end in enumerate(ends, 1)][:height]
+
+
+def _block(number: int, text: str, columns: int, height: int | None) -> list[str]:
+    lines = folded(text.strip("\n"), columns)
+    return [f"--- {number}", *(lines[1 - height :] if height and len(lines) >= height else lines)]

@@ -6,6 +6,7 @@ the story to the letter and continued.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,8 +15,11 @@ from typing import Any
 import engine
 from repl import insight, knobs, shelf, story
 from repl.answers import Answer, Command, Edit, Quit
+from repl.bindings import shown_keys
 from repl.keeper import MAIN, Draft, Keeper
 from repl.oneshot import tell_unseen
+from repl.patience import Patience, Unwanted
+from repl.screen import side_by_side
 
 __all__ = ["COMMANDS", "Answer", "Quit", "Session"]
 
@@ -38,9 +42,15 @@ class Session:
     ) -> None:
         self.model, self.sampling, self.keeper = model, sampling, keeper
         self.source, self.presets = source, presets
+        self.keys = shown_keys({})
+        """The keys that the help tells of."""
         self.columns, self.has_color, self.speed = 80, True, 0.0
         self.choices: list[int] = []
         """The turns that a number chooses among, after /alt."""
+        self.patience = Patience()
+        """What takes long, for somebody to look at and to stop."""
+        self.remark = ""
+        """What is to be said at the beginning."""
         self.unkept = ""
         """Why the story could not be kept; empty where it is."""
         self.name = MAIN
@@ -95,7 +105,7 @@ class Session:
             self._draft = Draft(kind, text, parent, sampling, seed)
         new = {old: near for old, near in reply.unseen.items() if old not in self._told}
         self._told |= new.keys()
-        return Answer(tell_unseen(new) if new else "", reply)
+        return Answer(tell_unseen(new, self.model.info.level) if new else "", reply)
 
     def progress(self, written: int) -> None:
         """Note that so many characters of the present reply are there; to be called as soon as it has begun, and on."""
@@ -118,12 +128,13 @@ class Session:
 
     def change_model(self, source: str) -> Answer:
         """Load another model and have it read the present stories; they are kept as another session."""
-        before, model = self.model, self._load(source)
-        stories = {}
-        for name, talk in self.stories.items():
-            stories[name] = model.conversation(sampling=self.sampling)
-            for turn in talk.turns:
-                stories[name].say(turn.text, length=0).result()
+        before = self.model
+        with self.patience.during(f"changing to {source}"), contextlib.ExitStack() as undo:
+            model = self._load(source)
+            undo.callback(model.close)
+            stories = {name: self._read_again(model, talk) for name, talk in self.stories.items()}
+            self.patience.tell(1.0)
+            undo.pop_all()
         if self.keeper is not None and any(talk.tree for talk in self.stories.values()):
             self.keeper.begin_anew()
         present = self.name
@@ -132,6 +143,14 @@ class Session:
         self.name = present
         before.close()
         return Answer(f"this is {model.info.name} now; it has read the story so far")
+
+    def _read_again(self, model: engine.Engine, talk: engine.Conversation) -> engine.Conversation:
+        again = model.conversation(sampling=self.sampling)
+        turns = talk.turns
+        pieces = sum(len(story.turns) for story in self.stories.values())
+        for turn in turns:
+            self.patience.wait(again.say(turn.text, length=0), pieces)
+        return again
 
     def where(self) -> Answer:
         """The end of the story."""
@@ -152,6 +171,8 @@ class Session:
             answer = Answer(str(error))
         except OSError as error:
             answer = Answer(f"{error.filename}: {error.strerror}")
+        except Unwanted:
+            answer = Answer("(stopped; nothing has changed)")
         return answer if answer.reply or answer.replies or answer.edit else self._with_notice(answer)
 
     def _choose(self, turn: int) -> Answer:
@@ -167,15 +188,14 @@ class Session:
         return Answer(f"there is no command /{name}; {hint} (begin with // to write a text that begins with /)")
 
     def _offer(self, replies: tuple[engine.Reply, ...]) -> Answer:
-        from repl.pictures import side_by_side
-
-        texts = [reply.text for reply in replies]
+        texts = [result.text for reply in replies if (result := reply.result()).end.place > result.prompt_end.place]
+        if not texts:
+            return Answer("(stopped before there was anything to choose from)")
         here = self.story.present
         self.choices = [turn.id for turn in self.story.tree if turn.parent == here][-len(texts) :]
-        if len(self.choices) < len(texts):
-            return Answer("(stopped before there was anything to choose from)")
-        hint = f"(1 to {len(texts)} chooses; /tree shows them all later)"
-        return Answer(f"{side_by_side(texts, self.columns)}\n{hint}", is_asked_for=True)
+        stopped = "stopped; " if any(reply.finish_reason == "cancelled" for reply in replies) else ""
+        hint = f"({stopped}1 to {len(texts)} chooses, else the story stays as it is; /tree shows them all later)"
+        return Answer("\n".join([*side_by_side(texts, self.columns), hint]), is_asked_for=True)
 
     def _with_notice(self, answer: Answer) -> Answer:
         """Keep the story; if that fails, say so once."""
@@ -199,10 +219,11 @@ def help_(session: Session, argument: str) -> Answer:
         raise ValueError(f"there is no command /{name}; " + (f"did you mean /{near[0]}?" if near else "see /help"))
     lines = [
         "Type a text and Enter: it is added to the story to the letter, and the model goes on from it.",
-        "Enter alone goes on. Ctrl-C or Esc while it writes stops it and keeps what stands.",
-        "Alt-Enter: a new line. Right: take the dim suggestion (Alt-Right: a word). Ctrl-D leaves.",
-        "Ctrl-X Ctrl-E: write in $EDITOR. Ctrl-R: search your lines. Tab: complete.",
+        "Enter alone goes on. Ctrl-C or {stop} while it writes stops it and keeps what stands.",
+        "{newline}: a new line. {accept-ghost}: take the dim suggestion ({accept-word}: a word). Ctrl-D leaves.",
+        "{editor}: write in $EDITOR. Ctrl-R: search your lines. Tab: complete.",
     ]
+    lines = [line.format_map(session.keys) for line in lines]
     for group, commands in GROUPS.items():
         usages = "  ".join(f"/{name} {command.usage}".strip() for name, command in commands.items())
         lines.append(f"{group}: {usages}")

@@ -43,26 +43,30 @@ def open_(session: Session, argument: str) -> Answer:
             f"there is no session {argument!r}; " + (f"did you mean {near[0]!r}?" if near else "see /sessions")
         )
     session.keep()
-    return open_session(session, argument, known[argument].get("model"))
+    remark = open_session(session, argument, known[argument].get("model"))
+    return Answer(f"{remark}\n{session.where().message}".strip("\n"))
 
 
-def open_session(session: Session, title: str, wrote: str | None) -> Answer:
-    """Go on with a session. One that another model wrote is read by that if it is there, else by the present one."""
+def open_session(session: Session, title: str, wrote: str | None) -> str:
+    """Go on with a session. One that another model wrote is read by that if it is there, else by the present one.
+
+    Returns what is to be said of that.
+    """
     keeper, note = _keeper(session), ""
     try:
         stories = keeper.open(session.model, title)
     except engine.OtherWeights:
         note = _find_writer(session, wrote)
         if note:
-            stories = keeper.open(session.model, title, feed_again=True)
+            with session.patience.during(f"{session.model.info.name} reads the story"):
+                stories = keeper.open(session.model, title, feed_again=True, wait=session.patience.wait)
             keeper.begin_anew()
         else:
             stories = keeper.open(session.model, title)
     session.take_over(stories)
     session.sampling = session.story.sampling
     session.keep()  # a reply that was cut off and is written again is not in the store yet
-    shown = session.where().message
-    return Answer(f"{note}\n{shown}".strip("\n"))
+    return note
 
 
 def _find_writer(session: Session, wrote: str | None) -> str:
@@ -136,11 +140,12 @@ def import_(session: Session, argument: str) -> Answer:
         raise ValueError("import: give a .json file that /export has made, or a text file")
     path = Path(argument).expanduser()
     text = read_story(path)
-    if path.suffix == ".json":
-        talk = engine.replay(session.model, text)
-    else:
-        talk = session.model.conversation(sampling=session.sampling)
-        talk.say(text, length=0).result()
+    with session.patience.during(f"reading {path.name}"):
+        if path.suffix == ".json":
+            talk = engine.replay(session.model, text, session.patience.wait)
+        else:
+            talk = session.model.conversation(sampling=session.sampling)
+            session.patience.wait(talk.say(text, length=0))
     session.keep()
     if session.keeper is not None:
         session.keeper.begin_anew()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -40,8 +41,9 @@ class Sitting:
         )
         session.speed = self._config.speed
         if (title := self._arguments.session) is not None and title in (known := self._keeper.sessions()):
-            open_session(session, title, known[title].get("model"))
+            session.remark = open_session(session, title, known[title].get("model"))
             session.sampling = replace(session.sampling, **self._given)
+        gc.freeze()  # what is there now stays; looking through it for garbage holds up a key's echo
         return session
 
     def close(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import engine
 from repl.answers import Answer, Command, Edit, whole_number
 from repl.oneshot import tell_unseen
+from repl.patience import Unwanted
 
 if TYPE_CHECKING:
     from repl.session import Session
@@ -98,10 +99,17 @@ def cut(session: Session, argument: str) -> Answer:
     if not left:
         story.goto(turns[-1].id if turns else 0)
         return session.where()
+    before = story.present
     story.goto(turns[-1].parent or 0)
     reply = story.say(turns[-1].text[:-left], length=0, sampling=session.sampling)
-    reply.result()
-    return Answer(f"{tell_unseen(reply.unseen)}\n" * bool(reply.unseen) + session.where().message)
+    try:
+        with session.patience.during("reading the text up to there"):
+            session.patience.wait(reply)
+    except Unwanted:
+        story.goto(before)
+        raise
+    unseen = f"{tell_unseen(reply.unseen, session.model.info.level)}\n" if reply.unseen else ""
+    return Answer(unseen + session.where().message)
 
 
 COMMANDS = {

@@ -9,36 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar, cast
+from typing import TypeVar
 
-from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.enums import EditingMode
-from prompt_toolkit.filters import is_done
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.input import Input
-from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
 from prompt_toolkit.output import ColorDepth, Output, create_output
 
 import engine
 from repl.answers import Answer, Quit
-from repl.completion import CommandCompleter
+from repl.bindings import shown_keys
 from repl.config import Config
-from repl.display import Display, color_depth
+from repl.display import Display
 from repl.editor import edit_text
-from repl.ghost import Ghost
-from repl.history import open_history
-from repl.keys import make_keys
-from repl.screen import HARMLESS, Pace
+from repl.patience import Patience
+from repl.prompt import make_prompt
+from repl.screen import HARMLESS
 from repl.session import Session
+from repl.signals import heed_hang_up
+from repl.writing import Writing
 
-FRAME = 1 / 30  # seconds from one drawing of a text that is being written to the next
-NOTE_EVERY = 1.0  # seconds between notes of how far a reply is, should the process be killed
+TICK = 0.25  # seconds from one word on how far it is to the next
 T = TypeVar("T")
 
 
@@ -56,40 +50,19 @@ class Terminal:
         config: Config | None = None,
     ) -> None:
         config = config or Config()
-        self._session = session if isinstance(session, Session) else None
+        self.session = session if isinstance(session, Session) else None
         self._prepare = (lambda: session) if isinstance(session, Session) else session
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._waiting: list[str] = []  # lines that were entered and are still to be done
-        self._speed, self._state = 0.0, "loading the model"
-        self._answer: Answer | None = None  # whose replies are being written
+        self._state = "loading the model"
         self._ghost: engine.Reply | None = None
+        self._keys = shown_keys(config.bindings)
         self._failure: BaseException | None = None
         self._is_leaving = self._is_interrupted = False
-        self._hurry: asyncio.Event | None = None  # set when the present reply is stopped
         self._display = Display(output or create_output(), config.looks, config.prompt)
+        self._writing = Writing(self._display)
         self._thread = ThreadPoolExecutor(1, "session")
-        self._prompt: PromptSession[None] = PromptSession(
-            self._message,
-            history=open_history(),
-            completer=CommandCompleter(lambda: self._session),
-            complete_in_thread=True,
-            complete_while_typing=False,
-            enable_history_search=True,
-            enable_open_in_editor=True,
-            auto_suggest=Ghost(self._suggest) if config.ghost else None,
-            editing_mode=EditingMode.VI if config.keys == "vi" else EditingMode.EMACS,
-            style=self._display.style,
-            include_default_pygments_style=False,
-            color_depth=color_depth(),
-            key_bindings=make_keys(self),
-            input=input,
-            output=self._display.output,
-        )
-        self._prompt.default_buffer.accept_handler = self._accept
-        self._prompt.app.ttimeoutlen = 0.05  # seconds in which the rest of a key's code comes after Escape
-        self._display.attach(self._prompt.app)
-        toolbar = Window(FormattedTextControl(self._toolbar), height=1, style="class:toolbar")
-        cast(HSplit, self._prompt.layout.container).children.append(ConditionalContainer(toolbar, ~is_done))
+        self._prompt = make_prompt(self, self._display, config, input)
 
     def run(self) -> None:
         """Until Ctrl-D or /quit. Raises what kept the session from being made."""
@@ -107,20 +80,19 @@ class Terminal:
     @property
     def is_writing(self) -> bool:
         """Whether a reply is being written."""
-        return self._answer is not None
+        return self._writing.is_on
 
     def stop(self) -> None:
         """Stop the replies that are being written; what stands is kept."""
-        for reply in self._replies():
-            reply.stop()
-        if self._hurry is not None:
-            self._hurry.set()
+        self._writing.stop()
 
     def interrupt(self) -> None:
-        """Ctrl-C: stops the writing; else clears the line, or takes back those that wait; else, twice, leaves."""
+        """Ctrl-C: stops what goes on; else clears the line, or takes back those that wait; else, twice, leaves."""
         buffer = self._prompt.default_buffer
         if self.is_writing:
             self.stop()
+        elif self._patience is not None:
+            self._patience.stop()
         elif buffer.text:
             buffer.append_to_history()
             buffer.reset()
@@ -142,7 +114,8 @@ class Terminal:
         else:
             self._leave()
 
-    def _accept(self, buffer: Buffer) -> bool:
+    def accept(self, buffer: Buffer) -> bool:
+        """Enter: the line waits for its turn, and the prompt is empty again."""
         self._is_leaving = False
         self._waiting.append(buffer.text)
         self._lines.put_nowait(buffer.text)
@@ -164,29 +137,69 @@ class Terminal:
         self.stop()
         self._leave()
 
+    @property
+    def _patience(self) -> Patience | None:
+        """What takes long, while it does."""
+        patience = self.session.patience if self.session is not None else None
+        return patience if patience is not None and patience.is_on else None
+
+    # What the prompt shows
+
+    def message(self) -> FormattedText:
+        """What moves above the prompt, the lines that wait, and the prompt itself."""
+        columns = self._display.columns
+        fragments: list[tuple[str, str]] = [("", f"{row}\n") for row in self._display.moving()]
+        fragments += [("class:note", f"{engine.first_words(line, columns - 4)} ...\n") for line in self._waiting[:3]]
+        return FormattedText([*fragments, ("class:accent", self._display.prompt)])
+
+    def toolbar(self) -> str:
+        """What goes on, or the settings and the place."""
+        if self._is_leaving:
+            return " Ctrl-C again or Ctrl-D leaves"
+        status = self.session.status() if self.session is not None and self._state != "working" else ""
+        if self.is_writing:
+            doing = f"{self._writing.words()}; Ctrl-C or {self._keys['stop']} stops"
+        elif self._patience is not None:
+            doing = f"{self._patience.words()}; Ctrl-C stops"
+        else:
+            doing = self._state
+        speed = f"  {self._writing.speed:,.0f} chars/s" if self._writing.speed else ""
+        return f" {doing}" if doing else f" {status}{speed}"
+
+    async def suggest(self, text: str) -> str:
+        """What the model would write after a text that is being typed; nothing while it is busy."""
+        session = self.session
+        if session is None or self._state or self._waiting:
+            return ""
+        try:
+            self._ghost = await self._in_thread(lambda: session.ghost(text))
+            return "".join([piece async for piece in self._ghost]).translate(HARMLESS)
+        except (engine.EngineError, ValueError):
+            return ""
+        finally:
+            self._ghost = None
+
     # One line after the other
 
     def _begin(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-            with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
-                loop.add_signal_handler(number, self._hang_up)
+        heed_hang_up(asyncio.get_running_loop(), self._hang_up)
         self._prompt.app.create_background_task(self._work())
 
     async def _work(self) -> None:
         try:
-            self._session = await self._in_thread(self._prepare)
-            self._session.has_color = self._prompt.app.color_depth != ColorDepth.DEPTH_1_BIT
-            self._greet(self._session)
-            if self._lines.empty() and self._session.keeper is not None:
-                self._session.keeper.start()  # else it opens once the first words are on the screen
+            self.session = await self._in_thread(self._prepare)
+            self.session.has_color = self._prompt.app.color_depth != ColorDepth.DEPTH_1_BIT
+            self.session.keys = self._keys
+            self._greet(self.session)
+            if self._lines.empty() and self.session.keeper is not None:
+                self.session.keeper.start()  # else it opens once the first words are on the screen
             while True:
                 self._state = ""
                 self._prompt.app.invalidate()
                 line = await self._lines.get()
                 if line is None:
                     break
-                await self._do(self._session, line)
+                await self._do(self.session, line)
         except Quit:
             pass
         except Exception as error:
@@ -202,7 +215,17 @@ class Terminal:
             self._ghost.stop()
         answer = asyncio.ensure_future(self._in_thread(lambda: session.enter(line)))
         self._display.echo(line)  # while the network reads it already
-        await self._show(session, await answer)
+        ticking = asyncio.ensure_future(self._tick())
+        try:
+            await self._show(session, await answer)
+        finally:
+            ticking.cancel()
+
+    async def _tick(self) -> None:
+        """Have the toolbar show how far it is."""
+        while True:
+            await asyncio.sleep(TICK)
+            self._prompt.app.invalidate()
 
     async def _show(self, session: Session, answer: Answer) -> None:
         if answer.message:
@@ -214,63 +237,16 @@ class Terminal:
             text = await run_in_terminal(lambda: edit_text(edit.text), in_executor=True)
             await self._show(session, await self._in_thread(lambda: session.edited(edit, text)))
         elif answer.reply is not None or answer.replies:
-            self._answer, self._hurry = answer, asyncio.Event()
-            if self._is_interrupted:
-                self.stop()
-            try:
-                if answer.reply is not None:
-                    await self._stream(session, answer.reply)
-                else:
-                    await asyncio.to_thread(lambda: [reply.result() for reply in answer.replies])
-            except engine.EngineError as error:
-                self._display.note(str(error))
-            self._answer = None
-            await self._show(session, await self._in_thread(lambda: session.finish(answer)))
+            await self._writing.show(
+                answer.replies if answer.reply is None else [answer.reply],
+                session.speed,
+                session.progress,
+                is_beside=answer.reply is None,
+                is_unwanted=self._is_interrupted,
+            )
             if answer.reply is not None and answer.reply.finish_reason == "cancelled":
-                self._display.note("(stopped; Enter goes on from here)")
-
-    async def _stream(self, session: Session, reply: engine.Reply) -> None:
-        """Show a reply while it is written."""
-        started = shown_at = time.perf_counter()
-        noted = started - NOTE_EVERY
-        pace, unshown, count = Pace(session.speed, started), "", 0
-        try:
-            async for piece in reply:
-                count += len(piece)
-                unshown += piece.translate(HARMLESS)
-                unshown = self._display.write(pace, unshown)
-                now = time.perf_counter()
-                if now - noted > NOTE_EVERY:
-                    noted = now
-                    session.progress(count)
-                await self._rest(min(FRAME, (now - started) / 2) - (now - shown_at))  # the first frames come sooner
-                shown_at = time.perf_counter()
-            if count:
-                self._speed = count / (time.perf_counter() - started)
-            while unshown and not reply.is_cancelled:
-                unshown = self._display.write(pace, unshown)
-                await self._rest(FRAME)
-        finally:
-            self._display.finish(unshown)
-
-    async def _rest(self, seconds: float) -> None:
-        """Until the next frame is due, or the reply is stopped."""
-        if self._hurry is not None and seconds > 0:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), seconds)
-
-    async def _suggest(self, text: str) -> str:
-        """What the model would write after a text that is being typed; nothing while it is busy."""
-        session = self._session
-        if session is None or self._state or self._waiting:
-            return ""
-        try:
-            self._ghost = await self._in_thread(lambda: session.ghost(text))
-            return "".join([piece async for piece in self._ghost]).translate(HARMLESS)
-        except (engine.EngineError, ValueError):
-            return ""
-        finally:
-            self._ghost = None
+                self._display.note("(stopped; Enter goes on from here)")  # before it is kept, for a disk may take long
+            await self._show(session, await self._in_thread(lambda: session.finish(answer)))
 
     async def _in_thread(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, act)
@@ -278,28 +254,8 @@ class Terminal:
     def _close(self) -> None:
         """Keep what stands of a reply that the end came upon."""
         self.stop()
-        if self._session is not None:
-            self._session.finish(Answer())
-
-    def _replies(self) -> list[engine.Reply]:
-        answer = self._answer or Answer()
-        return [*answer.replies, *([answer.reply] if answer.reply is not None else [])]
-
-    # What is seen
-
-    def _message(self) -> FormattedText:
-        columns = self._display.columns
-        fragments: list[tuple[str, str]] = [("", f"{row}\n") for row in self._display.moving()]
-        fragments += [("class:note", f"{engine.first_words(line, columns - 4)} ...\n") for line in self._waiting[:3]]
-        return FormattedText([*fragments, ("class:accent", self._display.prompt)])
-
-    def _toolbar(self) -> str:
-        if self._is_leaving:
-            return " Ctrl-C again or Ctrl-D leaves"
-        status = self._session.status() if self._session is not None and self._state != "working" else ""
-        doing = "writing; Ctrl-C or Esc stops" if self.is_writing else self._state
-        speed = f"  {self._speed:,.0f} chars/s" if self._speed else ""
-        return f" {doing}" if doing else f" {status}{speed}"
+        if self.session is not None:
+            self.session.finish(Answer())
 
     def _greet(self, session: Session) -> None:
         info = session.model.info
@@ -307,5 +263,7 @@ class Terminal:
             f"{info.name}: {info.layers} x {info.units} {info.cell.upper()}, {info.parameters:,} parameters\n"
             "Type a beginning and Enter; /help tells the rest."
         )
+        if session.remark:
+            self._display.note(session.remark)
         if session.story.tree:
             self._display.above((("", f"{session.where().message}\n".translate(HARMLESS)),))

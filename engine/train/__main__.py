@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # before the other imports, few of which survive an exception
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+
 import argparse
-import contextlib
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from engine.errors import EngineError, TrainingError
-from engine.model_dir import CHECKPOINT, NETWORK
-from engine.quiet import fail, import_tensorflow
-from engine.train.corpus import Corpus, known_vocabulary, read_corpus
-from engine.train.settings import TrainSettings, add_arguments
+from engine.errors import EngineError
+from engine.quiet import fail
+from engine.train.job import TENSORBOARD, Job, train
+from engine.train.settings import add_arguments
 from engine.train.spool import Inputs
-from engine.train.watch import ReadingLine
-from engine.vocabulary import Vocabulary
-
-CHANGEABLE = {"epochs", "patience", "sample_every", "sample_prompt"}  # when going on with a run
+from engine.train.watch import Watch, is_terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,22 +34,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--test", nargs="+", action="extend", metavar="PATH", help="text to score once, at the end")
     parser.add_argument("--cache", metavar="DIR", type=Path, help="where token files are kept, to be found again")
     parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="the model directory to make")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    beginning = parser.add_mutually_exclusive_group()
+    beginning.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    beginning.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="begin with the weights and tokens of a model: a directory or name",
+    )
+    parser.add_argument(
+        "--tensorboard", nargs="?", const="", metavar="DIR", help="write for TensorBoard, too (OUT/tensorboard)"
+    )
     add_arguments(parser)
     arguments = vars(parser.parse_args(argv))
     out, is_resumed, folder = arguments.pop("out"), arguments.pop("resume"), arguments.pop("cache")
+    start = arguments.pop("start")
     inputs = Inputs(*(tuple(arguments.pop(name) or ()) for name in ("data", "validation", "test")))
+    board = arguments.pop("tensorboard")
+    place = None if board is None else Path(board or out / TENSORBOARD)
+    job = Job(out, inputs, arguments, is_resumed, folder, place, start)
     try:
-        if not inputs.training and not is_resumed:
-            raise ValueError("--data: name the text files to learn from")
-        if is_resumed and (fixed := sorted(arguments.keys() - CHANGEABLE)):
-            raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
-        settings = TrainSettings(**{} if is_resumed else arguments)
+        job.asked()
     except ValueError as error:
         parser.error(str(error))
+    except EngineError as error:
+        return fail("engine.train", str(error))
     try:
-        with contextlib.ExitStack() as stack:
-            return _train(settings, arguments, inputs, out, folder, is_resumed, stack)
+        return 0 if train(job, watching()).is_done else 130
     except KeyboardInterrupt:
         print("stopped at once; what was saved before is whole", file=sys.stderr)
         return 130
@@ -58,65 +68,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail("engine.train", str(error))
 
 
-def _train(
-    settings: TrainSettings, overrides: dict[str, Any], inputs: Inputs, out: Path, folder: Path | None,
-    is_resumed: bool, stack: contextlib.ExitStack,
-) -> int:  # fmt: skip
-    if not is_resumed and any((out / name).exists() for name in (NETWORK, CHECKPOINT)):
-        raise TrainingError(f"{out} holds a model or a run already: choose another --out, or go on with --resume")
-    if is_resumed and not (out / CHECKPOINT).exists():
-        raise TrainingError(f"there is nothing to resume in {out}: start without --resume")
-    if out.exists() and not out.is_dir():
-        raise TrainingError(f"{out} is a file: choose another --out")
-    corpus = None if is_resumed else _read(inputs, settings, None, folder)
+def watching() -> type[Watch]:
+    """The live view where a terminal can show it, else plain lines."""
+    if not is_terminal(sys.stdout):
+        return Watch
     try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"cannot make {out} ({error.strerror}): choose another --out") from None
-    try:
-        import_tensorflow()
-    except ImportError:
-        raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
-    import tensorflow as tf
-
-    from engine.train import checkpoint, replicas
-    from engine.train.loop import Trainer
-    from engine.train.run import Run
-    from engine.train.watch import Watch
-
-    found = replicas.find()
-    stack.enter_context(found.taking_part())
-    tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
-    saved = checkpoint.load(out) if is_resumed else None
-    if saved is not None:
-        settings = replace(saved.settings, **overrides)
-        inputs = inputs if inputs.training else Inputs.from_words(saved.data)
-        vocabulary = None if settings.level == "char" else known_vocabulary(out)
-        corpus = _read(inputs, settings, vocabulary, folder)
-    assert corpus is not None
-    trainer = Trainer(settings, corpus, replicas=found)
-    if saved is not None:
-        trainer.restore(saved)
-    found.compare(settings, corpus.digest, trainer.progress.update)
-    watch = Watch(
-        settings.epochs, trainer.total_updates, trainer.tokens_an_update, level=settings.level,
-        rate=corpus.training_rate,
-    )  # fmt: skip
-    watch.note(
-        f"{corpus.describe()}; {trainer.parameters:,} parameters; "
-        f"{trainer.total_updates:,} updates of {trainer.batch} lanes x {settings.steps} steps"
-    )
-    if Run(trainer, out, inputs.words(), watch).train():
-        watch.note(f"done: write with it by 'textrepl {out}'")
-        return 0
-    watch.note(f"saved; go on with 'python -m engine.train --out {out} --resume'")
-    return 130
-
-
-def _read(inputs: Inputs, settings: TrainSettings, vocabulary: Vocabulary | None, folder: Path | None) -> Corpus:
-    with ReadingLine() as line:
-        return read_corpus(inputs, settings.held_out, settings.steps, settings, vocabulary, folder, line.tell)
+        from engine.train.view import View
+    except ModuleNotFoundError:  # it is in the extra "train", but the run does not need it
+        return Watch
+    return View
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -2,26 +2,26 @@
 
 The saved model is a stock, stateful chain of batch 1 (Embedding or one-hot input, recurrent layers, perhaps with
 LayerNormalization after each, Dense). The twin is a function of the same variables: token ids and states in, logits and
-states out. Dropout and weight-drop live in the twin alone, as masks that are passed in, so nothing of them is in the
-saved model's way. Nor is tying: the twin computes logits with the embedding's own variable, and `finish` gives the
-saved Dense layer a copy of it.
+states out. Dropout and weight-drop live in the twin alone, as masks that are passed in (`regularization`), so nothing
+of them is in the saved model's way. Nor is tying: the twin computes logits with the embedding's own variable, and
+`finish` gives the saved Dense layer a copy of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from engine.train.replicas import Place
+from engine.errors import TrainingError
+from engine.train.regularization import Masks
 from engine.train.scan import gru_scan, lstm_scan, product, rnn_scan
 from engine.train.settings import TrainSettings
 
 Tensor = Any
 LAYERS: dict[str, Any] = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM, "rnn": keras.layers.SimpleRNN}
-GATES = {"gru": 3, "lstm": 4, "rnn": 1}
 
 
 def build_model(vocabulary_size: int, settings: TrainSettings) -> keras.Model:
@@ -32,18 +32,31 @@ def build_model(vocabulary_size: int, settings: TrainSettings) -> keras.Model:
         chain: list[Any] = [_OneHot(vocabulary_size)]
     else:
         chain = [keras.layers.Embedding(vocabulary_size, settings.embedding, name="embedding")]
-    for number in range(1, settings.layers + 1):
+    for number, units in enumerate(settings.widths, 1):
         name = f"{settings.cell}_{number}"
-        chain.append(LAYERS[settings.cell](settings.units, return_sequences=True, stateful=True, name=name))
+        chain.append(LAYERS[settings.cell](units, return_sequences=True, stateful=True, name=name))
         if settings.normalization:
             chain.append(keras.layers.LayerNormalization(name=f"normalization_{number}"))
     chain.append(keras.layers.Dense(vocabulary_size, name="logits"))
     if settings.input != "one-hot":
-        return keras.Sequential([ids, *chain], name="network")
-    x = ids
-    for layer in chain:
-        x = layer(x)
-    return keras.Model(ids, x, name="network")
+        network = keras.Sequential([ids, *chain], name="network")
+    else:
+        x = ids
+        for layer in chain:
+            x = layer(x)
+        network = keras.Model(ids, x, name="network")
+    if settings.init_scale:
+        _spread_evenly(network, settings)
+    return network
+
+
+def _spread_evenly(network: keras.Model, settings: TrainSettings) -> None:
+    """Draw weights and biases evenly from minus to plus `init_scale` (Zaremba et al. 2014)."""
+    rng, scale = np.random.default_rng(settings.seed), settings.init_scale
+    for layer in network.layers:
+        if not isinstance(layer, keras.layers.LayerNormalization):
+            for variable in layer.trainable_variables:
+                variable.assign(rng.uniform(-scale, scale, variable.shape).astype(np.float32))
 
 
 class _OneHot:
@@ -56,51 +69,12 @@ class _OneHot:
         return keras.ops.one_hot(ids, self._size)
 
 
-@dataclass(frozen=True, slots=True)
-class Masks:
-    """Dropout masks of one update, each already scaled by 1 / kept share; None for no dropout.
-
-    `outputs [L, 1, B, H]`: one mask a lane for all steps, over each layer's output (locked dropout, Gal and
-    Ghahramani 2016). `kernels [L, H, G*H]`: over the recurrent kernels (DropConnect, Merity et al. 2017).
-    """
-
-    outputs: Tensor | None
-    kernels: Tensor | None
-
-    @classmethod
-    def draw(cls, settings: TrainSettings, batch: int, update: Tensor) -> Masks:
-        """The masks of update number `update`: the same ones whenever it is asked for them."""
-
-        def mask(share: float, shape: tuple[int, ...], stream: int) -> Tensor | None:
-            if not share:
-                return None
-            seed = tf.stack([tf.cast(update, tf.int32), settings.seed * 2 + stream])
-            kept = tf.random.stateless_uniform(shape, seed) >= share
-            return tf.cast(kept, tf.float32) / (1 - share)
-
-        size, layers = settings.units, settings.layers
-        return cls(
-            mask(settings.dropout, (layers, 1, batch, size), 0),
-            mask(settings.weight_drop, (layers, size, GATES[settings.cell] * size), 1),
-        )
-
-    def of(self, place: Place) -> Masks:
-        """Those of one replica's lanes."""
-        if place is None or self.outputs is None:
-            return self
-        index, replicas = place
-        count = self.outputs.shape[2] // replicas
-        return Masks(self.outputs[:, :, index * count : (index + 1) * count], self.kernels)
-
-
-NO_MASKS = Masks(None, None)
-
-
 class Twin:
     """The same variables as a pure function; `fused` takes Keras' layers (cuDNN on a GPU), else our scans."""
 
     def __init__(
-        self, model: keras.Model, *, dtype: str = "float32", fused: bool = False, is_tied: bool = False
+        self, model: keras.Model, *, dtype: str = "float32", fused: bool = False, is_tied: bool = False,
+        is_gpu: bool = False,
     ) -> None:  # fmt: skip
         layers: list[Any] = model.layers
         self.embedding = next((layer for layer in layers if isinstance(layer, keras.layers.Embedding)), None)
@@ -113,7 +87,7 @@ class Twin:
             variable for variable in model.trainable_variables if not (is_tied and variable is self.dense.kernel)
         ]
         self._dtype = tf.as_dtype(dtype)
-        self._fused = [_stateless(layer) for layer in self.recurrent] if fused else []
+        self._fused = [_stateless(layer, self._dtype, is_gpu) for layer in self.recurrent] if fused else []
 
     def finish(self) -> None:
         """Make the saved model what was trained, where its output is tied to its input."""
@@ -125,69 +99,131 @@ class Twin:
         count = 2 if self.cell == "lstm" else 1
         return [tf.zeros([batch, layer.units]) for layer in self.recurrent for _ in range(count)]
 
-    def forward(self, ids: Tensor, states: list[Tensor], masks: Masks) -> tuple[Tensor, list[Tensor]]:
-        """Ids `[T, B]` and states `[B, H]` to logits `[T, B, V]` and the states after the last step."""
+    def forward(
+        self, ids: Tensor, states: list[Tensor], masks: Masks, keep: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Ids `[T, B]` and states `[B, H]` to logits `[T, B, V]` and the states after the last step.
+
+        Where `keep [T, B]` is 0, and not 1, all states begin anew before that step.
+        """
+        dropped, _, after = self.hidden(ids, states, masks, keep)
+        return self.logits(dropped), after
+
+    def hidden(
+        self, ids: Tensor, states: list[Tensor], masks: Masks, keep: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """What the output is made of `[T, B, H]`, with dropout and without, and the states after the last step."""
         after: list[Tensor] = []
-        x = ids
+        x = whole = ids
         count = len(states) // len(self.recurrent)
         for index, layer in enumerate(self.recurrent):
-            x, *last = self._layer(index, layer, x, states[index * count : (index + 1) * count], masks)
+            x, *last = self._layer(index, layer, x, states[index * count : (index + 1) * count], masks, keep)
             after += last
             if self.normalizations:
                 x = self.normalizations[index](x)
-            if masks.outputs is not None:
+            whole = x
+            if masks.outputs and masks.outputs[index] is not None:
                 x = x * masks.outputs[index]
+        return x, whole, after
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The last layer's outputs `[T, B, H]` to logits `[T, B, V]`."""
         flat = tf.reshape(x, [-1, x.shape[-1]])
         if self._is_tied and self.embedding is not None:
             logits = product(flat, tf.convert_to_tensor(self.embedding.embeddings), self._dtype, transpose_b=True)
         else:
             logits = product(flat, self.dense.kernel, self._dtype)
         logits = logits + self.dense.bias
-        return tf.reshape(logits, [*ids.shape, logits.shape[-1]]), after
+        return tf.reshape(logits, [*x.shape[:2], logits.shape[-1]])
 
-    def _layer(self, index: int, layer: Any, x: Tensor, states: list[Tensor], masks: Masks) -> tuple[Tensor, ...]:
+    def _layer(
+        self, index: int, layer: Any, x: Tensor, states: list[Tensor], masks: Masks, keep: Tensor | None
+    ) -> tuple[Tensor, ...]:
         """The outputs `[T, B, H]` of a recurrent layer, and its states after them."""
         kernel, recurrent, bias = layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias
-        if masks.kernels is not None:
+        if masks.kernels:
             recurrent = recurrent * masks.kernels[index]
         if self._fused:
-            twin = self._fused[index]
-            if index == 0:
-                table = tf.eye(kernel.shape[0]) if self.embedding is None else self.embedding.embeddings
-                x = tf.gather(table, x)
-            (outputs, *after), _ = twin.stateless_call(
-                [kernel, recurrent, bias],
-                [variable.value for variable in twin.non_trainable_variables],
-                tf.transpose(x, [1, 0, 2]),
-                initial_state=states if len(states) > 1 else states[0],
-            )
-            return tf.transpose(outputs, [1, 0, 2]), *after
-        projected = self._project(index, x, kernel, bias[0] if self.cell == "gru" else bias)
+            if keep is not None:
+                raise ValueError("keep: the fused kernels cannot begin anew in the midst of a chunk")
+            x = x if index else self._embedded(x, masks)
+            return self._fused_layer(self._fused[index], x, states, [kernel, recurrent, bias])
+        if index:
+            flat = product(tf.reshape(x, [-1, x.shape[-1]]), kernel, self._dtype)
+            projected = tf.reshape(tf.nn.bias_add(flat, self._input_bias(bias)), [*x.shape[:2], kernel.shape[-1]])
+        else:
+            projected = self._project(x, kernel, self._input_bias(bias), masks)
         last: list[Tensor] = []
         if self.cell == "lstm":
-            hidden, carry = lstm_scan(projected, states[0], states[1], recurrent, self._dtype)
+            hidden, carry = lstm_scan(projected, states[0], states[1], recurrent, self._dtype, keep)
             last = [carry]
         elif self.cell == "gru":
-            hidden = gru_scan(projected, states[0], recurrent, bias[1], self._dtype)
+            hidden = gru_scan(projected, states[0], recurrent, bias[1], self._dtype, keep)
         else:
-            hidden = rnn_scan(projected, states[0], recurrent, self._dtype)
+            hidden = rnn_scan(projected, states[0], recurrent, self._dtype, keep)
         hidden = tf.ensure_shape(hidden, [*x.shape[:2], layer.units])
         return hidden, hidden[-1], *last
 
-    def _project(self, index: int, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
-        """The inputs of a layer times its kernel, `[T, B, G*H]`; ids are looked up in a folded table."""
-        if index > 0:
-            flat = product(tf.reshape(x, [-1, x.shape[-1]]), kernel, self._dtype) + bias
-            return tf.reshape(flat, [*x.shape[:2], kernel.shape[-1]])
+    def _input_bias(self, bias: Tensor) -> Tensor:
+        return bias[0] if self.cell == "gru" else bias
+
+    def _project(self, ids: Tensor, kernel: Tensor, bias: Tensor, masks: Masks) -> Tensor:
+        """The first layer's inputs times its kernel, `[T, B, G*H]`; ids are looked up in a folded table, if one may."""
         if self.embedding is None:
-            return tf.gather(tf.convert_to_tensor(kernel), x) + bias
+            return _rows(kernel, ids, masks) * _kept_tokens(masks.inputs, ids) + bias
         embeddings = self.embedding.embeddings
-        if embeddings.shape[0] < x.shape.num_elements():  # fewer rows in the table than tokens to look up
-            return tf.gather(tf.matmul(embeddings, kernel) + bias, x)
-        return tf.matmul(tf.gather(embeddings, x), kernel) + bias
+        if masks.inputs is None and embeddings.shape[0] < ids.shape.num_elements():  # fewer rows than look-ups
+            if masks.tokens is not None:
+                embeddings = embeddings * masks.tokens[:, None]
+            return tf.gather(tf.matmul(embeddings, kernel) + bias, ids)
+        return tf.matmul(self._embedded(ids, masks), kernel) + bias
+
+    def _embedded(self, ids: Tensor, masks: Masks) -> Tensor:
+        """The first layer's inputs `[T, B, I]`."""
+        table = tf.eye(self.dense.kernel.shape[-1]) if self.embedding is None else self.embedding.embeddings
+        rows = _rows(table, ids, masks)
+        return rows if masks.inputs is None else rows * masks.inputs
+
+    def _fused_layer(self, twin: Any, x: Tensor, states: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, ...]:
+        """Keras' own layer, on a GPU cuDNN's kernel: outputs `[T, B, H]` and the states after them."""
+        (outputs, *after), _ = twin.stateless_call(
+            [tf.cast(weight, self._dtype) for weight in weights],
+            [variable.value for variable in twin.non_trainable_variables],
+            tf.cast(tf.transpose(x, [1, 0, 2]), self._dtype),
+            initial_state=[tf.cast(state, self._dtype) for state in states],
+        )
+        outputs = tf.ensure_shape(tf.transpose(outputs, [1, 0, 2]), [*x.shape[:2], twin.units])
+        return tf.cast(outputs, tf.float32), *(tf.cast(state, tf.float32) for state in after)
 
 
-def _stateless(layer: Any) -> Any:
-    twin = type(layer)(layer.units, return_sequences=True, return_state=True)
-    twin.build((None, None, layer.cell.kernel.shape[0]))
+def _rows(table: Tensor, ids: Tensor, masks: Masks) -> Tensor:
+    """The rows of a table `[V, N]` for ids `[T, B]`, those of dropped tokens as zeros."""
+    rows = tf.gather(tf.convert_to_tensor(table), ids)
+    return rows if masks.tokens is None else rows * tf.gather(masks.tokens, ids)[..., None]
+
+
+def _kept_tokens(inputs: Tensor | None, ids: Tensor) -> Tensor:
+    """What a one-hot input's mask `[1, B, V]` makes of the ones at ids `[T, B]`: `[T, B, 1]`."""
+    if inputs is None:
+        return 1.0
+    return tf.transpose(tf.gather(inputs[0], tf.transpose(ids), batch_dims=1))[..., None]
+
+
+def _stateless(layer: Any, dtype: Any, is_gpu: bool) -> Any:
+    """A layer without state of its own, whose weights are passed in.
+
+    On a GPU it is cuDNN's kernel; raises `TrainingError` where Keras would quietly take its slow loop instead.
+    SimpleRNN has no such kernel.
+    """
+    further: dict[str, Any] = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros", "dtype": dtype.name}
+    if is_gpu and not isinstance(layer, keras.layers.SimpleRNN):
+        further["use_cudnn"] = True
+    twin = type(layer)(layer.units, return_sequences=True, return_state=True, **further)
+    width = layer.cell.kernel.shape[0]
+    twin.build((None, None, width))
+    try:
+        twin(tf.zeros([1, 1, width], dtype))
+    except (ValueError, tf.errors.OpError) as error:
+        why = str(error).strip().splitlines()[0]
+        raise TrainingError(f"cuDNN cannot run {layer.name} on this GPU ({why}): train with --device cpu") from None
     return twin

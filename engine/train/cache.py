@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 
-VERSION = 1
+VERSION = 2
 TOKENS, ENTRY = "tokens.bin", "entry.json"
 KEPT = 8  # entries, those used last
 READ = 1 << 22
@@ -43,6 +43,7 @@ class Entry:
     digest: str
     unseen: int
     checksum: int
+    files: list[int]  # for --reset file, the first token of each file in the training part, but the first
 
 
 def default_folder() -> Path:

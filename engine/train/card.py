@@ -10,10 +10,11 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engine.model_dir import SETTINGS, replace_file, write_json, write_text
-from engine.train.settings import TrainSettings
+from engine.train import presets
+from engine.train.origin import Origin
+from engine.train.settings import PRESETS, TrainSettings, as_text
 from engine.train.watch import perplexity
 
 LN2 = math.log(2)
@@ -42,10 +43,10 @@ class Figures:
 
 def write(
     directory: Path, settings: TrainSettings, data: Sequence[str], digest: str, figures: Figures,
-    history: Sequence[dict[str, float]], sample: str,
+    history: Sequence[dict[str, float]], sample: str, origin: Origin | None = None,
 ) -> None:  # fmt: skip
     """Write or replace all four files. Raises `OSError` if the disk does not take one."""
-    command = command_line(settings, data, directory.name)
+    command = command_line(settings, data, directory.name, origin)
     names = [bare_name(word) for word in data]
     write_json(
         directory / SETTINGS,
@@ -54,23 +55,27 @@ def write(
             "command": command,
             "data": names,
             "data_sha256": digest,
+            "from": dataclasses.asdict(origin) if origin else None,
             "settings": dataclasses.asdict(settings),
             "figures": dataclasses.asdict(figures),
         },
     )
     write_text(directory / "training.csv", _csv(history))
     write_picture(directory / "loss.png", history)
-    write_text(directory / "README.md", _card(directory.name, settings, names, command, figures, sample))
+    write_text(directory / "README.md", _card(directory.name, settings, names, command, figures, sample, origin))
 
 
-def command_line(settings: TrainSettings, data: Sequence[str], name: str) -> str:
-    """The command that trains this model again, with the data's bare file names and only what is no default."""
+def command_line(settings: TrainSettings, data: Sequence[str], name: str, origin: Origin | None = None) -> str:
+    """The command that trains this model again: the data's bare file names, and what the preset or default has not."""
+    begun = presets.load(settings.preset) if settings.preset in PRESETS else {}
     words = ["python", "-m", "engine.train", "--data", *map(bare_name, data)]
-    words += ["--out", f"models/{name}"]
+    words += ["--out", f"models/{name}", *(["--from", origin.name] if origin else [])]
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
-        if value != item.default:
-            words += [f"--{item.name.replace('_', '-')}", str(value)]
+        if item.name == "time" or (item.name == "preset" and not begun):
+            continue  # what the time has chosen is there; the preset is of another version, and unknown to this one
+        if item.name == "preset" or value != begun.get(item.name, item.default):
+            words += [f"--{item.name.replace('_', '-')}", as_text(value)]
     return shlex.join(words)
 
 
@@ -83,6 +88,7 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
     """The losses of each epoch in bits a character, as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and only needed here
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
@@ -93,6 +99,7 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
         axes.plot(epochs, bits, style, label=label, marker=".")
     axes.set_xlabel("epoch")
     axes.set_ylabel("bits per character")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
     picture = io.BytesIO()
@@ -101,9 +108,9 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
         temporary.write_bytes(picture.getvalue())
 
 
-def _csv(history: Sequence[dict[str, float]]) -> str:
-    text = io.StringIO()
-    rows: list[dict[str, Any]] = [
+def rows(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    """The epochs, counted from 1, with the held-out loss in bits a character beside."""
+    return [
         {
             **row,
             "epoch": int(row["epoch"]) + 1,
@@ -111,13 +118,20 @@ def _csv(history: Sequence[dict[str, float]]) -> str:
         }
         for row in history
     ]
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["epoch"], lineterminator="\n")
+
+
+def _csv(history: Sequence[dict[str, float]]) -> str:
+    text, lines = io.StringIO(), rows(history)
+    writer = csv.DictWriter(text, list(lines[0]) if lines else ["epoch"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(lines)
     return text.getvalue()
 
 
-def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str) -> str:
+def _card(
+    name: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str,
+    origin: Origin | None,
+) -> str:  # fmt: skip
     held_out = "no text was held out"
     is_tail = "--validation" not in names and not settings.held_out_every
     can_be_read_again = "-" not in names
@@ -141,16 +155,21 @@ def _card(name: str, settings: TrainSettings, names: Sequence[str], command: str
     if figures.test_nats is not None:
         told = f"{figures.test_nats:.4f} nats, perplexity {perplexity(figures.test_nats):.3f}"
         test = f"| test | {told}, over {figures.test_characters:,} characters |\n"
+    began = ""
+    if origin is not None:
+        told = f"`{origin.name}`, {origin.tokens:,} tokens, weights of sha256 `{origin.sha256[:16]}`"
+        began = f"| began from | {told} |\n"
     over = "one-hot input" if settings.input == "one-hot" else f"an embedding of {settings.embedding}"
+    units = as_text(settings.units).replace(",", ", ")
     level, unit = LEVEL_NAMES[settings.level], "character" if settings.level == "char" else "token"
     return f"""# {name}
 
-A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {settings.units} units over {over}, \
+A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {units} units over {over}, \
 {figures.parameters:,} parameters.
 
 | | |
 | --- | --- |
-| data | {", ".join(names)}: {figures.training_characters:,} characters to learn from |
+{began}| data | {", ".join(names)}: {figures.training_characters:,} characters to learn from |
 | held out | {held_out} |
 {test}| training loss | {figures.training_nats:.4f} nats a {unit}, with dropout, in epoch {figures.best_epoch} (kept) |
 | time | {figures.seconds / 60:.0f} minutes of training |

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.model_dir import CHECKPOINT, replace_file
+from engine.train.origin import Origin
 from engine.train.settings import TrainSettings
 
 VERSION = 1
@@ -30,6 +31,7 @@ class Progress:
     chunk: int = 0  # of this epoch, the next one to read
     update: int = 0
     seconds: float = 0.0
+    elapsed: float = 0.0  # seconds of all sittings, with reading, scoring and saving
     epoch_loss: float = 0.0  # summed over the chunks of this epoch so far
     first_loss: float | None = None  # of the run, by which a useless one is told
     best: float | None = None  # held-out loss of the model that is kept
@@ -39,13 +41,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is kept: weights, the optimizer's variables and the lanes' states, each in its own order."""
+    """What is kept: weights, the optimizer's variables, the lanes' states, averages, each in its own order."""
 
     settings: TrainSettings
     data: tuple[str, ...]
     digest: str
     progress: Progress
-    arrays: dict[str, list[NDArray[Any]]]  # "weights", "optimizer", "states"
+    arrays: dict[str, list[NDArray[Any]]]  # "weights", "optimizer", "states", "average"
+    origin: Origin | None = None  # the model that the run began from
 
 
 def save(directory: Path, checkpoint: Checkpoint) -> None:
@@ -56,6 +59,7 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
         "data": list(checkpoint.data),
         "digest": checkpoint.digest,
         "progress": dataclasses.asdict(checkpoint.progress),
+        "origin": dataclasses.asdict(checkpoint.origin) if checkpoint.origin else None,
     }
     named = {
         f"{group}/{index}": array for group, arrays in checkpoint.arrays.items() for index, array in enumerate(arrays)
@@ -72,7 +76,7 @@ def load(directory: Path) -> Checkpoint:
             header = json.loads(str(file["header"]))
             if header.get("version") != VERSION:
                 raise TrainingError(f"{path} has version {header.get('version')}; this program reads version {VERSION}")
-            arrays: dict[str, list[NDArray[Any]]] = {"weights": [], "optimizer": [], "states": []}
+            arrays: dict[str, list[NDArray[Any]]] = {"weights": [], "optimizer": [], "states": [], "average": []}
             for name in file.files:  # in the order they were written
                 group, _, _ = name.partition("/")
                 if group in arrays:
@@ -83,6 +87,7 @@ def load(directory: Path) -> Checkpoint:
             header["digest"],
             Progress(**header["progress"]),
             arrays,
+            Origin(**header["origin"]) if header.get("origin") else None,
         )
     except FileNotFoundError:
         raise TrainingError(f"there is nothing to resume in {directory}: start without --resume") from None

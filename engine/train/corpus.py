@@ -7,8 +7,9 @@ not grow with the text. Knows files and text; no TensorFlow and no network.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from engine.errors import ModelLoadError, TrainingError
 from engine.model_dir import NETWORK, VOCABULARY, ModelFiles, read_vocabulary
 from engine.text import split_point
 from engine.train import cache, tokens
+from engine.train.origin import extended
 from engine.train.settings import TrainSettings
 from engine.train.spool import PARTS, Inputs, Spool, Tell
 from engine.vocabulary import Vocabulary
@@ -35,9 +37,10 @@ class Corpus:
     training: Ids  # [N]
     held_out: Ids  # [M], may be empty
     test: Ids  # [K], may be empty
-    digest: str  # sha256 of the normalized text, and of a vocabulary that was learned from it
+    digest: str  # sha256 of the normalized text, of a vocabulary learned from it, and, for --reset file, of `files`
     characters: dict[str, int]  # of each part
     unseen: int  # characters or words that the vocabulary lacks
+    files: NDArray[np.int64]  # for --reset file, where each file in `training` begins, but the first
 
     @property
     def training_characters(self) -> int:
@@ -81,12 +84,14 @@ class Corpus:
 def read_corpus(
     paths: Sequence[str | Path] | Inputs, held_out: float, steps: int, settings: TrainSettings | None = None,
     vocabulary: Vocabulary | None = None, folder: Path | None = None, tell: Tell = lambda *_: None,
+    *, old: Vocabulary | None = None,
 ) -> Corpus:  # fmt: skip
     """Read all inputs in order as one text, and split off the last `held_out` share of its characters.
 
     Nothing is split off where validation files are named or every n-th file is held out. The vocabulary, if none is
     given, has the characters of all parts, so that none is unseen; one of words or byte pairs is learned from the text
-    to learn from alone. Token files are kept in `folder`; `tell` is told how far the reading is.
+    to learn from alone. Of `old`, if that is given, all tokens keep their ids, and new ones follow.
+    Token files are kept in `folder`; `tell` is told how far the reading is.
     Raises `TrainingError` if a source is unusable or the text is shorter than a few updates.
     """
     settings = settings or TrainSettings()
@@ -100,50 +105,73 @@ def read_corpus(
         name = cache.key(
             text=spool.digest, cut=cut, level=settings.level, size=settings.vocabulary, split=settings.split,
             min_count=settings.min_count, vocabulary=vocabulary.to_json() if vocabulary else None,
+            **({"files": spool.files} if settings.reset == "file" else {}), **({"old": old.to_json()} if old else {}),
         )  # fmt: skip
         found = cache.find(folder, name)
         if found is None:
-            entry = _encode(spool, cut, settings, vocabulary, temporary, tell)
+            made = vocabulary or _make_vocabulary(spool, cut, settings, old, tell)
+            entry = _encode(spool, cut, settings, made, temporary, tell)
             cache.keep(folder, name, temporary, entry)
             found = cache.find(folder, name)
     if found is None:
         raise TrainingError(f"token files in {folder} do not last: look after the disk, or name another by --cache")
     entry, ids = found
     parts = {part: ids[slice(*entry.parts[part][:2])] for part in PARTS}
+    digest = entry.digest
+    if entry.files:
+        digest = hashlib.sha256(f"{digest} {entry.files}".encode()).hexdigest()
     corpus = Corpus(
-        Vocabulary.from_json(entry.vocabulary), parts["training"], parts["held_out"], parts["test"], entry.digest,
-        {part: entry.parts[part][2] for part in PARTS}, entry.unseen,
+        Vocabulary.from_json(entry.vocabulary), parts["training"], parts["held_out"], parts["test"], digest,
+        {part: entry.parts[part][2] for part in PARTS}, entry.unseen, np.array(entry.files, np.int64),
     )  # fmt: skip
     wants_held_out = not has_tail or held_out > 0
     _check(corpus, steps, has_tail=has_tail, wants_held_out=wants_held_out, wants_test=bool(inputs.test))
     return corpus
 
 
+def _texts(spool: Spool, settings: TrainSettings, part: str, begin: int, end: int | None) -> Iterator[Iterator[str]]:
+    """The text of a part, in one or, where files are to be told apart, by file."""
+    if settings.reset == "file":
+        return spool.texts_by_file(part, begin, end)
+    return iter([spool.texts(part, begin, end)])
+
+
+def _make_vocabulary(spool: Spool, cut: int, settings: TrainSettings, old: Vocabulary | None, tell: Tell) -> Vocabulary:
+    """What the text has, after what an old vocabulary has; that of byte pairs lacks nothing."""
+    if old is not None and old.level == "bpe":
+        return old
+    if settings.level == "char":
+        learned = tokens.from_counts(spool.counts, settings)
+    else:
+        tell("learning a vocabulary", 0, 0.0)
+        learned = tokens.learn(itertools.chain.from_iterable(_texts(spool, settings, "training", 0, cut)), settings)
+    return extended(old, learned) if old is not None else learned
+
+
 def _encode(
-    spool: Spool, cut: int, settings: TrainSettings, vocabulary: Vocabulary | None, temporary: Path, tell: Tell
+    spool: Spool, cut: int, settings: TrainSettings, vocabulary: Vocabulary, temporary: Path, tell: Tell
 ) -> cache.Entry:
     """Write the ids of all parts into a token file."""
     whole = spool.characters["training"]
-    if vocabulary is None and settings.level == "char":
-        vocabulary = tokens.from_counts(spool.counts, settings)
-    elif vocabulary is None:
-        tell("learning a vocabulary", 0, 0.0)
-        vocabulary = tokens.learn(spool.texts("training", 0, cut), settings)
     places: dict[str, tuple[int, int, int]] = {}
     pieces: dict[str, list[tuple[str, int, int | None]]] = {
         "training": [("training", 0, cut)],
         "held_out": [("training", cut, whole), ("held_out", 0, None)],
         "test": [("test", 0, None)],
     }
+    files: list[int] = []
     with (temporary / cache.TOKENS).open("wb") as file:
         encoder = tokens.Encoder(vocabulary, file, spool.counts)
         for part in PARTS:
             encoder.begin()
             begin = encoder.tokens
             for piece in pieces[part]:
-                for text in spool.texts(*piece):
-                    encoder.add(text)
-                    tell("making tokens", encoder.characters, 0.0)
+                for texts in _texts(spool, settings, *piece):
+                    if part == "training":
+                        files.append(encoder.tokens)
+                    for text in texts:
+                        encoder.add(text)
+                        tell("making tokens", encoder.characters, 0.0)
             places[part] = begin, encoder.tokens, encoder.characters
         if not encoder.tokens:
             file.write(b"\0" * np.dtype(encoder.dtype).itemsize)  # nothing cannot be mapped
@@ -151,7 +179,13 @@ def _encode(
     if digest is not None:
         digest.update(json.dumps(vocabulary.to_json()).encode())
     return cache.Entry(
-        encoder.dtype, places, vocabulary.to_json(), digest.hexdigest() if digest else spool.digest, encoder.unseen, 0
+        encoder.dtype,
+        places,
+        vocabulary.to_json(),
+        digest.hexdigest() if digest else spool.digest,
+        encoder.unseen,
+        0,
+        [place for place in sorted(set(files)) if 0 < place < places["training"][1]],
     )
 
 

@@ -21,7 +21,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from engine.errors import EngineError
-from engine.train.build import NO_MASKS, Twin
+from engine.train.build import Twin
+from engine.train.regularization import NO_MASKS
 
 KEPT = 0.999  # of the mean of squared gradients, a segment
 EPSILON = 2e-3
@@ -46,11 +47,11 @@ class Follower:
         self._step = tf.function(self._follow)
 
     def nats(
-        self, ids: NDArray[np.int32], fixed: NDArray[np.float64], steps: int, tell: Callable[[int], None]
+        self, ids: NDArray[np.int32], fixed: NDArray[np.float64], steps: int, tell: Callable[[float], None]
     ) -> NDArray[np.float64]:
         """`-log p` of every token but the first, `[N - 1]`, the weights moved after each `steps` tokens.
 
-        `fixed [N - 1]` is the same of the weights as they were trained. `tell` is told how many tokens were scored.
+        `fixed [N - 1]` is the same of the weights as they were trained. `tell` is told the share that was scored.
         Raises `EngineError` where the two differ before a weight has moved: the network has something in it that is
         not known here.
         """
@@ -65,7 +66,7 @@ class Follower:
             found.append(surprisals.numpy().astype(np.float64))
             if number == 1 and not np.allclose(found[0], fixed[:steps], rtol=0, atol=NEAR):
                 raise self._unfit
-            tell(min(begin + steps, len(ids)))
+            tell(min(1.0, (begin + steps) / len(ids)))
         return np.concatenate(found) if found else np.zeros(0)
 
     def _follow(self, inputs: Any, targets: Any, states: Any, share: Any) -> tuple[Any, Any]:

@@ -32,6 +32,11 @@ def chunk_count(tokens: int, batch: int, steps: int, offset: int) -> int:
     return (tokens - 1 - offset) // batch // steps
 
 
+def lane_begins(tokens: int, batch: int, offset: int) -> NDArray[np.int64]:
+    """The place of each lane's first token `[B]`."""
+    return offset + np.arange(batch, dtype=np.int64) * ((tokens - 1 - offset) // batch)
+
+
 def chunks(ids: Tokens, batch: int, steps: int, offset: int, start: int = 0) -> Iterator[tuple[Ids, Ids]]:
     """The inputs and targets `[T, B]` of an epoch, from chunk `start` on; targets are one token ahead."""
     count = chunk_count(len(ids), batch, steps, offset)

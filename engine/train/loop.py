@@ -1,4 +1,4 @@
-"""The training loop: updates over contiguous lanes with the state carried, and the held-out score.
+"""The training loop: updates over sequences of the text, and the held-out score.
 
 Knows arrays and Keras; prints nothing and writes no file. What a person sees is in `watch`, what is kept on
 disk in `checkpoint`; `__main__` puts them together.
@@ -9,18 +9,26 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from engine.errors import TrainingError
-from engine.train import lanes
-from engine.train.build import NO_MASKS, Masks, Twin, build_model
+from engine.train import devices, lanes
+from engine.train.average import Average
+from engine.train.build import Twin, build_model
 from engine.train.checkpoint import Checkpoint, Progress
 from engine.train.corpus import Corpus
+from engine.train.origin import Origin, Parent
+from engine.train.precision import fastest_precision
+from engine.train.regularization import NO_MASKS, Masks, activation_penalty
 from engine.train.replicas import Alone, Place
+from engine.train.sequences import make_sequences
 from engine.train.settings import TrainSettings
 
 SCORING_LANES = 64
@@ -51,14 +59,15 @@ def rate_at(settings: TrainSettings, update: int, updates: int) -> float:
 
 
 def make_optimizer(settings: TrainSettings) -> Any:
-    """The optimizer of the settings. Weight decay is decoupled, and that of adamw alone."""
+    """The optimizer of the settings. Keras' weight decay is decoupled for all of them: weights * rate * decay."""
+    decay: Any = settings.decay_of_weights
     kinds = {
-        "adam": lambda: keras.optimizers.Adam(settings.rate, beta_2=settings.beta_2),
-        "adamw": lambda: keras.optimizers.AdamW(
-            settings.rate, beta_2=settings.beta_2, weight_decay=settings.weight_decay
+        "adam": lambda: keras.optimizers.Adam(settings.rate, beta_2=settings.beta_2, weight_decay=decay or None),
+        "adamw": lambda: keras.optimizers.AdamW(settings.rate, beta_2=settings.beta_2, weight_decay=decay),
+        "rmsprop": lambda: keras.optimizers.RMSprop(settings.rate, rho=settings.beta_2, weight_decay=decay or None),
+        "sgd": lambda: keras.optimizers.SGD(
+            settings.rate, momentum=settings.momentum, nesterov=settings.nesterov, weight_decay=decay or None
         ),
-        "rmsprop": lambda: keras.optimizers.RMSprop(settings.rate, rho=settings.beta_2),
-        "sgd": lambda: keras.optimizers.SGD(settings.rate, momentum=settings.momentum),
     }
     return kinds[settings.optimizer]()
 
@@ -69,35 +78,49 @@ class Trainer:
     def __init__(
         self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None, replicas: Alone | None = None
     ) -> None:
+        is_gpu = devices.has_gpu()
+        fused = is_gpu if fused is None else fused
+        if settings.precision == "auto":
+            settings = replace(settings, precision=fastest_precision(is_gpu=fused))
+        if fused and settings.reset != "never":
+            raise TrainingError(
+                f"--reset {settings.reset}: a GPU's fused kernels cannot begin anew in the midst of a chunk; take "
+                "--sequences lines or --reset never, or --device cpu"
+            )
         self.settings, self.corpus, self.progress = settings, corpus, Progress()
         self.replicas = replicas or Alone()
-        filled = lanes.lane_count(len(corpus.training), settings.batch, settings.steps)
-        self.batch = self.replicas.whole(filled, settings.batch)
+        self.sequences = make_sequences(settings, corpus)
+        self.batch = self.replicas.whole(self.sequences.batch, settings.batch)
+        if self.batch != self.sequences.batch:
+            self.sequences = make_sequences(replace(settings, batch=self.batch), corpus)
         self.model = build_model(len(corpus.vocabulary), settings)
-        fused = bool(tf.config.list_physical_devices("GPU")) if fused is None else fused
-        self.twin = Twin(self.model, dtype=settings.precision, fused=fused, is_tied=settings.tied)
+        self.twin = Twin(self.model, dtype=settings.precision, fused=fused, is_tied=settings.tied, is_gpu=is_gpu)
         self.states: list[Any] = self._zero_state(self.batch)
         self._optimizer = make_optimizer(settings)
         self._optimizer.build(self.twin.variables)
-        per_epoch = [self._chunks_in(epoch) for epoch in range(settings.epochs)]
-        self.total_updates = sum(per_epoch)
+        self.average = Average(self.twin.variables, settings.average)
+        self.origin: Origin | None = None
+        whole = sum(map(self.sequences.count, range(settings.epochs)))
+        self.total_updates = min(whole, settings.updates or whole)
         self._step = tf.function(self._update)
         self._score = tf.function(self._score_chunk)
 
-    def _chunks_in(self, epoch: int) -> int:
-        offset = lanes.epoch_offset(self.settings.seed, epoch, self.settings.steps)
-        return lanes.chunk_count(len(self.corpus.training), self.batch, self.settings.steps, offset)
-
     def _zero_state(self, batch: int) -> list[Any]:
-        return self._share_states([np.asarray(state) for state in self.twin.zero_state(batch)])
+        return [self._share(np.asarray(state), 0) for state in self.twin.zero_state(batch)]
 
-    def _share_states(self, states: list[Any]) -> list[Any]:
-        return [self.replicas.share(state, 0) for state in states]
+    def _share(self, array: NDArray[Any] | None, axis: int = 1) -> Any:
+        """What each replica gets of an array whose `axis` is that of the lanes."""
+        return None if array is None else self.replicas.share(array, axis)
 
     @property
     def parameters(self) -> int:
         """How many numbers are trained."""
         return sum(math.prod(variable.shape) for variable in self.twin.variables)
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next update."""
+        return rate_at(self.settings, self.progress.update, self.total_updates)
 
     @property
     def has_given_up(self) -> bool:
@@ -107,8 +130,8 @@ class Trainer:
 
     @property
     def tokens_an_update(self) -> int:
-        """Characters read by one update."""
-        return self.batch * self.settings.steps
+        """Tokens learned from in one update."""
+        return self.sequences.tokens_an_update
 
     def updates(self) -> Iterator[float]:
         """Train the present epoch from where it stands; yields each update's loss in nats a token.
@@ -117,17 +140,19 @@ class Trainer:
         then of no use, so nothing must be saved after it.
         """
         settings, progress = self.settings, self.progress
-        offset = lanes.epoch_offset(settings.seed, progress.epoch, settings.steps)
         if progress.chunk == 0:
             self.states = self._zero_state(self.batch)
-        chunks = lanes.chunks(self.corpus.training, self.batch, settings.steps, offset, start=progress.chunk)
-        for inputs, targets in chunks:
+        for batch in self.sequences.read(progress.epoch, start=progress.chunk):
+            if settings.updates and progress.update >= settings.updates:
+                return
             started = time.perf_counter()
-            rate = rate_at(settings, progress.update, self.total_updates)
-            loss_value, self.states = self._step(
-                self.replicas.share(inputs, 1), self.replicas.share(targets, 1), self.states,
-                tf.constant(rate, tf.float32), tf.constant(progress.update),
+            loss_value, after = self._step(
+                self._share(batch.inputs), self._share(batch.targets), self.states,
+                tf.constant(self.learning_rate, tf.float32), tf.constant(progress.update), self._share(batch.keep),
+                self._share(batch.weights),
             )  # fmt: skip
+            if self.sequences.is_carried:
+                self.states = after
             loss = float(loss_value)
             if progress.first_loss is None and math.isfinite(loss):
                 progress.first_loss = max(loss, math.log(len(self.corpus.vocabulary)))  # no less than that of chance
@@ -151,7 +176,7 @@ class Trainer:
             "held_out_nats": self.held_out_nats(),
             "training_rate": self.corpus.training_rate,  # tokens a character
             "held_out_rate": self.corpus.held_out_rate,
-            "rate": rate_at(self.settings, progress.update, self.total_updates),
+            "rate": self.learning_rate,
             "seconds": round(progress.seconds, 1),
         }
         progress.history.append(row)
@@ -162,8 +187,18 @@ class Trainer:
         """Nats a token over the whole held-out text (the training loss where nothing is held out).
 
         The text is scored in lanes side by side, each token once, each lane with the state carried in over the
-        512 tokens before it.
+        512 tokens before it. Where weights are averaged, it is the averages that are judged.
         """
+        with self.average.in_place():
+            return self._held_out_nats()
+
+    def save_model(self, path: Path) -> None:
+        """Write the `.keras` file, with the averages where weights are averaged."""
+        with self.average.in_place():
+            self.twin.finish()
+            self.model.save(path)
+
+    def _held_out_nats(self) -> float:
         ids = self.corpus.held_out
         if len(ids) < 2:
             return self.progress.epoch_loss / max(1, self.progress.chunk)
@@ -178,9 +213,15 @@ class Trainer:
             counted = real & (offsets >= 0) & (offsets < length) & (targets < len(ids))
             inputs, wanted = ids[np.clip(targets - 1, 0, len(ids) - 1)], ids[np.clip(targets, 0, len(ids) - 1)]
             shared = (inputs.astype(np.int32), wanted.astype(np.int32), counted.astype(np.float32), real[-1:])
-            nats, states = self._score(*(self.replicas.share(array, 1) for array in shared), states)
+            nats, states = self._score(*map(self._share, shared), states)
             total += float(nats)
         return total / (len(ids) - 1)
+
+    def begin_from(self, parent: Parent) -> None:
+        """Take the weights of a model, each token's to where it stands in this run's vocabulary."""
+        self.model.set_weights(parent.weights(self.corpus.vocabulary, self.settings.seed))
+        self.average.begin()
+        self.origin = parent.origin
 
     def checkpoint(self, data: tuple[str, ...]) -> Checkpoint:
         """Everything that `restore` needs, as arrays."""
@@ -188,8 +229,9 @@ class Trainer:
             "weights": [np.asarray(variable) for variable in self.twin.variables],
             "optimizer": [np.asarray(variable) for variable in self._optimizer.variables],
             "states": self.replicas.gather(self.states),
+            "average": [np.asarray(variable) for variable in self.average.variables],
         }
-        return Checkpoint(self.settings, data, self.corpus.digest, self.progress, arrays)
+        return Checkpoint(self.settings, data, self.corpus.digest, self.progress, arrays, self.origin)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint. Raises `TrainingError` if it belongs to another text or network."""
@@ -197,29 +239,44 @@ class Trainer:
             raise TrainingError("the text has changed since this run began: give the same --data to --resume")
         if any(len(state) != self.batch for state in checkpoint.arrays["states"]):
             raise TrainingError("this run had another number of lanes: go on with as many devices as it began with")
-        self.progress = checkpoint.progress
-        self.states = self._share_states(checkpoint.arrays["states"])
-        groups = (("weights", self.twin.variables), ("optimizer", self._optimizer.variables))
+        self.progress, self.origin = checkpoint.progress, checkpoint.origin
+        self.states = [self._share(state, 0) for state in checkpoint.arrays["states"]]
+        groups = (
+            ("weights", self.twin.variables), ("optimizer", self._optimizer.variables),
+            ("average", self.average.variables),
+        )  # fmt: skip
         for group, variables in groups:
             for variable, value in zip(variables, checkpoint.arrays[group], strict=True):
                 variable.assign(value)
 
-    def _update(self, inputs: Any, targets: Any, states: Any, rate: Any, update: Any) -> tuple[Any, Any]:
+    def _update(
+        self, inputs: Any, targets: Any, states: Any, rate: Any, update: Any, keep: Any, weights: Any
+    ) -> tuple[Any, Any]:
         def gradients_of(place: Place, *arguments: Any) -> tuple[Any, list[Any], Any]:
-            return self._gradients(Masks.draw(self.settings, self.batch, update).of(place), *arguments)
+            masks = Masks.draw(self.settings, self.batch, update, len(self.corpus.vocabulary)).of(place)
+            return self._gradients(masks, *arguments)
 
-        loss, gradients, after = self.replicas.mean(gradients_of, inputs, targets, states)
+        loss, gradients, after = self.replicas.mean(gradients_of, inputs, targets, states, keep, weights)
         gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
         self._optimizer.learning_rate.assign(rate)
         self._optimizer.apply(gradients)
+        self.average.add(update)
         return loss, after
 
-    def _gradients(self, masks: Masks, inputs: Any, targets: Any, states: Any) -> tuple[Any, list[Any], Any]:
-        """The mean loss over some lanes, its gradients, and the states after."""
+    def _gradients(
+        self, masks: Masks, inputs: Any, targets: Any, states: Any, keep: Any, weights: Any
+    ) -> tuple[Any, list[Any], Any]:
+        """The loss of some lanes, weighed as it would be in the whole batch, its gradients, and the states after."""
         with tf.GradientTape() as tape:
-            logits, after = self.twin.forward(inputs, states, masks)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits))
-        gradients = tape.gradient(loss, [variable.value for variable in self.twin.variables])
+            dropped, whole, after = self.twin.hidden(inputs, states, masks, keep)
+            logits = self.twin.logits(dropped)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+            if weights is None:
+                loss = tf.reduce_mean(losses)
+            else:
+                loss = tf.reduce_sum(losses * weights) / self.replicas.average(tf.reduce_sum(weights))
+            total = loss + activation_penalty(self.settings, dropped, whole)
+        gradients = tape.gradient(total, [variable.value for variable in self.twin.variables])
         return loss, [tf.convert_to_tensor(gradient) for gradient in gradients], after
 
     def _score_chunk(self, *arguments: Any) -> tuple[Any, Any]:

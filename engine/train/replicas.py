@@ -37,7 +37,8 @@ TO_RESUME = "when all are back, start them again with --out DIR --resume"
 class Alone:
     """This device alone. What it is given it gives back."""
 
-    count, is_chief = 1, True
+    count = workers = 1  # replicas in all, and the processes that they are in
+    is_chief = True
 
     def whole(self, batch: int, asked: int) -> int:
         """How many lanes there are, where the text fills `batch` of those that were asked for."""
@@ -61,6 +62,10 @@ class Alone:
         number, kept = function(*arguments)
         return number, kept
 
+    def average(self, number: Any) -> Any:
+        """The mean of a number over all replicas, asked in the midst of `mean`."""
+        return number
+
     def agree(self, *flags: bool) -> tuple[bool, ...]:
         """Each flag that any process has set. All processes must ask at the same time."""
         return flags
@@ -78,7 +83,7 @@ class Together(Alone):
     """The replicas of a strategy, in `workers` processes."""
 
     def __init__(self, strategy: tf.distribute.Strategy, workers: int = 1, *, is_chief: bool = True) -> None:
-        self._strategy, self._workers = strategy, workers
+        self._strategy, self.workers = strategy, workers
         self.count, self.is_chief = strategy.num_replicas_in_sync, is_chief
         self._gathered = tf.function(self._gather)
 
@@ -119,14 +124,17 @@ class Together(Alone):
         number, kept = self._strategy.run(replica, args=arguments)
         return self._local(number), kept
 
+    def average(self, number: Any) -> Any:
+        return _all_reduce("MEAN", [number])[0]
+
     def agree(self, *flags: bool) -> tuple[bool, ...]:
-        if self._workers == 1:
+        if self.workers == 1:
             return flags
         everyones = self._everyones(np.array(flags, np.int32))
         return tuple(bool(column.any()) for column in everyones.T)
 
     def compare(self, *things: Any) -> None:
-        if self._workers == 1:
+        if self.workers == 1:
             return
         digest = hashlib.sha256(repr(things).encode()).digest()
         everyones = self._everyones(np.frombuffer(digest, np.int32))
@@ -144,7 +152,7 @@ class Together(Alone):
                     stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
                 yield
         except tf.errors.OpError as error:
-            if self._workers == 1 or not (isinstance(error, LOST) or "ollective" in str(error)):
+            if self.workers == 1 or not (isinstance(error, LOST) or "ollective" in str(error)):
                 raise
             raise TrainingError(f"another machine has stopped or cannot be reached: {TO_RESUME}") from None
 

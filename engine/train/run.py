@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,20 +18,30 @@ import engine
 from engine.errors import EngineError, TrainingError
 from engine.model_dir import NETWORK, VOCABULARY, replace_file, write_json
 from engine.train import card, checkpoint
+from engine.train.board import Board
 from engine.train.loop import Trainer
+from engine.train.quantities import seconds_of, temperatures_of
 from engine.train.watch import Watch
 
 CHECKPOINT_SECONDS = 60.0
 MAX_WHOLE = 2_000_000  # tokens that are scored one after the other; of more, the score in lanes is told
-SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, SAMPLE_TEMPERATURE = 200, 400, 0.8
+TRIED_TOKENS = 1000  # to see how long that takes
+SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, CARD_TEMPERATURE = 120, 400, 0.8
 
 
 class Run:
     """Trains into a directory. `train()` returns True when done, False when it was asked to stop."""
 
-    def __init__(self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch) -> None:
-        self._trainer, self._out, self._data, self._watch = trainer, out, data, watch
-        self._is_asked = self._is_stopping = False  # to stop here, and on any machine
+    def __init__(
+        self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch, board: Board | None = None,
+        *, began: float | None = None,
+    ) -> None:  # fmt: skip
+        self._trainer, self._out, self._data, self._watch, self._board = trainer, out, data, watch, board
+        self._began = (time.monotonic() if began is None else began) - trainer.progress.elapsed
+        limit = seconds_of(trainer.settings.time)
+        self._deadline = self._began + limit if limit else math.inf
+        self._scoring_seconds = 0.0  # to score and keep an epoch, when last it was done
+        self._is_asked = self._is_stopping = False  # to stop: here, and on any machine
         self._is_chief = trainer.replicas.is_chief  # who alone writes and prints
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
@@ -38,24 +50,29 @@ class Run:
     def train(self) -> bool:
         """Train what is left. Raises `TrainingError` for a useless loss or a disk that takes nothing."""
         trainer, progress = self._trainer, self._trainer.progress
-        before = {number: signal.signal(number, self._ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = self._listen()
         try:
             self._keep("the vocabulary", self._write_vocabulary)
-            while progress.epoch < trainer.settings.epochs and not (self._must_stop() or trainer.has_given_up):
+            while progress.epoch < trainer.settings.epochs and not (self._must_stop() or self._is_over()):
                 self._watch.pause()
                 for loss in trainer.updates():
-                    self._watch.update(progress.epoch, progress.update, loss, progress.best)
+                    self._watch.update(progress.epoch, progress.update, loss, progress.best, trainer.learning_rate)
+                    if self._board:
+                        self._board.update(progress.update, loss, trainer.learning_rate, progress.seconds)
                     is_due = time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
-                    self._is_stopping, is_due = trainer.replicas.agree(self._is_asked, is_due)
+                    flags = trainer.replicas.agree(self._is_asked, self._is_late(), is_due)
+                    self._is_stopping, is_late, is_due = flags
                     if self._is_stopping:
+                        break
+                    if is_late:
+                        self._end_epoch()
                         break
                     if is_due:
                         self._keep_checkpoint()
                 else:
                     self._end_epoch()
             self._keep_checkpoint()
-            if trainer.has_given_up:
-                self._watch.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
+            self._tell_why()
             if not self._must_stop() and self._is_chief:
                 self._finish()
             self._must_stop()  # where the others wait for the chief
@@ -71,15 +88,44 @@ class Run:
         (self._is_stopping,) = self._trainer.replicas.agree(self._is_asked)
         return self._is_stopping
 
+    def _is_late(self) -> bool:
+        """Whether there is just time to score and keep what was learned (--time)."""
+        return time.monotonic() + self._scoring_seconds > self._deadline
+
+    def _is_over(self) -> bool:
+        (is_late,) = self._trainer.replicas.agree(self._is_late())
+        return self._trainer.has_given_up or (self._trainer.progress.best_epoch is not None and is_late)
+
+    def _tell_why(self) -> None:
+        """Why the run ended before its last update, if it did."""
+        trainer, progress = self._trainer, self._trainer.progress
+        if trainer.has_given_up:
+            self._watch.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
+        elif not self._is_stopping and progress.epoch < trainer.settings.epochs and self._is_late():
+            self._watch.note(
+                f"the time is up at update {progress.update:,} of {trainer.total_updates:,}: the best model so far is "
+                f"kept (--time {trainer.settings.time}); --resume with a longer --time goes on"
+            )
+
+    def _listen(self) -> dict[int, Any]:
+        """Let signals that would end the process stop the run; returns what they did. A thread hears none."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        heard = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            heard.append(signal.SIGHUP)
+        return {number: signal.signal(number, self._ask_to_stop) for number in heard}
+
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         if self._is_asked:
             raise KeyboardInterrupt
         self._is_asked = True
-        self._watch.note("stopping after this update, and saving (once more to stop at once) ...")
+        line = "stopping after this update, and saving (once more to stop at once) ..."
+        threading.Thread(target=self._watch.note, args=(line,)).start()  # this one may be in the midst of writing
 
     def _end_epoch(self) -> None:
         """Score the epoch, keep the model if it is the best so far, and show a sample."""
-        trainer, progress = self._trainer, self._trainer.progress
+        trainer, progress, started = self._trainer, self._trainer.progress, time.monotonic()
         row = trainer.end_epoch()
         is_best = progress.best is None or row["held_out_nats"] < progress.best
         (is_kept,) = trainer.replicas.agree(is_best and self._keep("the best model", self._write_model))
@@ -87,10 +133,18 @@ class Run:
             progress.best, progress.best_epoch = row["held_out_nats"], int(row["epoch"])
             self._keep("the card", lambda: self._write_card(self._held_out_nats(row), is_final=False))
         self._watch.epoch(row, is_kept)
+        if self._board:
+            self._board.epoch(progress.update, row)
         self._keep_checkpoint()
+        self._scoring_seconds = time.monotonic() - started
         every = trainer.settings.sample_every
         if self._is_chief and every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
-            self._watch.sample(self._sample(SAMPLE_LENGTH, seed=progress.epoch))
+            temperatures = temperatures_of(trainer.settings.sample_temperatures)
+            samples = self._samples(temperatures, SAMPLE_LENGTH, seed=progress.epoch)
+            for temperature, text in zip(temperatures, samples, strict=True):
+                self._watch.sample(text, temperature)
+                if self._board:
+                    self._board.sample(progress.update, temperature, text)
 
     def _finish(self) -> None:
         """Score the held-out text whole, with the engine that serves the model, and write the card."""
@@ -98,10 +152,10 @@ class Run:
             return
         corpus, progress = self._trainer.corpus, self._trainer.progress
         nats = self._held_out_nats(progress.history[progress.best_epoch or 0])
-        is_whole = 1 < len(corpus.held_out) <= MAX_WHOLE
+        is_whole = 1 < len(corpus.held_out) <= MAX_WHOLE and self._has_time_for(corpus.held_out)
         if is_whole:
             nats = self._whole_nats("the held-out text", corpus.held_out, corpus.held_out_characters)
-        if 1 < len(corpus.test) <= MAX_WHOLE:
+        if 1 < len(corpus.test) <= MAX_WHOLE and self._has_time_for(corpus.test):
             self._test_nats = self._whole_nats("the test text", corpus.test, corpus.characters["test"])
         self._keep("the card", lambda: self._write_card(nats, is_final=is_whole))
         if nats is not None and is_whole:
@@ -109,6 +163,17 @@ class Run:
         if self._test_nats is not None:
             rate = len(corpus.test) / max(1, corpus.characters["test"])
             self._watch.note(f"test, whole: {self._watch.told(self._test_nats, rate)}")
+
+    def _has_time_for(self, ids: NDArray[Any]) -> bool:
+        """Whether a text can be scored in one lane before the time is up, by the time that its beginning takes."""
+        if self._deadline == math.inf:
+            return True
+        some = np.asarray(ids[:TRIED_TOKENS], np.int32)
+        with engine.load(self._out) as model:
+            started = time.monotonic()
+            model.score_tokens(some, len(some))
+            took = time.monotonic() - started
+        return time.monotonic() + took * len(ids) / len(some) < self._deadline
 
     def _whole_nats(self, what: str, ids: NDArray[Any], characters: int) -> float:
         """Nats a token of a text, by the engine that serves the model, in one lane."""
@@ -121,9 +186,8 @@ class Run:
         write_json(self._out / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
 
     def _write_model(self) -> None:
-        self._trainer.twin.finish()
         with replace_file(self._out / NETWORK) as temporary:
-            self._trainer.model.save(temporary)
+            self._trainer.save_model(temporary)
 
     def _held_out_nats(self, row: dict[str, float]) -> float | None:
         return row["held_out_nats"] if len(self._trainer.corpus.held_out) > 1 else None
@@ -138,23 +202,29 @@ class Run:
         )  # fmt: skip
         card.write(
             self._out, trainer.settings, self._data, trainer.corpus.digest, figures, progress.history,
-            self._sample(CARD_SAMPLE_LENGTH, seed=1),
+            self._samples([CARD_TEMPERATURE], CARD_SAMPLE_LENGTH, seed=1)[0], trainer.origin,
         )  # fmt: skip
 
-    def _sample(self, length: int, seed: int) -> str:
-        """What the best model so far writes on from the sample prompt."""
+    def _samples(self, temperatures: Sequence[float], length: int, seed: int) -> list[str]:
+        """What the best model so far writes on from the sample prompt, at each temperature."""
         prompt = self._trainer.settings.sample_prompt
-        sampling = engine.Sampling(temperature=SAMPLE_TEMPERATURE, length=length, seed=seed)
         try:
             with engine.load(self._out) as model:
-                return prompt + model.conversation(sampling=sampling).say(prompt).text
+                replies = [
+                    model.conversation(sampling=engine.Sampling(temperature=t, length=length, seed=seed)).say(prompt)
+                    for t in temperatures
+                ]
+                return [prompt + reply.text for reply in replies]
         except EngineError as error:
-            return f"(no sample: {error})"
+            return [f"(no sample: {error})" for _ in temperatures]
 
     def _keep_checkpoint(self) -> None:
         self._saved_at = time.monotonic()
+        self._trainer.progress.elapsed = self._saved_at - self._began
         made = self._trainer.checkpoint(self._data)
-        self._keep("a checkpoint", lambda: checkpoint.save(self._out, made))
+        is_kept = self._keep("a checkpoint", lambda: checkpoint.save(self._out, made))
+        if is_kept and self._board:
+            self._keep("what TensorBoard shows", self._board.flush)
 
     def _keep(self, what: str, write: Callable[[], None]) -> bool:
         """Write something; where the disk does not take it, say so and train on, to try again later.

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import itertools
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
@@ -60,6 +63,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.characters = dict.fromkeys(PARTS, 0)
         self.counts: NDArray[np.int64] = np.zeros(CODES, np.int64)  # of each character, in all parts
+        self.files: dict[str, list[int]] = {part: [] for part in PARTS}  # the place of each file's first character
         self._folder = folder
         self._digests = {part: hashlib.sha256() for part in PARTS}
 
@@ -84,6 +88,7 @@ class Spool:
         self, part: str, source: sources.Source, settings: TrainSettings, apply: Callable[[str], str], tell: Tell
     ) -> None:
         is_empty, raw = True, False
+        self.files[part].append(self.characters[part])
         with (self._folder / part).open("ab") as file:
             text = formats.read(source, settings.field, settings.names)
             for piece in normalized(text, apply):
@@ -109,6 +114,24 @@ class Spool:
     def texts(self, part: str, begin: int = 0, end: int | None = None) -> Iterator[str]:
         """A part's characters from `begin` to `end`, in pieces that end at line ends or between words."""
         return whole_lines(self._slices(part, begin, self.characters[part] if end is None else end))
+
+    def texts_by_file(self, part: str, begin: int = 0, end: int | None = None) -> Iterator[Iterator[str]]:
+        """The same for each file, so that no piece has text of two. Take all of one before the next."""
+        numbered = self._by_file(part, begin, self.characters[part] if end is None else end)
+        for _, pieces in itertools.groupby(numbered, itemgetter(0)):
+            yield whole_lines(text for _, text in pieces)
+
+    def _by_file(self, part: str, begin: int, end: int) -> Iterator[tuple[int, str]]:
+        """Pieces of text, each of one file, with its number."""
+        files, place = self.files[part], begin
+        for text in self._slices(part, begin, end):
+            here = 0
+            while here < len(text):
+                number = bisect_right(files, place + here)
+                cut = files[number] - place if number < len(files) else len(text)
+                yield number, text[here:cut]
+                here = min(cut, len(text))
+            place += len(text)
 
     def _slices(self, part: str, begin: int, end: int) -> Iterator[str]:
         path = self._folder / part

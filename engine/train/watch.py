@@ -1,27 +1,29 @@
-"""What a person sees of a training run: one live line, a line an epoch, samples. Plain text, no TensorFlow."""
+"""What a person sees of a training run in plain lines: one now and then, one an epoch, samples. No TensorFlow."""
 
 from __future__ import annotations
 
 import contextlib
 import math
+import os
+import shutil
 import sys
 import time
+import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import Self, TextIO
 
+from engine.train.quantities import duration
+
 LN2 = math.log(2)
-LIVE_SECONDS = 0.25  # between two redrawings of the live line on a terminal
-LOG_SECONDS = 30.0  # between two lines where output is no terminal
+LIVE_SECONDS = 0.25  # between two redrawings of the line that tells how far the reading is
+LOG_SECONDS = 30.0  # between two lines within an epoch
 MAX_LINE = 79
 SMOOTHING = 0.05  # weight of the newest update in the shown loss and speed
 
 
-def duration(seconds: float) -> str:
-    """As in "7 s", "3:05" and "2:03:05"."""
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    if hours:
-        return f"{hours}:{minutes:02}:{rest:02}"
-    return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether it can draw again what it shows."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def perplexity(nats: float) -> float:
@@ -30,7 +32,7 @@ def perplexity(nats: float) -> float:
 
 
 class Watch:
-    """Prints to `stream`: redraws one line on a terminal, writes now and then a line elsewhere.
+    """Prints lines to `stream`: one now and then, one an epoch, samples. Made `with`, so that a view is put away.
 
     Losses come in nats a token; `rate` is the tokens a character, by which bits a character are told.
     """
@@ -40,30 +42,28 @@ class Watch:
         *, level: str = "char", rate: float = 1.0,
     ) -> None:  # fmt: skip
         self._stream = stream or sys.stdout
-        self._live = self._stream.isatty()
         self._epochs, self._updates, self._tokens = epochs, updates, tokens_an_update
         self._loss = self._seconds = math.nan
         self._shown = self._last = time.monotonic()
-        self._width = 0
         self._level, self._rate = level, rate
 
-    def update(self, epoch: int, update: int, loss: float, best: float | None) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to put away."""
+
+    def history(self, rows: Sequence[dict[str, float]]) -> None:
+        """The epochs that a resumed run has behind it."""
+
+    def update(
+        self, epoch: int, update: int, loss: float, best: float | None, learning_rate: float | None = None
+    ) -> None:
         """Call after each update, `update` counted from 1; `loss` and `best` in nats a token."""
-        now = time.monotonic()
-        took, self._last = now - self._last, now
-        self._loss = _smooth(self._loss, loss)
-        self._seconds = _smooth(self._seconds, took)
-        if now - self._shown < (LIVE_SECONDS if self._live else LOG_SECONDS):
-            return
-        self._shown = now
-        line = (
-            f"epoch {epoch + 1}/{self._epochs}  loss {self._loss:.3f}  {self._loss * self._rate / LN2:.3f} bits/char  "
-            f"{self._tokens / self._rate / self._seconds:,.0f} chars/s  "
-            f"{duration((self._updates - update) * self._seconds)} left"
-        )
-        if best is not None:
-            line += f"  best {best * self._rate / LN2:.3f}"
-        self._write(line)
+        self._follow(loss)
+        if self._last - self._shown >= LOG_SECONDS:
+            self._shown = self._last
+            self.note("  ".join(self._figures(epoch, update, best)))
 
     def pause(self) -> None:
         """What follows took time that is no training: begin the clock anew after it."""
@@ -71,9 +71,6 @@ class Watch:
 
     def note(self, line: str) -> None:
         """A line that stays."""
-        if self._live and self._width:
-            line = "\r" + " " * self._width + "\r" + line
-            self._width = 0
         self._show(line + "\n")
 
     def epoch(self, row: dict[str, float], is_best: bool) -> None:
@@ -90,16 +87,32 @@ class Watch:
             return f"{nats:.4f} nats/char = {nats / LN2:.3f} bits/char"
         return f"{nats:.4f} nats/token = {nats * rate / LN2:.3f} bits/char, perplexity {perplexity(nats):.2f}"
 
-    def sample(self, text: str) -> None:
-        """What the model writes by now, set off from the log."""
-        self.note("".join(f"    | {line}\n" for line in text.strip().splitlines()).rstrip("\n"))
+    def sample(self, text: str, temperature: float | None = None) -> None:
+        """What the model writes by now, set off from the log; no control character reaches a terminal."""
+        head = "" if temperature is None else f"    at temperature {temperature:g}:\n"
+        shown = "".join(letter for letter in text if letter in "\t\n" or unicodedata.category(letter) != "Cc")
+        self.note(head + "\n".join(f"    | {line}" for line in self._wrapped(shown.strip().splitlines())))
 
-    def _write(self, line: str) -> None:
-        if not self._live:
-            self.note(line)
-            return
-        self._show("\r" + line.ljust(self._width))
-        self._width = len(line)
+    def _wrapped(self, lines: Iterable[str]) -> Iterable[str]:
+        """A sample's lines as they fit; a log has no width."""
+        return lines
+
+    def _follow(self, loss: float) -> None:
+        """Take an update's loss and time into the smoothed ones."""
+        now = time.monotonic()
+        took, self._last = now - self._last, now
+        self._loss = _smooth(self._loss, loss)
+        self._seconds = _smooth(self._seconds, took)
+
+    def _figures(self, epoch: int, update: int, best: float | None) -> list[str]:
+        """What there is to say now, piece by piece."""
+        figures = [
+            f"epoch {epoch + 1}/{self._epochs}", f"loss {self._loss:.3f}",
+            f"{self._loss * self._rate / LN2:.3f} bits/char",
+            f"{self._tokens / self._rate / max(1e-9, self._seconds):,.0f} chars/s",
+            f"{duration((self._updates - update) * self._seconds)} left",
+        ]  # fmt: skip
+        return figures if best is None else [*figures, f"best {best * self._rate / LN2:.3f}"]
 
     def _show(self, text: str) -> None:
         """A reader that went away, or a full disk under a log, must not end a run of hours."""
@@ -127,7 +140,12 @@ class ReadingLine:
         if not self._is_live or now - self._shown < LIVE_SECONDS:
             return
         self._shown = now
-        self._draw(line[:MAX_LINE])
+        self._draw(line[: min(MAX_LINE, shutil.get_terminal_size().columns - 1)])
+
+    def say(self, line: str) -> None:
+        """Show something else."""
+        if self._is_live:
+            self._draw(line)
 
     def _draw(self, line: str) -> None:
         with contextlib.suppress(OSError):

@@ -53,8 +53,12 @@ def main() -> int:
                 f"refused, {report['late_heartbeats']} late heartbeats, {report['pings']} pings"
             )
         blocked = [line for line in bot.log if "loop-blocked" in line]
-        report["loop_blocked"] = len(blocked)
-        print(f"event loop held up over 50 ms: {len(blocked)} times", *blocked[:5], sep="\n  ")
+        own = [float(line.partition("own=")[2].split()[0]) for line in blocked]
+        report["loop_blocked"], report["loop_own_work"] = len(blocked), max(own, default=0.0)
+        report["machine_busy"] = sum("machine-busy" in line for line in bot.log)
+        held = f"{len(blocked)} times, its own work at most {1e3 * report['loop_own_work']:.0f} ms of it"
+        print(f"event loop held up over 50 ms: {held}", *blocked[:5], sep="\n  ")
+        print(f"late for want of a processor, waiting for events: {report['machine_busy']} times")
         print(*bot.complaints()[:10], sep="\n")
     print(json.dumps(report))
     return 0

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.bot.load import is_written
 from tests.bot.running import TOKEN, Bot
-from tests.local_discord import Channel, Guild, Interaction, LocalDiscord, Member, NotPossible, Settings
+from tests.local_discord import Channel, Guild, Interaction, LocalDiscord, Member, Message, NotPossible, Settings
 
 CHANNELS, WRITERS = 60, 24
 MAX_GROWTH = 0.05
@@ -136,13 +136,18 @@ class Day:
         if call.error is not None:  # Discord was away when it was asked, so the member saw "did not respond"
             return "not reached"
         texts = [message for message in call.messages if message.content or message.attachments]
-        if any(message.ephemeral_to for message in texts):
+        if any(message.ephemeral_to or is_refusal(message) for message in texts):
             return "told"
         if call.answer_kind == 6:
             return "stopped"
         if call.answer is not None and call.answer.ephemeral_to and not call.expires:
             return "expired"  # nothing reaches the one who asked without the token that we took away
         return "written" if any(is_written(message) for message in texts) else "waiting"
+
+
+def is_refusal(message: Message) -> bool:
+    """Whether a message says, for all to see, why there is no reply: its author's token had run out."""
+    return message.content.startswith("-# ") and not message.content.startswith("-# in line")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 import engine
 from tests.bot.reading import is_written, story_of, text_of, turn_of, written
 from tests.bot.running import Bot
-from tests.local_discord import Channel, Guild, LocalDiscord, Member, NotPossible
+from tests.local_discord import Channel, Guild, LocalDiscord, Member, NotPossible, Permission
 
 pytestmark = pytest.mark.usefixtures("bot")
 COMMANDS = {
@@ -109,6 +109,35 @@ def test_a_fork_needs_a_place_for_it(discord: LocalDiscord, anna: Member) -> Non
     dm = discord.dm(anna)
     with pytest.raises(NotPossible):
         anna.slash(dm, "fork")
+
+
+def test_who_may_not_write_in_a_channel_cannot_have_the_bot_write_there(
+    guild: Guild, channel: Channel, anna: Member
+) -> None:
+    message = written(anna.slash(channel, "continue", length=10))
+    quiet, stranger = guild.add_member("Quiet"), guild.add_member("Stranger")
+    channel.set_permissions(quiet, deny=Permission.SEND_MESSAGES)
+    channel.set_permissions(stranger, deny=Permission.CREATE_PUBLIC_THREADS)
+    for command in ("continue", "retry", "undo", "restart"):
+        with pytest.raises(NotPossible):
+            quiet.slash(channel, command)
+    with pytest.raises(NotPossible):
+        stranger.slash(channel, "fork")
+    assert "may not write here" in answer(quiet.press(message, "Continue"), "may not")
+    assert "may not write here" in answer(quiet.press(message, "Undo"), "may not")
+    assert "Create Public Threads" in answer(stranger.press(message, "Fork"), "needs")
+    assert "here" in answer(quiet.slash(channel, "tree"))
+    assert written(stranger.press(message, "Continue"))
+
+
+def test_threads_have_a_right_of_their_own(guild: Guild, channel: Channel, anna: Member) -> None:
+    message = written(anna.slash(channel, "continue", length=10))
+    anna.press(message, "Fork").wait_message(lambda m: "goes on from here" in m.content)
+    thread = channel.threads[-1]
+    channel.set_permissions(anna, deny=Permission.SEND_MESSAGES)
+    assert written(anna.press(thread.messages[-1], "Continue"))
+    channel.set_permissions(anna, deny=Permission.SEND_MESSAGES_IN_THREADS)
+    assert "may not write here" in answer(anna.press(thread.messages[-1], "Retry"), "may not")
 
 
 def test_restart_begins_anew_and_keeps_the_old_story(channel: Channel, anna: Member) -> None:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 import engine
+from bot.reception import PRESS_SECONDS
 from tests.bot.reading import is_growing, is_written, same_words, story_of, turn_of, written
 from tests.bot.running import Bot
 from tests.local_discord import Channel, Guild, LocalDiscord, Member, Message, Permission
@@ -87,7 +88,7 @@ def test_buttons_do_what_they_say(channel: Channel, anna: Member) -> None:
 def test_continue_where_it_was_continued_before_writes_something_else(channel: Channel, anna: Member) -> None:
     first = written(anna.slash(channel, "continue", text="ROMEO:", length=40))
     one = written(anna.press(first, "Continue"))
-    time.sleep(2.2)  # a second press within two seconds is the same press
+    time.sleep(PRESS_SECONDS + 1.5)  # until then a second press is the same press
     other = written(anna.press(first, "Continue"))
     assert story_of(one) != story_of(other)
 
@@ -164,6 +165,17 @@ def test_a_deleted_message_ends_the_reply_quietly(channel: Channel, anna: Member
     text = exported.attachments[0].data.decode()
     assert long_text.startswith(text)
     assert written(anna.slash(channel, "continue", length=10))
+
+
+def test_a_refusal_is_told_also_when_the_token_has_run_out(
+    discord: LocalDiscord, channel: Channel, anna: Member
+) -> None:
+    message = begun(channel, anna)
+    call = anna.slash(channel, "redo")  # it waits for the reply to end, and then there is nothing to bring back
+    call.wait_answer()
+    discord.misbehave.expire_tokens()
+    anna.press(message, "Stop")
+    assert "not so many turns" in call.wait_message(lambda m: m.content).content
 
 
 def test_a_channel_that_is_closed_or_deleted_is_no_harm(

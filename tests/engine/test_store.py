@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sql
 
@@ -110,7 +111,7 @@ def same(one: Conversation, other: Conversation) -> None:
     assert (a.sampling, a.present, a.forward) == (b.sampling, b.present, b.forward)
     for x, y in zip(a.turns, b.turns, strict=True):
         assert x.checkpoint.state.tobytes() == y.checkpoint.state.tobytes()
-        plain = replace(x.checkpoint, state=y.checkpoint.state)
+        plain = replace(x.checkpoint, source=y.checkpoint.source)
         assert replace(x, checkpoint=plain) == y
 
 
@@ -122,6 +123,56 @@ def test_what_is_saved_comes_back_whole(store: engine.Store, tiny: Engine) -> No
     assert again.say("x").text == talk.say("x").text
     assert again.retry().text == talk.retry().text
     assert store.names() == ["a tale"]
+
+
+@pytest.fixture
+def light(url: str) -> Iterator[engine.Store]:
+    with engine.Store(url, keep_states=False) as opened:
+        yield opened
+
+
+def held(talk: Conversation) -> list[int]:
+    """The turns whose states are in memory."""
+    return [turn.id for turn in talk.tree if isinstance(turn.checkpoint.source, np.ndarray)]
+
+
+def test_a_light_store_holds_one_state_and_writes_the_same(light: engine.Store, tiny: Engine) -> None:
+    talk, plain = written(tiny), written(tiny)
+    light.save(talk, "a")
+    again = light.open(tiny, "a")
+    for one in (talk, again):
+        assert held(one) == [one.present]
+        same(one, plain)
+    for one in (talk, again, plain):
+        one.goto(2)
+        one.undo()
+    assert talk.say("x").text == again.say("x").text == plain.say("x").text
+    assert talk.retry().text == again.retry().text == plain.retry().text
+    light.save(talk, "a")
+    assert held(talk) == [talk.present]
+    same(light.open(tiny, "a"), plain)
+
+
+def test_a_fork_from_a_light_store_stands_on_its_own(light: engine.Store, tiny: Engine) -> None:
+    talk, plain = written(tiny), written(tiny)
+    light.save(talk, "a")
+    branch, expected = light.open(tiny, "a").fork(2), plain.fork(2)
+    light.save(branch, "b")
+    light.delete("a")
+    same(branch, expected)
+    same(light.open(tiny, "b"), expected)
+
+
+def test_a_state_that_was_deleted_elsewhere_is_told(light: engine.Store, url: str, tiny: Engine) -> None:
+    talk = written(tiny)
+    light.save(talk, "a")
+    with engine.Store(url) as other:
+        other.delete("a")
+        other.save(written(tiny), "another")  # which may get its number
+    talk.undo()
+    with pytest.raises(engine.StoreError, match="was deleted"):
+        talk.say("x")
+    assert talk.text
 
 
 def test_a_save_writes_only_what_is_new(store: engine.Store, tiny: Engine) -> None:

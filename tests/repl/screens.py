@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -39,10 +40,25 @@ class Screen:
                 return text
         raise AssertionError(f"the screen shows\n{text}")
 
+    def paste(self, text: str) -> None:
+        """As terminals paste; what comes meanwhile is read, for neither side may wait for the other."""
+        data = f"\x1b[200~{text}\x1b[201~".encode()
+        while data:
+            data = data[os.write(self.child.child_fd, data[:1024]) :]
+            with contextlib.suppress(pexpect.TIMEOUT):
+                self._stream.feed(self.child.read_nonblocking(65536, timeout=0))
+
     def resize(self, columns: int, lines: int = 30) -> None:
         """As when a person drags the window's edge."""
         self._screen.resize(lines, columns)
         self.child.setwinsize(lines, columns)
+
+    def hang_up(self) -> None:
+        """As when a person closes the window: the kernel sends SIGHUP, many a terminal another; until it has ended."""
+        self.child.ptyproc.fileobj.close()
+        while os.waitpid(self.child.pid, os.WNOHANG) == (0, 0):
+            os.kill(self.child.pid, signal.SIGHUP)
+            time.sleep(0.02)
 
     def close(self) -> int:
         """Leave with Ctrl-D; returns the exit status."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from repl import config
+from repl.bindings import all_keys, parse_keys, shown_keys
 from repl.config import Config, ConfigError
 from repl.knobs import PRESETS
 
@@ -36,6 +37,7 @@ def test_every_line_of_it_holds_when_it_is_taken_up(tmp_path: Path) -> None:
     assert made.keys == "emacs"
     assert made.sampling["temperature"] == 0.8
     assert made.looks["accent"] == "ansimagenta"
+    assert all_keys(made.bindings) == all_keys({})
     assert made.presets["mine"] == {"temperature": 0.9, "min_p": 0.05}
     assert set(made.presets) == {*PRESETS, "mine"}
 
@@ -50,6 +52,19 @@ def test_every_line_of_it_holds_when_it_is_taken_up(tmp_path: Path) -> None:
         ("[terminal]\nghost = 1", 2, "true or false"),
         ("[terminal]\nspeed = -3", 2, "a number from 0"),
         ("[start]\nmodel = 3", 2, "a text in quotes"),
+        (
+            "[keys]\nstop = 'f2'\neditor = 'ctrl-entr'",
+            3,
+            "editor there is no key 'ctrl-entr' (did you mean 'enter'?); a key",
+        ),
+        ("[keys]\nnewline = 'x'", 2, "newline 'x': could not be typed any more"),
+        ("[keys]\nnewline = 'enter'", 2, "newline 'enter': cannot be chosen, for it sends your line"),
+        ("[keys]\nstop = 'ctrl-c'", 2, "cannot be chosen"),
+        ("[keys]\nstop = 7", 2, "stop 7: must be a text in quotes"),
+        ("[keys]\nstop = ''", 2, "stop '': is no key"),
+        ("[keys]\nnewline = 'f2'\nstop = 'f3'\neditor = 'F2'", 2, "newline 'f2': is the key of editor already"),
+        ("[keys]\naccept-word = 'right'", 2, "accept-word 'right': is the key of accept-ghost already"),
+        ("[keys]\nsend = 'f2'", 2, "there are accept-ghost, accept-word, newline, stop, editor"),
         ("[looks]\naccent = 'brightish'", 2, "a style like"),
         ("[looks]\nheat9 = 'bold'", 2, "no setting 'heat9'"),
         ("[presets.mine]\ntemperature = 0.5\ntop_p = 7", 3, "top_p 7"),
@@ -71,3 +86,16 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
         config.read(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "keys"),
+    [
+        ("right", ("right",)), ("Alt-Enter", ("escape", "c-m")), ("ctrl-x ctrl-e", ("c-x", "c-e")), ("f5", ("f5",)),
+        ("shift-tab", ("s-tab",)), ("ctrl-shift-left", ("c-s-left",)), ("control-space", ("c-@",)),
+        ("alt-.", ("escape", ".")),
+    ],
+)  # fmt: skip
+def test_keys_are_written_as_people_write_them(written: str, keys: tuple[str, ...]) -> None:
+    assert parse_keys(written) == keys
+    assert shown_keys({"newline": "ctrl-o"})["newline"] == "Ctrl-O"

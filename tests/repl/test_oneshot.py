@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,11 +86,61 @@ def test_a_message_never_lands_in_the_text(model: str) -> None:
     assert len(run(model, "--prompt", "\u6f22", "--length", "3", shell="2>&-").stdout) == 3
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A store of one's own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return f"sqlite:///{tmp_path / 'stories.db'}"
+
+
+def test_a_session_goes_on_in_a_pipe_and_is_kept(model: str, home: str) -> None:
+    arguments = [model, "--session", "tale", "--store", home, "--length", "30"]
+    first = run(*arguments, "--seed", "5", text=b"the cat")
+    second = run(*arguments, "--prompt", " sat", "--echo", "--temperature", "0.5")
+    third = run(*arguments, "--prompt", "", "--json")
+    assert [done.returncode for done in (first, second, third)] == [0, 0, 0]
+    assert first.stderr + second.stderr + third.stderr == b""
+    row = json.loads(third.stdout)
+    assert (row["seed"], row["finish_reason"]) == (5, "length")
+    with engine.load(model) as loaded, closing(engine.Store(home)) as store:
+        kept = store.open(loaded, "tale")
+        talk = loaded.conversation(sampling=engine.Sampling(seed=5, length=30))
+        text = ["the cat", talk.say("the cat").text]
+        talk.sampling = engine.Sampling(seed=5, length=30, temperature=0.5)
+        text += [" sat", talk.say(" sat").text, talk.say("").text]
+    assert kept.text == "".join(text)
+    assert (first.stdout + second.stdout).decode() + row["text"] == "".join(text[1:])
+    assert kept.sampling.temperature == 0.5
+
+
+def test_what_was_written_is_kept_when_the_reader_goes_away_or_at_ctrl_c(model: str, home: str) -> None:
+    arguments = [model, "--session", "tale", "--store", home, "--prompt", "ab"]
+    one_line(run(*arguments, "--length", "100000", shell="| head -c 5; exit ${PIPESTATUS[0]}"), 1, "went away")
+    command = [sys.executable, "-m", "repl", *arguments, "--length", "1000000000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        text = process.stdout.read(20)
+        process.send_signal(signal.SIGINT)
+        text += process.stdout.read()
+        assert process.stderr.read() == b""
+    assert process.returncode == 130
+    with closing(engine.Store(home)) as store:
+        turns = [turn for _, turn in store.branch("tale")]
+    assert turns[::2] == ["ab", "ab"]
+    assert len(turns[1]) >= 5
+    assert turns[3] == text.decode()
+
+
 def test_wrong_usage_is_2(model: str) -> None:
     one_line(run(model, "--prompt", "a", "--temperature", "-1"), 2, "temperature -1.0")
     one_line(run(model, "--prompt", "a", "--top-p", "2"), 2, "top_p 2.0")
     one_line(run(model, "--prompt", "a", "--samples", "0"), 2, "samples 0")
     one_line(run(model, "--nonsense"), 2, "--nonsense")
+    one_line(run(model, "--prompt", "a", "--store", "sqlite:///x"), 2, "give --session")
+    one_line(run(model, "--prompt", "a", "--session", "x", "--samples", "2"), 2, "goes on one way")
+    one_line(run(model, "--prompt", "a", "--session", "x/y"), 2, "without '/'")
     one_line(run(model, shell="<&-"), 2, "standard input is closed")
 
 
@@ -102,6 +153,9 @@ def test_what_could_not_be_done_is_1(model: str, tmp_path: Path) -> None:
     one_line(
         run(model, "--prompt", "a", "--length", "100000", shell="| head -c 5; exit ${PIPESTATUS[0]}"), 1, "went away"
     )
+    store = f"sqlite:///{tmp_path}/no/x.db"
+    (tmp_path / "no").touch()
+    one_line(run(model, "--prompt", "a", "--session", "x", "--store", store), 1, "cannot be used")
     if os.path.exists("/dev/full"):
         one_line(run(model, "--prompt", "a", shell="> /dev/full"), 1, "No space left")
 

@@ -30,15 +30,6 @@ def test_heat_grows_with_surprisal() -> None:
     assert styles == ["heat0", "heat1", "heat2", "heat3", "heat4"]
 
 
-@pytest.mark.parametrize("columns", [20, 80, 300])
-def test_texts_stand_side_by_side_where_they_fit(columns: int) -> None:
-    texts = ["one two three four five six seven eight nine ten", "\nb\n", "c"]
-    drawn = pictures.side_by_side(texts, columns)
-    assert ("|" in drawn) == (columns >= 80)
-    assert all(word in drawn for word in texts[0].split())
-    assert max(map(len, drawn.splitlines())) <= columns or columns == 20
-
-
 @pytest.mark.parametrize("units", [1, 13, 512, 5000])
 @pytest.mark.parametrize("columns", [20, 80, 300])
 @pytest.mark.parametrize("has_color", [True, False])

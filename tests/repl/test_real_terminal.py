@@ -7,10 +7,14 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import engine
+from engine.conversation import Conversation, Snapshot
+from repl.keeper import Keeper
 from repl.session import COMMANDS
 from tests.repl.screens import Screen
 
@@ -29,9 +33,27 @@ def shows(*words: str) -> Callable[[str], bool]:
     return lambda text: all(word in text for word in words)
 
 
+def settled(pattern: str) -> Callable[[str], bool]:
+    """Whether that is shown, and nothing goes on any more."""
+    return lambda text: bool(re.search(pattern, text)) and not re.search("writing|working|loading", text)
+
+
 def is_idle(text: str) -> bool:
     """Whether a reply has been written: its speed is told."""
     return "chars/s" in text
+
+
+def test_the_readmes_session(model: str) -> None:
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^> (\S*)", readme, re.MULTILINE)
+    assert lines == ["ROMEO:", "", "/retry", "/undo", "/tree"]
+    screen = Screen(80, "--seed", "7", "--length", "40")
+    screen.wait(shows("Type a beginning"))
+    for line, words in zip(lines, ("main:2", "main:3", "main:4", "main:2", "<- here"), strict=True):
+        screen.child.send(f"{line}\r")
+        shown = screen.wait(settled(f"{words}\\b"))
+    assert re.search(r"1 > ROMEO:\n2 .+<- here\n[|]-- 3 .+\n`-- 4 .+", shown)
+    assert screen.close() == 0
 
 
 def test_a_session_is_there_again_after_kill_9(model: str) -> None:
@@ -59,7 +81,7 @@ def test_a_closed_window_keeps_what_stands_of_a_reply(model: str) -> None:
     screen.wait(shows("Type a beginning"))
     screen.child.send("the cat\r")
     screen.wait(lambda text: len(text) > 400)
-    screen.child.close(force=False)  # the terminal goes: the process gets SIGHUP, and can write to nobody
+    screen.hang_up()
     again = Screen(80, model, "--session", "novel")
     again.wait(shows("Type a beginning"))
     again.child.send("/tree\r")
@@ -88,6 +110,49 @@ def test_every_command_once(model: str, tmp_path: Path) -> None:
         shown = screen.wait(shows(words))
         assert "Traceback" not in shown
     screen.child.send("/quit\r")
+    assert screen.close() == 0
+
+
+@pytest.mark.parametrize("columns", [20, 100])
+def test_alternatives_are_shown_while_they_are_written_and_stop_at_ctrl_c(model: str, columns: int) -> None:
+    screen = Screen(columns, model, "--seed", "3", "--length", "20")
+    screen.wait(shows("/help"))
+    screen.child.send("the cat\r")
+    screen.wait(lambda text: "> the cat" in text and not re.search("writing|working|loading", text))
+    screen.child.send("/set length 1000000000\r/alt 2\r")
+    shown = screen.wait(lambda text: "writing" in text and len(text.partition("--- 2")[2]) > 60)
+    assert bool(re.search("--- 1 +[|] --- 2\n", shown)) == (columns == 100)
+    assert re.search(r"--- 2\n(.*\n)+>\n writing", shown)  # the prompt stays below
+    screen.child.send("\x03")
+    screen.wait(shows("stopped; 1 to 2"))
+    screen.child.send("\x15/tree\r")  # nothing is chosen
+    assert re.search(r"2 .*<- here", screen.wait(shows("(start)", "<- here")))
+    screen.child.send("/goto 4\r")
+    screen.wait(lambda text: not re.search("writing|working", text))
+    screen.child.send("/set length 1\r\r/tree\r")
+    screen.wait(lambda text: bool(re.search(r"[45] .*<- here", text)))
+    assert screen.close() == 0
+
+
+def test_what_takes_long_says_how_far_it_is_and_stops_at_ctrl_c(model: str, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("the cat sat. " * 100_000, encoding="utf-8")
+    screen = Screen(80, model, "--seed", "3", "--length", "20")
+    screen.wait(shows("Type a beginning"))
+    screen.child.send("the cat\r")
+    screen.wait(is_idle)
+    lines = [f"/heat {tmp_path}/long.txt", f"/import {tmp_path}/long.txt"]
+    for number, line in enumerate(lines, 1):
+        screen.child.send(f"{line}\r")
+        screen.wait(lambda text: bool(re.search(r"reading [\w., ]+: \d+ %; Ctrl-C stops", text)))
+        screen.child.send("kept\x03")
+        shown = screen.wait(lambda text: text.count("stopped; nothing has changed") == number and "main:2" in text)  # noqa: B023
+        assert "> kept" in shown
+        screen.child.send("\x15")
+    screen.paste("the cat sat. " * 8_000)  # 104 kB, which are read before anything is written
+    screen.child.send("\r")
+    screen.wait(lambda text: bool(re.search(r"reading: \d+ %; Ctrl-C or Esc stops", text)))
+    screen.child.send("\x03")
+    screen.wait(shows("stopped; Enter goes on"))
     assert screen.close() == 0
 
 
@@ -204,6 +269,39 @@ def test_ctrl_c_at_any_moment_ends_in_a_prompt_or_in_silence(model: str, seconds
     else:
         screen.child.close()
         assert screen.child.exitstatus in (0, 130)
+
+
+def test_ten_thousand_turns_and_lines(model: str, tmp_path: Path) -> None:
+    """A story and a history of that length are opened, drawn, walked and searched, and one writes on as ever."""
+    with engine.load(model) as loaded:
+        talk = loaded.conversation(sampling=engine.Sampling(seed=3, length=5))
+        talk.say("the cat").result()
+        start, prompt, reply = talk.snapshot().turns
+        turns = [start, prompt, *(replace(reply, id=number, parent=number - 1) for number in range(2, 10_001))]
+        snapshot = Snapshot(talk.sampling, tuple(turns), 10_000, {number: number + 1 for number in range(10_000)})
+        keeper = Keeper(None, "long")
+        keeper.keep("main", Conversation.restored(loaded, snapshot), model)
+        keeper.close()
+    (tmp_path / "textrepl").mkdir(exist_ok=True)
+    lines = "".join(f"\n# 2026-01-01 00:00:00.0\n+line {number} of the past\n" for number in range(10_000))
+    (tmp_path / "textrepl" / "history").write_text(lines, encoding="utf-8")
+    screen = Screen(80, model, "--session", "long")
+    screen.wait(shows("main:10000"))
+    told = {
+        "\x1b[A\x15/tree": r"10000 .*<- here", "/undo 5000": "main:5000 ", "/redo 5000": "main:10000 ",
+        "/undo": "main:9999 ", "on": "main:10002 ", "/goto 3": "main:3 ", "/fork": "fork2:3 ", "/sessions": "[*] long",
+    }  # fmt: skip
+    for line, words in told.items():
+        screen.child.send(f"{line}\r")
+        screen.wait(settled(words))
+    screen.child.send("line 4")
+    screen.wait(shows("> line 4"))
+    screen.child.send("\x1b[A")
+    screen.wait(shows("> line 4999 of the past"))
+    screen.child.send("\x15\x12line 77 ")
+    screen.wait(shows("line 77 of the past"))
+    screen.child.send("\x07\x15")
+    assert screen.close() == 0
 
 
 def test_what_no_store_takes_is_in_a_file(model: str, tmp_path: Path) -> None:

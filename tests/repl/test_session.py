@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 import engine
 from engine.engine import Engine
+from repl.oneshot import tell_unseen
 from repl.session import COMMANDS, Quit, Session
+from tests.networks import level_engine, tiny_engine
 
 
 @pytest.fixture
@@ -113,6 +119,15 @@ def test_unseen_characters_are_told_once(session: Session) -> None:
     assert "é" not in message
 
 
+def test_words_that_a_model_of_words_never_saw_are_told_as_words() -> None:
+    with level_engine("word") as model:
+        message = Session(model, engine.Sampling(length=2)).enter("the zebra said stop").message
+    assert "never saw some of these words" in message
+    assert "'zebra' as '<unk>'" in message
+    told = tell_unseen({f"word{number}": "" for number in range(2000)}, "word")
+    assert "'word11' and 1,988 more" in told
+
+
 def test_a_seed_set_in_the_middle_begins_its_numbers_anew(session: Session, tiny: Engine) -> None:
     write(session, "ab")
     said(session, "/undo 2")
@@ -127,8 +142,6 @@ def test_quitting(session: Session) -> None:
 
 
 def test_a_closed_engine_is_a_message_and_not_the_end() -> None:
-    from tests.networks import tiny_engine
-
     model = tiny_engine()
     session = Session(model, engine.Sampling())
     model.close()
@@ -249,8 +262,6 @@ def test_the_models_card(session: Session) -> None:
 
 
 def test_another_model_reads_the_story() -> None:
-    from tests.networks import tiny_engine
-
     made = {"a": tiny_engine(), "b": tiny_engine(seed=5)}
     session = Session(made["a"], engine.Sampling(seed=4, length=20), source="a", load=made.__getitem__)
     write(session, "the cat")
@@ -264,6 +275,32 @@ def test_another_model_reads_the_story() -> None:
     assert session.story.next_tokens(5) == afresh.next_tokens(5)
     assert "closed" in Session(made["a"], engine.Sampling()).enter("x").message
     made["b"].close()
+
+
+@pytest.mark.parametrize(
+    "line", ["/import {tmp}/long.txt", "/import {tmp}/long.json", "/heat {tmp}/long.txt", "/model x", "/cut 1"]
+)
+def test_what_takes_long_can_be_stopped_and_has_changed_nothing(session: Session, tmp_path: Path, line: str) -> None:
+    write(session, "the cat")
+    said(session, f"/export {tmp_path}/long.json")
+    session.story.say("the cat sat. " * 50_000, length=0).stop()
+    (tmp_path / "long.txt").write_text("the cat sat. " * 50_000, encoding="utf-8")
+    exported = json.loads((tmp_path / "long.json").read_text(encoding="utf-8"))
+    exported["turns"][0]["text"] = "the cat sat. " * 50_000
+    (tmp_path / "long.json").write_text(json.dumps(exported), encoding="utf-8")
+    before, present, model, heard = session.story.text, session.story.present, session.model, list[str]()
+
+    def listen(words: str) -> None:
+        heard.append(words)
+        session.patience.stop()
+
+    session.patience.listen = listen
+    session._load = lambda source: tiny_engine(seed=5)
+    assert said(session, line.format(tmp=tmp_path)) == "(stopped; nothing has changed)"
+    assert (session.story.text, session.story.present, session.model) == (before, present, model)
+    assert re.search(r": \d+ %$", heard[0])
+    assert not session.patience.is_on
+    assert said(session, "/undo")  # the engine is free again
 
 
 def test_a_suggestion_leaves_the_story_alone(session: Session) -> None:

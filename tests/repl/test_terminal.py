@@ -168,7 +168,7 @@ def test_ctrl_c_twice_at_an_empty_prompt_leaves(tiny: Engine, pipe: PipeInput) -
 
 
 def test_a_line_that_is_cleared_can_be_fetched_again(tiny: Engine, pipe: PipeInput) -> None:
-    threading.Timer(0.5, pipe.send_text, ["\x1b[A\r\x04"]).start()
+    threading.Timer(1.5, pipe.send_text, ["\x1b[A\r\x04"]).start()
     session, _ = sit(tiny, pipe, "precious words\x03")
     assert session.story.turns[0].text == "precious words"
 
@@ -222,6 +222,25 @@ def test_vi_keys(tiny: Engine, pipe: PipeInput) -> None:
     pipe.send_text("xthe cat\x1b")
     Terminal(session, pipe, DummyOutput(), Config(keys="vi", ghost=False)).run()
     assert session.story.turns[0].text == "the cat"
+
+
+def test_keys_of_ones_own(tiny: Engine, pipe: PipeInput) -> None:
+    from prompt_toolkit.output import DummyOutput
+
+    expected = Session(tiny, SAMPLING).ghost("the\ncat").text
+    own = {"newline": "ctrl-o", "accept-ghost": "f2", "accept-word": "ctrl-right", "stop": "ctrl-s"}
+    session = Session(tiny, replace(SAMPLING, length=10**9))
+    threading.Timer(1.2, pipe.send_text, ["\x1b[C\x1bOQ\r"]).start()  # Right takes nothing now; F2 takes it
+    threading.Timer(1.8, pipe.send_text, ["\x1b"]).start()
+    threading.Timer(2.4, pipe.send_text, ["\x13"]).start()
+    threading.Timer(2.8, pipe.send_text, ["\x04"]).start()
+    pipe.send_text("the\x0fcat")
+    started = time.monotonic()
+    Terminal(session, pipe, DummyOutput(), Config(bindings=own)).run()
+    assert session.story.turns[0].text == "the\ncat" + expected
+    assert session.story.turns[1].finish_reason == "cancelled"
+    assert time.monotonic() - started > 2.3
+    assert "Ctrl-O: a new line. F2: take the dim suggestion (Ctrl-Right: a word)" in session.enter("/help").message
 
 
 def test_the_editor_changes_the_last_turn(

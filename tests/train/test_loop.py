@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from engine.model_dir import CHECKPOINT  # noqa: E402
 from engine.train import checkpoint  # noqa: E402
 from engine.train.corpus import Corpus, read_corpus  # noqa: E402
 from engine.train.loop import Trainer, rate_at  # noqa: E402
+from engine.train.regularization import NO_MASKS  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
 
 SCHEDULES = ("constant", "step", "exponential")
@@ -165,6 +167,49 @@ def test_every_optimizer_learns_and_is_resumed(corpus: Corpus, optimizer: str) -
     assert begun + train(second) == losses
     for one, other in zip(straight.twin.variables, second.twin.variables, strict=True):
         assert (np.asarray(one) == np.asarray(other)).all()
+
+
+WAYS: list[dict[str, Any]] = [
+    {"reset": "file"}, {"sequences": "windows", "cell": "rnn"}, {"sequences": "lines", "cell": "rnn"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_every_way_to_read_learns_and_is_resumed(tmp_path: Path, way: dict[str, Any]) -> None:
+    tf.config.experimental.enable_op_determinism()
+    for name in "abcdef":
+        (tmp_path / f"{name}.txt").write_text("the cat sat on the mat.\nthe dog sat.\n\n" * 20)
+    settings = dataclasses.replace(SMALL, layers=1, units=16, steps=32, rate=3e-2, **way)
+    corpus = read_corpus([tmp_path], 0.1, settings.steps, settings, folder=tmp_path / "cache")
+    straight, resumed = Trainer(settings, corpus), Trainer(settings, corpus)
+    losses = train(straight, 2 + straight.total_updates // 2)  # in the second epoch
+    begun = len(losses)
+    checkpoint.save(tmp_path, straight.checkpoint(()))
+    losses += train(straight)
+    assert len(losses) == straight.total_updates
+    assert np.mean(losses[-5:]) < 0.7 * losses[0]
+    resumed.restore(checkpoint.load(tmp_path))
+    assert train(resumed) == losses[begun:]
+    for one, other in zip(straight.twin.variables, resumed.twin.variables, strict=True):
+        assert (np.asarray(one) == np.asarray(other)).all()
+
+
+def test_padding_is_not_learned_from(tmp_path: Path) -> None:
+    """The loss of a batch of lines is the mean over the lines' own tokens, whatever stands in the padding."""
+    (path := tmp_path / "lines.txt").write_text("a\nabcabcab\nabc\n" * 30)
+    settings = dataclasses.replace(SMALL, sequences="lines", dropout=0.0, weight_drop=0.0)
+    trainer = Trainer(settings, read_corpus([path], 0.1, 16, settings, folder=tmp_path))
+    batch = next(iter(trainer.sequences.read(0)))
+    assert batch.weights is not None
+    assert 0 < batch.weights.mean() < 1
+    logits, _ = trainer.twin.forward(tf.constant(batch.inputs), trainer.twin.zero_state(trainer.batch), NO_MASKS)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=batch.targets, logits=logits).numpy()
+    assert next(trainer.updates()) == pytest.approx(losses[batch.weights > 0].mean(), rel=1e-5)
+
+
+def test_fused_kernels_and_resets_exclude_each_other(corpus: Corpus) -> None:
+    with pytest.raises(TrainingError, match="--reset line: a GPU's fused kernels cannot begin anew"):
+        Trainer(dataclasses.replace(SMALL, reset="line"), corpus, fused=True)
 
 
 def test_patience_ends_a_run_that_gets_no_better(corpus: Corpus) -> None:

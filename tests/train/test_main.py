@@ -146,6 +146,10 @@ def test_bad_input_gets_one_line(plain_text: Path, tmp_path: Path, capsys: pytes
     assert "not UTF-8" in failing(capsys, "--data", latin, "--out", out)
     (short := tmp_path / "short.txt").write_text("too short")
     assert "too short: 9 characters" in failing(capsys, "--data", short, "--out", out)
+    (line := tmp_path / "line.txt").write_text("no line ends here, " * 40)
+    assert "--reset line: the text to learn from has no line ends" in failing(
+        capsys, "--data", line, "--out", out, "--reset", "line"
+    )
     assert "is a file" in failing(capsys, "--data", plain_text, "--out", short)
     assert "cannot make" in failing(capsys, "--data", plain_text, "--out", short / "below")
     assert "nothing to resume" in failing(capsys, "--out", out, "--resume")
@@ -161,6 +165,7 @@ def test_bad_input_gets_one_line(plain_text: Path, tmp_path: Path, capsys: pytes
     [
         ["--out", "x"], ["--data", "x"], ["--data", "x", "--out", "y", "--dropout", "1"], ["--units", "many"],
         ["--data", "x", "--out", "y", "--rate", "nan"], ["--out", "x", "--resume", "--units", "3"],
+        ["--out", "x", "--resume", "--time", "soon"], ["--out", "x", "--resume", "--epochs", "0"],
         ["--data", "x", "--out", "y", "--unknown-flag"], ["--data", "x", "--out", "y", "--level", "verse"],
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from engine.model_dir import NETWORK, VOCABULARY, write_json  # noqa: E402
-from engine.train.build import NO_MASKS, Masks, Twin, build_model  # noqa: E402
+from engine.train.build import Twin, build_model  # noqa: E402
 from engine.train.corpus import read_corpus  # noqa: E402
 from engine.train.loop import Trainer  # noqa: E402
+from engine.train.regularization import NO_MASKS, Masks  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
 
 T, B, V, H = 9, 3, 7, 6
@@ -28,11 +30,17 @@ SHAPES: dict[str, dict[str, Any]] = {
     "one-hot lstm": {"cell": "lstm", "input": "one-hot"}, "one-hot gru": {"input": "one-hot"},
     "normalized": {"normalization": True, "cell": "lstm", "layers": 3}, "tied": {"tied": True, "embedding": H},
     "tied lstm": {"tied": True, "embedding": H, "cell": "lstm", "normalization": True},
+    "widths": {"units": (9, 4, 8), "layers": 3}, "normalized widths lstm": {"units": (4, 7), "cell": "lstm",
+    "normalization": True}, "one-hot widths rnn": {"units": (4, 7), "cell": "rnn", "input": "one-hot"},
+    "tied widths lstm": {"units": (9, 5), "tied": True, "cell": "lstm"},
 }  # fmt: skip
 
 
+DROPPED = {"weight_drop": 0.3, "dropout": 0.3, "dropout_input": 0.2, "dropout_output": 0.1, "dropout_embedding": 0.2}
+
+
 def settings_of(shape: str, **more: Any) -> TrainSettings:
-    return TrainSettings(**{"units": H, "layers": 2, "embedding": 5, "weight_drop": 0.3} | SHAPES[shape] | more)
+    return TrainSettings(**{"units": H, "layers": 2, "embedding": 5, **DROPPED} | SHAPES[shape] | more)
 
 
 def random_model(settings: TrainSettings) -> Any:
@@ -45,7 +53,7 @@ def random_model(settings: TrainSettings) -> Any:
 def loss_and_gradients(twin: Twin, masks: Masks) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
     rng = np.random.default_rng(4)
     ids = tf.constant(rng.integers(V, size=(T, B)).astype(np.int32))
-    states = [tf.constant(rng.normal(0, 0.5, (B, H)).astype(np.float32)) for _ in twin.zero_state(B)]
+    states = [tf.constant(rng.normal(0, 0.5, state.shape).astype(np.float32)) for state in twin.zero_state(B)]
     weights = tf.constant(rng.normal(size=(T, B, V)).astype(np.float32))
     with tf.GradientTape() as tape:
         tape.watch(states)
@@ -62,7 +70,8 @@ def loss_and_gradients(twin: Twin, masks: Masks) -> tuple[np.ndarray, list[np.nd
 def test_our_recurrence_is_keras_forward_and_backward(shape: str, is_masked: bool) -> None:
     settings = settings_of(shape)
     made = random_model(settings)
-    masks = Masks.draw(settings, B, tf.constant(5)) if is_masked else NO_MASKS
+    masks = Masks.draw(settings, B, tf.constant(5), V) if is_masked else NO_MASKS
+    masks = dataclasses.replace(masks, inputs=None) if is_masked and shape == "widths" else masks  # a folded table
     ours, theirs = (
         loss_and_gradients(Twin(made, fused=fused, is_tied=settings.tied), masks) for fused in (False, True)
     )
@@ -126,3 +135,52 @@ def test_what_cannot_be_tied_is_refused() -> None:
         TrainSettings(tied=True)
     with pytest.raises(ValueError, match="no embedding to tie"):
         TrainSettings(tied=True, input="one-hot", embedding=512)
+
+
+@pytest.mark.parametrize("shape", ["gru", "lstm", "rnn", "normalized"])
+def test_states_begin_anew_in_the_midst_of_a_chunk(shape: str) -> None:
+    """With a mask, a chunk is what its parts are when each is fed alone: forward, backward, and the states after."""
+    twin = Twin(random_model(settings_of(shape)))
+    rng = np.random.default_rng(4)
+    ids = rng.integers(V, size=(T, B)).astype(np.int32)
+    weights = rng.normal(size=(T, B, V)).astype(np.float32)
+    first = [tf.constant(rng.normal(0, 0.5, (B, H)).astype(np.float32)) for _ in twin.zero_state(B)]
+    keep = np.ones((T, B), np.float32)
+    breaks = [[0, 4], [3, 4, T - 1], []]  # of each lane
+    for lane, places in enumerate(breaks):
+        keep[places, lane] = 0
+
+    def masked() -> tuple[Any, list[Any]]:
+        logits, after = twin.forward(tf.constant(ids), first, NO_MASKS, tf.constant(keep))
+        return tf.reduce_sum(logits * weights), after
+
+    def in_parts() -> tuple[Any, list[Any]]:
+        loss, ends = tf.constant(0.0), []
+        for lane, places in enumerate(breaks):
+            state = [s[lane : lane + 1] for s in first]
+            for begin, end in itertools.pairwise([*sorted({0, *places}), T]):
+                state = twin.zero_state(1) if begin in places else state
+                logits, state = twin.forward(tf.constant(ids[begin:end, lane : lane + 1]), state, NO_MASKS)
+                loss += tf.reduce_sum(logits * weights[begin:end, lane : lane + 1])
+            ends.append(state)
+        return loss, [tf.concat(list(states), 0) for states in zip(*ends, strict=True)]
+
+    found = []
+    for run in (masked, in_parts):
+        with tf.GradientTape() as tape:
+            tape.watch(first)
+            loss, after = run()
+            total = loss + tf.add_n([(n + 1) * tf.reduce_sum(state**2) for n, state in enumerate(after)])
+        gradients = tape.gradient(total, [*(variable.value for variable in twin.variables), *first])
+        found.append(
+            [total.numpy(), *(a.numpy() for a in after), *(tf.convert_to_tensor(g).numpy() for g in gradients)]
+        )
+    for one, other in zip(*found, strict=True):
+        assert np.abs(one - other).max() <= 2e-5 * max(1.0, np.abs(other).max())
+    assert all((g[0] == 0).all() and (g[1:] != 0).any() for g in found[0][-len(first) :])  # lane 0 begins anew at once
+
+
+def test_the_fused_layers_refuse_to_begin_anew() -> None:
+    twin = Twin(random_model(settings_of("gru")), fused=True)
+    with pytest.raises(ValueError, match="keep: the fused kernels"):
+        twin.forward(tf.zeros([T, B], tf.int32), twin.zero_state(B), NO_MASKS, tf.ones([T, B]))

@@ -12,7 +12,8 @@ from engine.quiet import import_tensorflow
 import_tensorflow()
 import tensorflow as tf  # noqa: E402
 
-from engine.train.build import NO_MASKS, Masks, Twin, build_model  # noqa: E402
+from engine.train.build import Twin, build_model  # noqa: E402
+from engine.train.regularization import NO_MASKS, Masks  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
 
 T, B, V = 9, 3, 7
@@ -43,7 +44,7 @@ def loss_and_gradients(twin: Twin, masks: Masks) -> tuple[np.ndarray, list[np.nd
 @pytest.mark.parametrize("is_masked", [False, True])
 def test_the_scan_is_keras_gru_forward_and_backward(is_masked: bool) -> None:
     made = model()
-    masks = Masks.draw(SETTINGS, B, tf.constant(5)) if is_masked else NO_MASKS
+    masks = Masks.draw(SETTINGS, B, tf.constant(5), V) if is_masked else NO_MASKS
     ours = loss_and_gradients(Twin(made, fused=False), masks)
     keras_ = loss_and_gradients(Twin(made, fused=True), masks)
     assert ours[0] == pytest.approx(keras_[0], abs=1e-5)
@@ -78,17 +79,13 @@ def test_the_twin_is_the_saved_model() -> None:
 
 def test_masks_keep_the_mean_and_come_back() -> None:
     settings = TrainSettings(units=64, layers=2, dropout=0.4, weight_drop=0.25)
-    masks, again, other = (Masks.draw(settings, 50, tf.constant(update)) for update in (3, 3, 4))
-    assert masks.outputs is not None
-    assert masks.kernels is not None
-    assert again.outputs is not None
-    assert other.outputs is not None
-    assert (masks.outputs.numpy() == again.outputs.numpy()).all()
-    assert (masks.outputs.numpy() != other.outputs.numpy()).any()
-    assert set(np.unique(masks.kernels.numpy())) == {np.float32(0), np.float32(1 / 0.75)}
-    assert masks.outputs.numpy().mean() == pytest.approx(1, abs=0.05)
-    assert masks.kernels.numpy().mean() == pytest.approx(1, abs=0.05)
-    assert Masks.draw(TrainSettings(dropout=0, weight_drop=0), 2, tf.constant(0)) == NO_MASKS
+    masks, again, other = (Masks.draw(settings, 50, tf.constant(update), V) for update in (3, 3, 4))
+    assert (masks.outputs[1].numpy() == again.outputs[1].numpy()).all()
+    assert (masks.outputs[1].numpy() != other.outputs[1].numpy()).any()
+    assert set(np.unique(masks.kernels[1].numpy())) == {np.float32(0), np.float32(1 / 0.75)}
+    assert masks.outputs[1].numpy().mean() == pytest.approx(1, abs=0.05)
+    assert masks.kernels[1].numpy().mean() == pytest.approx(1, abs=0.05)
+    assert Masks.draw(TrainSettings(dropout=0, weight_drop=0), 2, tf.constant(0), V) == NO_MASKS
 
 
 def test_bfloat16_products_come_near() -> None:

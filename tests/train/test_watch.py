@@ -1,35 +1,11 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 
-from engine.train.watch import Watch, duration
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0 s"), (59.4, "59 s"), (60, "1:00"), (185, "3:05"), (7385, "2:03:05")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-def test_a_terminal_has_one_line_that_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(100))
-    monkeypatch.setattr("engine.train.watch.time.monotonic", lambda: float(next(clock)))
-    watch = Watch(2, 100, 50, stream := Terminal())
-    for update in range(1, 4):
-        watch.update(0, update, 0.6931, 1.3863 if update == 3 else None)
-    watch.note("a line that stays")
-    lines = stream.getvalue().split("\r")
-    assert lines[-2].strip() == ""
-    assert lines[-1] == "a line that stays\n"
-    assert lines[-3].strip() == "epoch 1/2  loss 0.693  1.000 bits/char  50 chars/s  1:37 left  best 2.000"
+from engine.train.watch import Watch, is_terminal
 
 
 def test_a_log_has_whole_lines_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,3 +18,19 @@ def test_a_log_has_whole_lines_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
     assert stream.getvalue().count("\n") == 4
     assert "\r" not in stream.getvalue()
     assert stream.getvalue().endswith("    | one\n    | two\n")
+
+
+def test_no_control_character_of_a_sample_reaches_a_terminal() -> None:
+    Watch(1, 1, 1, stream := io.StringIO()).sample("a\tb\x1b[2J\x9bc\n", 0.5)
+    assert stream.getvalue() == "    at temperature 0.5:\n    | a\tb[2Jc\n"
+
+
+def test_what_can_draw_again_is_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = os.openpty()
+    with open(master, "rb"), open(slave, "w") as stream:
+        for term, expected in (("xterm", True), ("dumb", False), ("unknown", False)):
+            monkeypatch.setenv("TERM", term)
+            assert is_terminal(stream) is expected
+    monkeypatch.setenv("TERM", "xterm")
+    assert not is_terminal(io.StringIO())
+    assert not is_terminal(None)

@@ -1,0 +1,50 @@
+"""A running average of the weights, which often writes better than the weights themselves (Polyak and Juditsky 1992).
+
+It forgets the oldest exponentially, so it needs no knowledge of when training has settled and goes with every
+schedule: with a constant rate it takes the place of a falling one, with a cosine it changes little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+
+class Average:
+    """The averages of some variables; without a share kept, the variables themselves."""
+
+    def __init__(self, variables: Sequence[Any], share: float) -> None:
+        """`share` of the average is kept at each update, and less in the first ones."""
+        self._share = share
+        self._trained = list(variables) if share else []
+        self.variables = [tf.Variable(variable, trainable=False) for variable in self._trained]
+
+    def begin(self) -> None:
+        """Begin anew from the weights as they are."""
+        for average, variable in zip(self.variables, self._trained, strict=True):
+            average.assign(variable)
+
+    def add(self, update: Any) -> None:
+        """Take the weights in that update number `update` has left, counted from 0.
+
+        The share grows as (1 + n) / (10 + n) until it is reached, so that the first weights are soon forgotten.
+        """
+        number = tf.cast(update, tf.float32)
+        share = tf.minimum(self._share, (1 + number) / (10 + number))
+        for average, variable in zip(self.variables, self._trained, strict=True):
+            average.assign_sub((1 - share) * (average - variable))
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The averages stand in the place of the trained weights meanwhile."""
+        trained = [tf.identity(variable) for variable in self._trained]
+        for average, variable in zip(self.variables, self._trained, strict=True):
+            variable.assign(average)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self._trained, trained, strict=True):
+                variable.assign(value)

@@ -1,0 +1,64 @@
+"""Where a text may be begun anew, as places in its token ids: at lines, after blank lines, at files.
+
+The place is that of the line end before a line, for that is what an empty conversation goes on from: a state that
+begins anew reads it first, and the line's first token is foretold from it. Blank lines belong to the line before them.
+Knows ids and a vocabulary; no file and no network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.bytepairs import token_bytes
+from engine.vocabulary import Vocabulary
+from engine.words import unmarked
+
+Places = NDArray[np.int64]  # ascending
+BLOCK = 1 << 22  # tokens that are looked at together
+TEXT, WHITE, LINE_END = range(3)
+
+
+def token_kinds(vocabulary: Vocabulary) -> NDArray[np.uint8]:
+    """Of each token `[V]`: `LINE_END` if it has one, else `WHITE` space alone, else `TEXT`."""
+    return np.array([_kind(token, vocabulary.level) for token in vocabulary.tokens], np.uint8)
+
+
+def _kind(token: str, level: str) -> int:
+    text: str | bytes = unmarked(token) if level == "word" else token_bytes(token) if level == "bpe" else token
+    if (b"\n" if isinstance(text, bytes) else "\n") in text:  # type: ignore[operator]
+        return LINE_END
+    return WHITE if text.isspace() else TEXT
+
+
+def at_lines(ids: NDArray[Any], vocabulary: Vocabulary, *, after_blank: bool = False) -> Places:
+    """Where the lines that are not blank begin, but the first; of them those after a blank line, if asked for."""
+    kinds, ends, before, total = token_kinds(vocabulary), [], [], 0
+    for begin in range(0, len(ids), BLOCK):
+        block = kinds[ids[begin : begin + BLOCK]]
+        here, texts = np.flatnonzero(block == LINE_END), np.cumsum(block == TEXT)
+        ends.append(here + begin)
+        before.append(texts[here] + total)
+        total += int(texts[-1])
+    if not ends:
+        return np.zeros(0, np.int64)
+    tokens = np.diff(np.concatenate([[0], *before, [total]]))  # of text in each line, [lines]
+    begins = tokens[1:] > 0
+    return np.concatenate(ends)[begins & (tokens[:-1] == 0) if after_blank else begins]
+
+
+def at_files(ids: NDArray[Any], vocabulary: Vocabulary, files: Places) -> Places:
+    """Where files begin; `files` has the place of each one's first token, but the first's."""
+    follows: NDArray[np.bool_] = token_kinds(vocabulary)[ids[files - 1]] == LINE_END
+    return files - follows.astype(np.int64)
+
+
+def among(places: NDArray[np.int64], breaks: Places) -> NDArray[np.bool_]:
+    """Which of some places are breaks."""
+    if not len(breaks):
+        return np.zeros(places.shape, np.bool_)
+    found = np.searchsorted(breaks, places)
+    same: NDArray[np.bool_] = breaks[np.minimum(found, len(breaks) - 1)] == places
+    return same

@@ -1,0 +1,221 @@
+"""A training run as people ask for it, on the command line or in a notebook: from what they name to a kept model.
+
+Checks what was asked for, reads the text, and puts trainer, view and run together. Knows no flags and no terminal;
+TensorFlow is imported only when the text is known to be well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import TrainingError
+from engine.model_dir import CHECKPOINT, NETWORK
+from engine.quiet import import_tensorflow
+from engine.train import checkpoint, memory, origin, presets
+from engine.train.corpus import Corpus, known_vocabulary, read_corpus
+from engine.train.origin import Parent
+from engine.train.quantities import seconds_of
+from engine.train.sequences import make_sequences
+from engine.train.settings import TrainSettings
+from engine.train.spool import Inputs
+from engine.train.watch import ReadingLine, Watch
+from engine.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from engine.train.plan import Plan
+    from engine.train.replicas import Alone
+
+CHANGEABLE = {  # when going on with a run
+    "epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "time", "device",
+}  # fmt: skip
+TENSORBOARD = "tensorboard"  # in a run's directory, where no other place is named
+Show = Callable[..., Watch]  # makes what shows a run, as `Watch(epochs, updates, tokens_an_update, level=, rate=)`
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked for: the text, the directory, and the settings that were given a value."""
+
+    out: Path
+    inputs: Inputs
+    given: dict[str, Any] = field(default_factory=dict)
+    is_resumed: bool = False
+    cache: Path | None = None  # where token files are kept; None for the user's own cache folder
+    tensorboard: Path | None = None  # where TensorBoard's files go; None for nowhere
+    start: str | None = None  # the model to begin with, as a path or name
+
+    @property
+    def board(self) -> Path | None:
+        """Where TensorBoard's files go; a resumed run goes on with those in its directory."""
+        own = self.out / TENSORBOARD
+        return own if self.tensorboard is None and self.is_resumed and own.is_dir() else self.tensorboard
+
+    def asked(self) -> Asked:
+        """What is asked for. Raises `ValueError` for what cannot be, `EngineError` for a model that cannot be read."""
+        if not self.inputs.training and not self.is_resumed:
+            raise ValueError("--data: name the text files to learn from")
+        if self.is_resumed and self.start is not None:
+            raise ValueError("--from: a run that is resumed has begun already; give one of the two")
+        if self.is_resumed and (fixed := sorted(self.given.keys() - CHANGEABLE)):
+            raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
+        given = (presets.load(self.given["preset"]) if self.given.get("preset") else {}) | self.given
+        if self.start is None:
+            return Asked(TrainSettings.from_arguments(given), given)
+        parent = origin.read(self.start)
+        return Asked(parent.settings(given), given | parent.fixed, parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The settings of a new run, those of them that were given a value, and the model that it begins with.
+
+    A resumed run has its own in place of those that were not given.
+    """
+
+    settings: TrainSettings
+    given: dict[str, Any]
+    parent: Parent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: whether it is done or was asked to stop, and a row for each of its epochs."""
+
+    is_done: bool
+    history: list[dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What is needed before TensorFlow is."""
+
+    settings: TrainSettings
+    inputs: Inputs
+    corpus: Corpus
+    saved: checkpoint.Checkpoint | None = None
+
+
+def train(job: Job, show: Show) -> Outcome:
+    """Train until done or asked to stop. Raises `TrainingError`, and `ValueError` as `Job.asked` does."""
+    began = time.monotonic()
+    asked = job.asked()
+    ready = _ready(job, asked)
+    _make(job.out, "--out")
+    if job.board:
+        _make(job.board, "--tensorboard")
+    try:
+        import_tensorflow()
+    except ImportError:
+        raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
+    import tensorflow as tf
+
+    from engine.train import devices, replicas
+
+    tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
+    is_gpu = devices.choose(ready.settings.device)
+    found = replicas.find()
+    with found.taking_part():
+        return _train(job, show if found.is_chief else Watch, asked, ready, found, began, is_gpu=is_gpu)
+
+
+def _train(
+    job: Job, show: Show, asked: Asked, ready: _Ready, found: Alone, began: float, *, is_gpu: bool
+) -> Outcome:  # fmt: skip
+    """The same, on the devices and machines that were found."""
+    from engine.train.board import Board
+    from engine.train.loop import Trainer
+    from engine.train.run import Run
+
+    settings, corpus, notes = ready.settings, ready.corpus, []
+    if settings.time and ready.saved is None:
+        if found.workers > 1:
+            raise TrainingError("--time: measures one machine, and these are several; name a network and --epochs")
+        chosen = _plan(asked, ready, began)
+        settings, notes = chosen.settings, [chosen.describe()]
+    if not is_gpu:
+        real = replace(settings, batch=make_sequences(settings, corpus).batch)
+        memory.check(real, len(corpus.vocabulary), len(corpus.held_out), memory.available())
+    trainer = Trainer(settings, corpus, replicas=found)
+    if ready.saved is not None:
+        trainer.restore(ready.saved)
+    if asked.parent is not None:
+        trainer.begin_from(asked.parent)
+    found.compare(trainer.settings, corpus.digest, trainer.progress.update, trainer.origin)
+    notes.append(
+        f"{corpus.describe()}; {trainer.parameters:,} parameters; "
+        f"{trainer.total_updates:,} updates of {trainer.batch} {settings.sequences} x {settings.steps} steps"
+    )
+    notes += _further_notes(settings, is_gpu, asked.parent, corpus)
+    numbers, rate = (trainer.total_updates, trainer.tokens_an_update), corpus.training_rate
+    board = Board(job.board, *numbers, rate) if job.board and found.is_chief else None
+    watch = show(settings.epochs, *numbers, level=settings.level, rate=rate)
+    watch.history(trainer.progress.history)
+    with watch:
+        for note in notes:
+            watch.note(note)
+        is_done = Run(trainer, job.out, ready.inputs.words(), watch, board, began=began).train()
+        if is_done:
+            watch.note(f"done: write with it by 'textrepl {job.out}'")
+        else:
+            watch.note(f"saved; go on with 'python -m engine.train --out {job.out} --resume'")
+    return Outcome(is_done, trainer.progress.history)
+
+
+def _further_notes(settings: TrainSettings, is_gpu: bool, parent: Parent | None, corpus: Corpus) -> list[str]:
+    notes = []
+    if is_gpu and settings.cell == "rnn":
+        notes.append(
+            "SimpleRNN has no cuDNN kernel: a GPU runs it a step at a time; --cell gru and lstm are faster there"
+        )
+    if parent is not None:
+        new = len(corpus.vocabulary) - len(parent.vocabulary)
+        notes.append(f"begins from {parent.origin.name}: its {len(parent.vocabulary):,} tokens, and {new:,} new ones")
+    return notes
+
+
+def _ready(job: Job, asked: Asked) -> _Ready:
+    if not job.is_resumed and any((job.out / name).exists() for name in (NETWORK, CHECKPOINT)):
+        raise TrainingError(f"{job.out} holds a model or a run already: choose another --out, or go on with --resume")
+    if job.is_resumed and not (job.out / CHECKPOINT).exists():
+        raise TrainingError(f"there is nothing to resume in {job.out}: start without --resume")
+    if job.out.exists() and not job.out.is_dir():
+        raise TrainingError(f"{job.out} is a file: choose another --out")
+    if not job.is_resumed:
+        old = asked.parent.vocabulary if asked.parent else None
+        corpus = _read(job.inputs, asked.settings, None, job.cache, old)
+        make_sequences(asked.settings, corpus)  # a text without the lines it wants is refused before anything is made
+        return _Ready(asked.settings, job.inputs, corpus)
+    saved = checkpoint.load(job.out)
+    settings = replace(saved.settings, **job.given)
+    inputs = job.inputs if job.inputs.training else Inputs.from_words(saved.data)
+    vocabulary = known_vocabulary(job.out) if saved.origin or settings.level != "char" else None
+    return _Ready(settings, inputs, _read(inputs, settings, vocabulary, job.cache), saved)
+
+
+def _plan(asked: Asked, ready: _Ready, began: float) -> Plan:
+    """What --time chooses."""
+    from engine.train import plan
+
+    with ReadingLine() as line:
+        line.say("measuring how fast this machine learns ...")
+        seconds = seconds_of(ready.settings.time) - (time.monotonic() - began)
+        return plan.choose(ready.settings, asked.given, ready.corpus, seconds)
+
+
+def _make(folder: Path, flag: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot make {folder} ({error.strerror}): choose another {flag}") from None
+
+
+def _read(
+    inputs: Inputs, settings: TrainSettings, vocabulary: Vocabulary | None, folder: Path | None,
+    old: Vocabulary | None = None,
+) -> Corpus:  # fmt: skip
+    with ReadingLine() as line:
+        return read_corpus(inputs, settings.held_out, settings.steps, settings, vocabulary, folder, line.tell, old=old)

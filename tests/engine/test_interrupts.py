@@ -1,0 +1,52 @@
+"""Ctrl-C while a program is still importing its libraries: no traceback, exit code 130."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.quiet import interrupts_held
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "engine.evaluate --data x.txt", "engine.adopt x.keras --data x.txt", "engine.bench", "engine.simulate",
+        "engine.train --data x.txt --out x",
+    ],
+)  # fmt: skip
+def test_an_early_interrupt_is_quiet(program: str, tmp_path: Path) -> None:
+    """Each import is told on stderr, so that the signal comes just after the first one, with many still to come."""
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", *program.split()],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.split()[-1] == "argparse":
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert "Traceback" not in rest
+    assert process.returncode == 130
+
+
+def test_an_interrupt_is_held_until_all_is_imported() -> None:
+    done = []
+
+    def imported() -> None:
+        with interrupts_held():
+            signal.raise_signal(signal.SIGINT)
+            done.append("imported")
+
+    with pytest.raises(KeyboardInterrupt):
+        imported()
+    assert done == ["imported"]
+    with pytest.raises(ImportError), interrupts_held():
+        raise ImportError
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,0 +1,20 @@
+"""The terminal over a tiny network that writes faster than anybody reads: python -m tests.repl.fast."""
+
+from __future__ import annotations
+
+import sys
+
+import engine
+from repl.session import Session
+from repl.terminal import Terminal
+from tests.networks import tiny_engine
+
+
+def main() -> int:
+    """Until Ctrl-D."""
+    Terminal(lambda: Session(tiny_engine(), engine.Sampling(seed=7, length=10**9))).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
