@@ -104,6 +104,24 @@ class Handle:
     last_turn: int
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A turn's larger parts in a store. Its random generator tells it from one of another conversation."""
+
+    store: Store
+    conversation: int
+    turn: int
+    generator: str
+
+    def state(self) -> State:
+        """The state `[S]` after it."""
+        return _floats(self.store.read_turn(self, "state"))
+
+    def tokens(self) -> tuple[int, ...]:
+        """Its tokens."""
+        return _whole_numbers(self.store.read_turn(self, "tokens"))
+
+
 class Store:
     """Stored conversations. Raises `StoreError` for whatever the database cannot do."""
 
@@ -182,11 +200,12 @@ class Store:
         """
         with self._transaction(self._database) as connection:
             found = self._find(connection, name)
-            columns = [column for column in _turns.c if self._keep_states or column is not _turns.c.state]
+            left_out = () if self._keep_states else ("state", "tokens")
+            columns = [column for column in _turns.c if column.name not in left_out]
             selection = sql.select(*columns).where(_turns.c.conversation == found["id"]).order_by(_turns.c.id)
             rows = connection.execute(selection).mappings().all()
-        zeros, read = model.zero_state(), functools.partial(self._read_state, found["id"])
-        turns = [_read_turn(row, zeros, read) for row in rows]
+        zeros, kept = model.zero_state(), functools.partial(Kept, self, found["id"])
+        turns = [_read_turn(row, zeros, kept) for row in rows]
         if found["fingerprint"] == model.fingerprint:
             forward = _latest_children(turns) | dict(json.loads(found["forward"]))
             snapshot = Snapshot(_load_sampling(found["sampling"]), tuple(turns), found["present"], forward)
@@ -278,19 +297,19 @@ class Store:
         """A conversation is as this store has it now; turns up to `before` were stored already."""
         conversation.handle = handle
         if not self._keep_states:
-            read = functools.partial(self._read_state, handle.id)
-            conversation.put_by(lambda turn: functools.partial(read, turn.id, _generator(turn.checkpoint)), before)
+            kept = functools.partial(Kept, self, handle.id)
+            conversation.put_by(lambda turn: kept(turn.id, _generator(turn.checkpoint)), before)
 
-    def _read_state(self, conversation: int, turn: int, generator: str) -> State:
-        """The state `[S]` of a turn, which its random generator tells from one of another conversation."""
-        columns = _turns.c
+    def read_turn(self, kept: Kept, name: str) -> bytes:
+        """A part of a stored turn, by its column's name. Raises `StoreError` if it is not there any more."""
+        column, table = _turns.c[name], _turns.c
         with self._transaction(self._database) as connection:
-            selection = sql.select(columns.state, columns.generator)
-            selection = selection.where(columns.conversation == conversation, columns.id == turn)
+            selection = sql.select(column, table.generator)
+            selection = selection.where(table.conversation == kept.conversation, table.id == kept.turn)
             found = connection.execute(selection).first()
-        if found is None or found.generator != generator:
+        if found is None or found[1] != kept.generator:
             raise StoreError(f"the conversation was deleted from {self._shown} since it was opened: open another one")
-        return np.frombuffer(found.state, FULL_FLOAT).astype(np.float32)
+        return bytes(found[0])
 
     def _find(self, connection: Connection, name: str) -> RowMapping:
         found = connection.execute(_conversations.select().where(_conversations.c.name == name)).mappings().first()
@@ -430,30 +449,36 @@ def _generator(point: Checkpoint) -> str:
     return json.dumps([point.seed, point.key, point.place])
 
 
-def _read_turn(row: RowMapping, zero_state: State, read: Callable[[int, str], State]) -> Turn:
-    """A turn of a row; `read` gets its state where the row has none."""
+def _read_turn(row: RowMapping, zero_state: State, kept: Callable[[int, str], Kept]) -> Turn:
+    """A turn of a row; `kept` tells where its tokens and state are, if the row has none."""
     seed, key, place = json.loads(row["generator"])
     source: State | Callable[[], State] = zero_state
-    if row["kind"] != "start":
-        source = functools.partial(read, row["id"], row["generator"])
-        if "state" in row:
-            source = np.frombuffer(row["state"], FULL_FLOAT).astype(np.float32)
-    checkpoint = Checkpoint(
-        source,
-        tuple(np.frombuffer(row["pending"], FULL_INT).tolist()),
-        seed, key, place,
-    )  # fmt: skip
+    written: tuple[int, ...] | Callable[[], tuple[int, ...]] = ()
+    if row["kind"] != "start" and "state" in row:
+        source, written = _floats(row["state"]), _whole_numbers(row["tokens"])
+    elif row["kind"] != "start":
+        place_of = kept(row["id"], row["generator"])
+        source, written = place_of.state, place_of.tokens
+    checkpoint = Checkpoint(source, _whole_numbers(row["pending"]), seed, key, place)
     return Turn(
         row["id"],
         row["kind"],
         _read_text(row["text"]),
-        tuple(np.frombuffer(row["tokens"], FULL_INT).tolist()),
+        written,
         row["parent"],
         checkpoint,
         None if row["sampling"] is None else _load_sampling(row["sampling"]),
         row["finish_reason"],
         row["drawn"],
     )
+
+
+def _floats(data: bytes) -> State:
+    return np.frombuffer(data, FULL_FLOAT).astype(np.float32)
+
+
+def _whole_numbers(data: bytes) -> tuple[int, ...]:
+    return tuple(np.frombuffer(data, FULL_INT).tolist())
 
 
 def _dump_sampling(sampling: Sampling) -> str:

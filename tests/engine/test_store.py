@@ -111,8 +111,9 @@ def same(one: Conversation, other: Conversation) -> None:
     assert (a.sampling, a.present, a.forward) == (b.sampling, b.present, b.forward)
     for x, y in zip(a.turns, b.turns, strict=True):
         assert x.checkpoint.state.tobytes() == y.checkpoint.state.tobytes()
+        assert x.tokens == y.tokens
         plain = replace(x.checkpoint, source=y.checkpoint.source)
-        assert replace(x, checkpoint=plain) == y
+        assert replace(x, checkpoint=plain, written=y.written) == y
 
 
 def test_what_is_saved_comes_back_whole(store: engine.Store, tiny: Engine) -> None:
@@ -132,7 +133,8 @@ def light(url: str) -> Iterator[engine.Store]:
 
 
 def held(talk: Conversation) -> list[int]:
-    """The turns whose states are in memory."""
+    """The turns whose states are in memory; no tokens are."""
+    assert not any(isinstance(turn.written, tuple) for turn in talk.tree)
     return [turn.id for turn in talk.tree if isinstance(turn.checkpoint.source, np.ndarray)]
 
 
