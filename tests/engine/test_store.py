@@ -149,7 +149,8 @@ def test_a_light_store_holds_one_state_and_writes_the_same(light: engine.Store, 
         one.goto(2)
         one.undo()
     assert talk.say("x").text == again.say("x").text == plain.say("x").text
-    assert talk.retry().text == again.retry().text == plain.retry().text
+    shy = replace(SAMPLING, repetition_penalty=3.0)  # which looks at the tokens before
+    assert talk.retry(shy).text == again.retry(shy).text == plain.retry(shy).text
     light.save(talk, "a")
     assert held(talk) == [talk.present]
     same(light.open(tiny, "a"), plain)
