@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sql
 
 import engine
-from engine import store as store_module
+from engine import tables
 from engine.conversation import Conversation
 from engine.engine import Engine
 from tests.networks import tiny_engine
@@ -83,10 +83,10 @@ def test_a_store_of_the_first_version_is_migrated(url: str, tiny: Engine) -> Non
         start, forward = talk.snapshot().turns[0], talk.snapshot().forward
         with store._writing.begin() as connection:
             connection.execute(sql.text("DROP TABLE notes"))
-            connection.execute(store_module._meta.update().values(value="1"))
+            connection.execute(tables.meta.update().values(value="1"))
             zeros = start.checkpoint.state.tobytes()
-            connection.execute(store_module._turns.update().where(store_module._turns.c.id == 0).values(state=zeros))
-            connection.execute(store_module._conversations.update().values(forward=json.dumps(list(forward.items()))))
+            connection.execute(tables.turns.update().where(tables.turns.c.id == 0).values(state=zeros))
+            connection.execute(tables.conversations.update().values(forward=json.dumps(list(forward.items()))))
     with engine.Store(url) as store:
         same(store.open(tiny, "a"), talk)
         store.write_notes({("a", "b"): 1})
@@ -272,7 +272,7 @@ def test_a_newer_schema_and_damaged_files_are_refused(tmp_path: Path, tiny: Engi
     with engine.Store(f"sqlite:///{path}") as store:
         store.save(written(tiny), "a")
         with store._writing.begin() as connection:
-            connection.execute(store_module._meta.update().values(value="99"))
+            connection.execute(tables.meta.update().values(value="99"))
     with pytest.raises(engine.StoreError, match="newer textrepl"):
         engine.Store(f"sqlite:///{path}")
     (other := tmp_path / "other.db").write_bytes(b"this is no database at all, but long enough to look like one" * 99)
