@@ -141,8 +141,9 @@ def _encode(
             encoder.begin()
             begin = encoder.tokens
             for piece in pieces[part]:
-                for text in spool.texts(*piece):
-                    encoder.add(text)
+                is_char = vocabulary.level == "char"
+                for data in spool.blocks(*piece) if is_char else map(str.encode, spool.texts(*piece)):
+                    encoder.add(data)
                     tell("making tokens", encoder.characters, 0.0)
             places[part] = begin, encoder.tokens, encoder.characters
         if not encoder.tokens:
