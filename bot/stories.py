@@ -15,7 +15,7 @@ from typing import Any
 import engine
 from bot.settings import Writing
 
-MAX_OPEN_TURNS = 1500  # kept in memory, with their texts but no states; other stories are opened when they are wanted
+MAX_OPEN_TURNS = 1000  # kept in memory, with their texts but no states; other stories are opened when they are wanted
 WRITING = "discord/writing"  # the topic of notes on what is being written
 JOINERS = {"space": " ", "line": "\n", "nothing": ""}
 
