@@ -85,8 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         "dynamic evaluation", "Told beside the figure of fixed weights; needs TensorFlow."
     )
     group.add_argument("--dynamic", action="store_true", help="score with weights that follow the text, too")
-    group.add_argument("--dynamic-rate", type=float, default=3e-4, metavar="X", help="how fast they follow (0.0003)")
-    group.add_argument("--dynamic-steps", type=int, default=64, metavar="N", help="tokens between two moves (64)")
+    group.add_argument("--dynamic-rate", type=float, default=6e-4, metavar="X", help="how fast they follow (0.0006)")
+    group.add_argument("--dynamic-steps", type=int, default=32, metavar="N", help="tokens between two moves (32)")
     group.add_argument(
         "--dynamic-decay", type=float, default=0.0, metavar="X", help="share of the way back at each move (0)"
     )

@@ -25,7 +25,7 @@ from engine.train.build import Twin
 from engine.train.regularization import NO_MASKS
 
 KEPT = 0.999  # of the mean of squared gradients, a segment
-EPSILON = 1e-3
+EPSILON = 2e-3
 NEAR = 1e-2  # nats between one network's two ways of scoring a token; they differ by some 1e-5
 
 

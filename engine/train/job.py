@@ -27,6 +27,7 @@ from engine.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from engine.train.plan import Plan
+    from engine.train.replicas import Alone
 
 CHANGEABLE = {  # when going on with a run
     "epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "time", "device",
@@ -112,32 +113,45 @@ def train(job: Job, show: Show) -> Outcome:
         raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
     import tensorflow as tf
 
-    from engine.train import devices
+    from engine.train import devices, replicas
+
+    tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
+    is_gpu = devices.choose(ready.settings.device)
+    found = replicas.find()
+    with found.taking_part():
+        return _train(job, show if found.is_chief else Watch, asked, ready, found, began, is_gpu=is_gpu)
+
+
+def _train(
+    job: Job, show: Show, asked: Asked, ready: _Ready, found: Alone, began: float, *, is_gpu: bool
+) -> Outcome:  # fmt: skip
+    """The same, on the devices and machines that were found."""
     from engine.train.board import Board
     from engine.train.loop import Trainer
     from engine.train.run import Run
 
-    tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
     settings, corpus, notes = ready.settings, ready.corpus, []
-    is_gpu = devices.choose(settings.device)
     if settings.time and ready.saved is None:
+        if found.workers > 1:
+            raise TrainingError("--time: measures one machine, and these are several; name a network and --epochs")
         chosen = _plan(asked, ready, began)
         settings, notes = chosen.settings, [chosen.describe()]
     if not is_gpu:
         real = replace(settings, batch=make_sequences(settings, corpus).batch)
         memory.check(real, len(corpus.vocabulary), len(corpus.held_out), memory.available())
-    trainer = Trainer(settings, corpus)
+    trainer = Trainer(settings, corpus, replicas=found)
     if ready.saved is not None:
         trainer.restore(ready.saved)
     if asked.parent is not None:
         trainer.begin_from(asked.parent)
+    found.compare(trainer.settings, corpus.digest, trainer.progress.update, trainer.origin)
     notes.append(
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
         f"{trainer.total_updates:,} updates of {trainer.batch} {settings.sequences} x {settings.steps} steps"
     )
     notes += _further_notes(settings, is_gpu, asked.parent, corpus)
     numbers, rate = (trainer.total_updates, trainer.tokens_an_update), corpus.training_rate
-    board = Board(job.board, *numbers, rate) if job.board else None
+    board = Board(job.board, *numbers, rate) if job.board and found.is_chief else None
     watch = show(settings.epochs, *numbers, level=settings.level, rate=rate)
     watch.history(trainer.progress.history)
     with watch:

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.train import devices, lanes
@@ -26,6 +27,7 @@ from engine.train.corpus import Corpus
 from engine.train.origin import Origin, Parent
 from engine.train.precision import fastest_precision
 from engine.train.regularization import NO_MASKS, Masks, activation_penalty
+from engine.train.replicas import Alone, Place
 from engine.train.sequences import make_sequences
 from engine.train.settings import TrainSettings
 
@@ -70,14 +72,12 @@ def make_optimizer(settings: TrainSettings) -> Any:
     return kinds[settings.optimizer]()
 
 
-def _tensor(array: Any) -> Any:
-    return None if array is None else tf.constant(array)
-
-
 class Trainer:
     """One run. `updates()` trains and yields after each update; it may be left and gone on with at any one."""
 
-    def __init__(self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None) -> None:
+    def __init__(
+        self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None, replicas: Alone | None = None
+    ) -> None:
         is_gpu = devices.has_gpu()
         fused = is_gpu if fused is None else fused
         if settings.precision == "auto":
@@ -88,11 +88,14 @@ class Trainer:
                 "--sequences lines or --reset never, or --device cpu"
             )
         self.settings, self.corpus, self.progress = settings, corpus, Progress()
+        self.replicas = replicas or Alone()
         self.sequences = make_sequences(settings, corpus)
-        self.batch = self.sequences.batch
+        self.batch = self.replicas.whole(self.sequences.batch, settings.batch)
+        if self.batch != self.sequences.batch:
+            self.sequences = make_sequences(replace(settings, batch=self.batch), corpus)
         self.model = build_model(len(corpus.vocabulary), settings)
         self.twin = Twin(self.model, dtype=settings.precision, fused=fused, is_tied=settings.tied, is_gpu=is_gpu)
-        self.states: list[Any] = self.twin.zero_state(self.batch)
+        self.states: list[Any] = self._zero_state(self.batch)
         self._optimizer = make_optimizer(settings)
         self._optimizer.build(self.twin.variables)
         self.average = Average(self.twin.variables, settings.average)
@@ -101,6 +104,13 @@ class Trainer:
         self.total_updates = min(whole, settings.updates or whole)
         self._step = tf.function(self._update)
         self._score = tf.function(self._score_chunk)
+
+    def _zero_state(self, batch: int) -> list[Any]:
+        return [self._share(np.asarray(state), 0) for state in self.twin.zero_state(batch)]
+
+    def _share(self, array: NDArray[Any] | None, axis: int = 1) -> Any:
+        """What each replica gets of an array whose `axis` is that of the lanes."""
+        return None if array is None else self.replicas.share(array, axis)
 
     @property
     def parameters(self) -> int:
@@ -131,15 +141,15 @@ class Trainer:
         """
         settings, progress = self.settings, self.progress
         if progress.chunk == 0:
-            self.states = self.twin.zero_state(self.batch)
+            self.states = self._zero_state(self.batch)
         for batch in self.sequences.read(progress.epoch, start=progress.chunk):
             if settings.updates and progress.update >= settings.updates:
                 return
             started = time.perf_counter()
             loss_value, after = self._step(
-                tf.constant(batch.inputs), tf.constant(batch.targets), self.states,
-                tf.constant(self.learning_rate, tf.float32), tf.constant(progress.update), _tensor(batch.keep),
-                _tensor(batch.weights),
+                self._share(batch.inputs), self._share(batch.targets), self.states,
+                tf.constant(self.learning_rate, tf.float32), tf.constant(progress.update), self._share(batch.keep),
+                self._share(batch.weights),
             )  # fmt: skip
             if self.sequences.is_carried:
                 self.states = after
@@ -193,7 +203,8 @@ class Trainer:
         if len(ids) < 2:
             return self.progress.epoch_loss / max(1, self.progress.chunk)
         firsts, length = lanes.scoring_lanes(len(ids), SCORING_LANES, SCORING_CONTEXT)
-        states = self.twin.zero_state(len(firsts))
+        firsts = np.pad(firsts, (0, -len(firsts) % self.replicas.count), constant_values=len(ids))  # with empty lanes
+        states = self._zero_state(len(firsts))
         total = 0.0
         for begin in range(-SCORING_CONTEXT, length, SCORING_STEPS):
             offsets = np.arange(begin, begin + SCORING_STEPS)[:, None]  # of targets in their lane, [T, 1]
@@ -201,11 +212,9 @@ class Trainer:
             real = targets >= 1  # before the text begins there is nothing to feed
             counted = real & (offsets >= 0) & (offsets < length) & (targets < len(ids))
             inputs, wanted = ids[np.clip(targets - 1, 0, len(ids) - 1)], ids[np.clip(targets, 0, len(ids) - 1)]
-            nats, states = self._score(
-                tf.constant(inputs, tf.int32), tf.constant(wanted, tf.int32), tf.constant(counted, tf.float32), states,
-            )  # fmt: skip
+            shared = (inputs.astype(np.int32), wanted.astype(np.int32), counted.astype(np.float32), real[-1:])
+            nats, states = self._score(*map(self._share, shared), states)
             total += float(nats)
-            states = [tf.where(real[-1][:, None], state, 0.0) for state in states]
         return total / (len(ids) - 1)
 
     def begin_from(self, parent: Parent) -> None:
@@ -219,7 +228,7 @@ class Trainer:
         arrays = {
             "weights": [np.asarray(variable) for variable in self.twin.variables],
             "optimizer": [np.asarray(variable) for variable in self._optimizer.variables],
-            "states": [np.asarray(state) for state in self.states],
+            "states": self.replicas.gather(self.states),
             "average": [np.asarray(variable) for variable in self.average.variables],
         }
         return Checkpoint(self.settings, data, self.corpus.digest, self.progress, arrays, self.origin)
@@ -228,8 +237,10 @@ class Trainer:
         """Go on from a checkpoint. Raises `TrainingError` if it belongs to another text or network."""
         if checkpoint.digest != self.corpus.digest:
             raise TrainingError("the text has changed since this run began: give the same --data to --resume")
+        if any(len(state) != self.batch for state in checkpoint.arrays["states"]):
+            raise TrainingError("this run had another number of lanes: go on with as many devices as it began with")
         self.progress, self.origin = checkpoint.progress, checkpoint.origin
-        self.states = [tf.constant(state) for state in checkpoint.arrays["states"]]
+        self.states = [self._share(state, 0) for state in checkpoint.arrays["states"]]
         groups = (
             ("weights", self.twin.variables), ("optimizer", self._optimizer.variables),
             ("average", self.average.variables),
@@ -241,7 +252,21 @@ class Trainer:
     def _update(
         self, inputs: Any, targets: Any, states: Any, rate: Any, update: Any, keep: Any, weights: Any
     ) -> tuple[Any, Any]:
-        masks = Masks.draw(self.settings, self.batch, update, len(self.corpus.vocabulary))
+        def gradients_of(place: Place, *arguments: Any) -> tuple[Any, list[Any], Any]:
+            masks = Masks.draw(self.settings, self.batch, update, len(self.corpus.vocabulary)).of(place)
+            return self._gradients(masks, *arguments)
+
+        loss, gradients, after = self.replicas.mean(gradients_of, inputs, targets, states, keep, weights)
+        gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
+        self._optimizer.learning_rate.assign(rate)
+        self._optimizer.apply(gradients)
+        self.average.add(update)
+        return loss, after
+
+    def _gradients(
+        self, masks: Masks, inputs: Any, targets: Any, states: Any, keep: Any, weights: Any
+    ) -> tuple[Any, list[Any], Any]:
+        """The loss of some lanes, weighed as it would be in the whole batch, its gradients, and the states after."""
         with tf.GradientTape() as tape:
             dropped, whole, after = self.twin.hidden(inputs, states, masks, keep)
             logits = self.twin.logits(dropped)
@@ -249,17 +274,15 @@ class Trainer:
             if weights is None:
                 loss = tf.reduce_mean(losses)
             else:
-                loss = tf.reduce_sum(losses * weights) / tf.reduce_sum(weights)
+                loss = tf.reduce_sum(losses * weights) / self.replicas.average(tf.reduce_sum(weights))
             total = loss + activation_penalty(self.settings, dropped, whole)
         gradients = tape.gradient(total, [variable.value for variable in self.twin.variables])
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
-        self._optimizer.learning_rate.assign(rate)
-        self._optimizer.apply(gradients)
-        self.average.add(update)
-        return loss, after
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients], after
 
-    def _score_chunk(self, inputs: Any, targets: Any, counted: Any, states: Any) -> tuple[Any, Any]:
+    def _score_chunk(self, *arguments: Any) -> tuple[Any, Any]:
+        return self.replicas.sum(self._nats, *arguments)
+
+    def _nats(self, inputs: Any, targets: Any, counted: Any, has_begun: Any, states: Any) -> tuple[Any, Any]:
         logits, after = self.twin.forward(inputs, states, NO_MASKS)
         nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
-        return tf.reduce_sum(nats * counted), after
+        return tf.reduce_sum(nats * counted), [tf.where(has_begun[0][:, None], state, 0.0) for state in after]

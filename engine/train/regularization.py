@@ -7,11 +7,12 @@ number and the seed, so that a resumed run draws the same ones.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
 
+from engine.train.replicas import Place
 from engine.train.settings import TrainSettings
 
 Tensor = Any
@@ -47,6 +48,20 @@ class Masks:
             inputs[0] if inputs else None,
             tokens[0] if tokens else None,
         )
+
+    def of(self, place: Place) -> Masks:
+        """Those of one replica's lanes."""
+        if place is None:
+            return self
+        index, replicas = place
+
+        def part(mask: Tensor) -> Tensor:
+            if mask is None:
+                return None
+            count = mask.shape[1] // replicas
+            return mask[:, index * count : (index + 1) * count]
+
+        return replace(self, outputs=tuple(map(part, self.outputs)), inputs=part(self.inputs))
 
 
 NO_MASKS = Masks()

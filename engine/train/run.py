@@ -41,7 +41,8 @@ class Run:
         limit = seconds_of(trainer.settings.time)
         self._deadline = self._began + limit if limit else math.inf
         self._scoring_seconds = 0.0  # to score and keep an epoch, when last it was done
-        self._is_stopping = False
+        self._is_asked = self._is_stopping = False  # to stop: here, and on any machine
+        self._is_chief = trainer.replicas.is_chief  # who alone writes and prints
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
         self._test_nats: float | None = None
@@ -52,25 +53,29 @@ class Run:
         before = self._listen()
         try:
             self._keep("the vocabulary", self._write_vocabulary)
-            while progress.epoch < trainer.settings.epochs and not (self._is_stopping or self._is_over()):
+            while progress.epoch < trainer.settings.epochs and not (self._must_stop() or self._is_over()):
                 self._watch.pause()
                 for loss in trainer.updates():
                     self._watch.update(progress.epoch, progress.update, loss, progress.best, trainer.learning_rate)
                     if self._board:
                         self._board.update(progress.update, loss, trainer.learning_rate, progress.seconds)
+                    is_due = time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
+                    flags = trainer.replicas.agree(self._is_asked, self._is_late(), is_due)
+                    self._is_stopping, is_late, is_due = flags
                     if self._is_stopping:
                         break
-                    if self._is_late():
+                    if is_late:
                         self._end_epoch()
                         break
-                    if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
+                    if is_due:
                         self._keep_checkpoint()
                 else:
                     self._end_epoch()
             self._keep_checkpoint()
             self._tell_why()
-            if not self._is_stopping:
+            if not self._must_stop() and self._is_chief:
                 self._finish()
+            self._must_stop()  # where the others wait for the chief
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -78,12 +83,18 @@ class Run:
             raise TrainingError(f"{error}: make room, then go on with --resume; what was saved before is whole")
         return not self._is_stopping
 
+    def _must_stop(self) -> bool:
+        """Whether any machine was asked to stop. All machines must look at the same time."""
+        (self._is_stopping,) = self._trainer.replicas.agree(self._is_asked)
+        return self._is_stopping
+
     def _is_late(self) -> bool:
         """Whether there is just time to score and keep what was learned (--time)."""
         return time.monotonic() + self._scoring_seconds > self._deadline
 
     def _is_over(self) -> bool:
-        return self._trainer.has_given_up or (self._trainer.progress.best_epoch is not None and self._is_late())
+        (is_late,) = self._trainer.replicas.agree(self._is_late())
+        return self._trainer.has_given_up or (self._trainer.progress.best_epoch is not None and is_late)
 
     def _tell_why(self) -> None:
         """Why the run ended before its last update, if it did."""
@@ -106,9 +117,9 @@ class Run:
         return {number: signal.signal(number, self._ask_to_stop) for number in heard}
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        if self._is_stopping:
+        if self._is_asked:
             raise KeyboardInterrupt
-        self._is_stopping = True
+        self._is_asked = True
         line = "stopping after this update, and saving (once more to stop at once) ..."
         threading.Thread(target=self._watch.note, args=(line,)).start()  # this one may be in the midst of writing
 
@@ -117,7 +128,7 @@ class Run:
         trainer, progress, started = self._trainer, self._trainer.progress, time.monotonic()
         row = trainer.end_epoch()
         is_best = progress.best is None or row["held_out_nats"] < progress.best
-        is_kept = is_best and self._keep("the best model", self._write_model)
+        (is_kept,) = trainer.replicas.agree(is_best and self._keep("the best model", self._write_model))
         if is_kept:
             progress.best, progress.best_epoch = row["held_out_nats"], int(row["epoch"])
             self._keep("the card", lambda: self._write_card(self._held_out_nats(row), is_final=False))
@@ -127,7 +138,7 @@ class Run:
         self._keep_checkpoint()
         self._scoring_seconds = time.monotonic() - started
         every = trainer.settings.sample_every
-        if every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
+        if self._is_chief and every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
             temperatures = temperatures_of(trainer.settings.sample_temperatures)
             samples = self._samples(temperatures, SAMPLE_LENGTH, seed=progress.epoch)
             for temperature, text in zip(temperatures, samples, strict=True):
@@ -210,12 +221,18 @@ class Run:
     def _keep_checkpoint(self) -> None:
         self._saved_at = time.monotonic()
         self._trainer.progress.elapsed = self._saved_at - self._began
-        is_kept = self._keep("a checkpoint", lambda: checkpoint.save(self._out, self._trainer.checkpoint(self._data)))
+        made = self._trainer.checkpoint(self._data)
+        is_kept = self._keep("a checkpoint", lambda: checkpoint.save(self._out, made))
         if is_kept and self._board:
             self._keep("what TensorBoard shows", self._board.flush)
 
     def _keep(self, what: str, write: Callable[[], None]) -> bool:
-        """Write something; where the disk does not take it, say so and train on, to try again later."""
+        """Write something; where the disk does not take it, say so and train on, to try again later.
+
+        False, also where another machine writes it.
+        """
+        if not self._is_chief:
+            return False
         try:
             write()
         except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where a file cannot be flushed

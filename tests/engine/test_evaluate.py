@@ -119,7 +119,7 @@ def test_weights_that_follow_a_text_foretell_it_better(
     assert (keras_model_dir / NETWORK).read_bytes() == before
     assert evaluate.main([*command, "--dynamic", "--dynamic-rate", "0"]) == 0
     still, moved = lines(capsys)
-    assert moved.startswith("tiny-keras, dynamic (rate 0, steps 64, decay 0) on 960 characters: ")
+    assert moved.startswith("tiny-keras, dynamic (rate 0, steps 32, decay 0) on 960 characters: ")
     assert moved.split(": ")[1] == still.split(": ")[1]
 
 
