@@ -93,6 +93,18 @@ def test_a_finished_reply_is_its_members_to_forget(stories: Stories) -> None:
     assert "unmistakable" not in stories.present(HERE).talk.text
 
 
+def test_the_present_story_stays_it_when_a_member_is_forgotten(stories: Stories) -> None:
+    write(stories, Plan(7, text="an old tale"))
+    stories.begin(HERE, "tiny")
+    write(stories, Plan(7, text="the later one"))
+    written = write(stories, Plan(8, text="at home", serial=1))
+    assert stories.forget_member(HERE, 7) == 2
+    story = stories.present(HERE)
+    assert "at home" in story.talk.text
+    assert "an old tale" not in story.talk.text
+    assert story.serial != written.story.serial
+
+
 def test_a_forgotten_story_is_not_finished(stories: Stories) -> None:
     write(stories, Plan(7, text="one"))
     note = cut(stories, Plan(7, text="two"))
