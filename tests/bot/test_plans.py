@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from bot.plans import Plan
 from bot.settings import Writing
 from bot.stories import WRITING, NoStory, Place, Stories
 from engine.engine import Engine
+from tests.networks import tiny_engine
 
 HERE, THERE = Place(1, 10), Place(1, 11)
 KEY = plans.note_key(HERE, 99)
@@ -85,6 +88,21 @@ def test_what_was_asked_but_never_begun_is_done_too(stories: Stories) -> None:
 def test_a_reply_that_crashes_the_process_again_and_again_is_given_up(stories: Stories) -> None:
     note = {**plans.asked(Plan(7, text="hello"), [5]), "attempts": plans.MAX_ATTEMPTS}
     assert plans.finish(stories, HERE, KEY, note).text == "hello"
+
+
+def test_a_restart_while_an_earlier_cut_is_finished_leaves_it_to_the_next(stories: Stories) -> None:
+    with tiny_engine() as ending:
+        leaving = Stories(stories.store, {"tiny": ending}, stories.writing)
+        note = plans.asked(Plan(7, text="hello", sampling={"length": 10**7}), [5])
+        with ThreadPoolExecutor(1) as worker:
+            finishing = worker.submit(plans.finish, leaving, HERE, KEY, note)
+            while not ending.activity().tokens:
+                time.sleep(0.01)
+            ending.close()
+            with pytest.raises(engine.EngineClosed):
+                finishing.result()
+    assert "plan" in stories.store.note(*KEY)
+    assert not stories.present(HERE).talk.text
 
 
 def test_a_finished_reply_is_its_members_to_forget(stories: Stories) -> None:
