@@ -23,10 +23,12 @@ from engine.train import card, presets  # noqa: E402
 from engine.train.__main__ import main  # noqa: E402
 from engine.train.build import build_model  # noqa: E402
 from engine.train.corpus import read_corpus  # noqa: E402
+from engine.train.job import Job  # noqa: E402
 from engine.train.loop import Trainer, make_optimizer, rate_at  # noqa: E402
 from engine.train.precision import fastest_precision  # noqa: E402
 from engine.train.regularization import NO_MASKS  # noqa: E402
 from engine.train.settings import PRESETS, TrainSettings, add_arguments  # noqa: E402
+from engine.train.spool import Inputs  # noqa: E402
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 TEXTS: dict[str, list[str]] = {
@@ -71,6 +73,16 @@ def test_a_wrong_name_lists_them_all(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert lines[0].endswith("--preset tutorials: there is none of this name; there are")
     assert [line.split()[0] for line in lines[1:]] == list(PRESETS)
     assert all(len(line) <= 120 for line in lines[1:])
+
+
+@pytest.mark.parametrize("widths", [(64, 32), (64, 64, 64)])
+def test_widths_are_as_many_layers_whatever_the_preset_has(widths: tuple[int, ...], tmp_path: Path) -> None:
+    given: dict[str, Any] = {"preset": "tutorial", "units": widths}
+    asked = Job(tmp_path / "mine", Inputs(("x.txt",)), given).asked()
+    assert asked.settings.widths == widths
+    assert asked.given["layers"] == len(widths)  # so that --time leaves them, too
+    with pytest.raises(ValueError, match="--layers 1: --units"):
+        Job(tmp_path / "mine", Inputs(("x.txt",)), {**given, "layers": 1}).asked()
 
 
 def test_a_run_keeps_the_name_of_its_preset(plain_text: Path, tmp_path: Path) -> None:
