@@ -61,6 +61,15 @@ def test_a_preset_is_overridden_and_its_command_gives_it_again(name: str) -> Non
     assert TrainSettings(**presets.load(given["preset"]) | given) == settings
 
 
+def test_a_value_that_looks_like_a_flag_is_told_so_that_it_is_none() -> None:
+    settings = TrainSettings(keep="-a-z", sample_prompt="-x")
+    words = shlex.split(card.command_line(settings, ["a.txt"], "mine"))
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given = vars(parser.parse_args(words[words.index("--out") + 2 :]))
+    assert given == {"keep": "-a-z", "sample_prompt": "-x"}
+
+
 def test_a_preset_of_another_version_is_told_by_its_settings() -> None:
     settings = TrainSettings(preset="gone", units=7)
     assert card.command_line(settings, ["a.txt"], "m").endswith("--out models/m --units 7")
