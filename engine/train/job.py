@@ -62,11 +62,14 @@ class Job:
             raise ValueError("--from: a run that is resumed has begun already; give one of the two")
         if self.is_resumed and (fixed := sorted(self.given.keys() - CHANGEABLE)):
             raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
-        given = (presets.load(self.given["preset"]) if self.given.get("preset") else {}) | self.given
+        recipe = presets.load(self.given["preset"]) if self.given.get("preset") else {}
+        if isinstance(widths := self.given.get("units"), tuple):
+            recipe["layers"] = len(widths)
+        given = recipe | self.given
         if self.start is None:
             return Asked(TrainSettings.from_arguments(given), given)
         parent = origin.read(self.start)
-        return Asked(parent.settings(given), given | parent.fixed, parent)
+        return Asked(parent.settings(self.given, recipe), given | parent.fixed, parent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
         if "epochs" in given or "updates" in given:
             updates = settings.updates or _updates_in(settings, corpus) * settings.epochs
             return cost * updates <= SPARE * left()
-        tokens = SPARE * left() / cost * lanes_of(settings, corpus) * settings.steps
+        tokens = SPARE * left() / cost * make_sequences(settings, corpus).tokens_an_update
         return tokens >= TOKENS_A_PARAMETER * parameters(settings, corpus)
 
     index, cost = climb(
@@ -131,7 +131,7 @@ def climb(
 def scheduled(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, seconds: float, cost: float) -> Plan:
     """As many updates as fit into `seconds`, at `cost` seconds each, beside scoring and keeping."""
     per_epoch = _updates_in(settings, corpus)
-    tokens = lanes_of(settings, corpus) * settings.steps
+    tokens = make_sequences(settings, corpus).tokens_an_update
     scoring = len(corpus.held_out) * cost / tokens / SCORING_SPEED
     if scoring > MOST_SCORING * seconds:
         raise TrainingError(
@@ -171,6 +171,8 @@ def _candidate(
     if settings.tied:
         width = settings.widths[-1] if "units" in given else given.get("embedding", units)
         wanted = {**wanted, "embedding": width, "units": width}
+    if settings.input == "one-hot":
+        del wanted["embedding"]
     wanted["batch"] = max(2, min(settings.batch, len(corpus.training) // (LEAST_UPDATES * settings.steps)))
     wanted = {name: value for name, value in wanted.items() if name not in given}
     return replace(settings, **wanted)
@@ -179,11 +181,6 @@ def _candidate(
 def parameters(settings: TrainSettings, corpus: Corpus) -> int:
     """How many numbers such a network has, nearly."""
     return memory.weights(settings, len(corpus.vocabulary))
-
-
-def lanes_of(settings: TrainSettings, corpus: Corpus) -> int:
-    """Rows that the text can fill."""
-    return make_sequences(settings, corpus).batch
 
 
 def _updates_in(settings: TrainSettings, corpus: Corpus) -> int:

@@ -79,6 +79,8 @@ def test_what_is_given_stays() -> None:
     assert (long.updates, long.settings.updates, long.settings.epochs) == (300, 300, 3)
     candidate = plan._candidate(TrainSettings(**given), given, text, 1, 64, 32)
     assert (candidate.layers, candidate.units, candidate.embedding) == (1, 100, 32)
+    one_hot = [plan._candidate(TrainSettings(units=100, input="one-hot"), given, text, 1, 64, n) for n in (32, 64)]
+    assert one_hot[0] == one_hot[1]  # it has no embedding
     tied = plan._candidate(TrainSettings(tied=True, embedding=512), {"tied": True}, text, 1, 64, 32)
     assert (tied.units, tied.embedding) == (64, 64)
 
@@ -116,7 +118,8 @@ def test_parameters_are_counted_without_making_them(settings: TrainSettings) -> 
 def test_a_run_ends_after_its_updates(plain_text: Path, tmp_path: Path) -> None:
     small: dict[str, Any] = {"units": 8, "layers": 1, "embedding": 8, "batch": 8, "steps": 16, "warmup": 5}
     whole = fit(plain_text, tmp_path / "whole", epochs=1, **small)
-    part = fit(plain_text, tmp_path / "part", epochs=1, updates=20, **small)
+    part = fit(plain_text, tmp_path / "part", epochs=3, updates=20, **small)
+    assert len(part) == 1  # no epoch without an update
     assert part.is_done
     assert part[0]["rate"] == whole[0]["rate"]  # the cosine has ended, too
     assert part[0]["held_out_nats"] > whole[0]["held_out_nats"]
