@@ -19,7 +19,7 @@ from engine.train import checkpoint, memory, origin, presets
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
 from engine.train.origin import Parent
 from engine.train.quantities import seconds_of
-from engine.train.sequences import make_sequences
+from engine.train.sequences import make_sequences, of_batch
 from engine.train.settings import TrainSettings
 from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine, Watch
@@ -140,8 +140,7 @@ def _train(
         chosen = _plan(asked, ready, began)
         settings, notes = chosen.settings, [chosen.describe()]
     if not is_gpu:
-        real = replace(settings, batch=make_sequences(settings, corpus).batch)
-        memory.check(real, len(corpus.vocabulary), len(corpus.held_out), memory.available())
+        memory.check(of_batch(settings, corpus), len(corpus.vocabulary), len(corpus.held_out), memory.available())
     trainer = Trainer(settings, corpus, replicas=found)
     if ready.saved is not None:
         trainer.restore(ready.saved)

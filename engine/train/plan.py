@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import TrainingError
-from engine.train import memory
+from engine.train import devices, memory
 from engine.train.corpus import Corpus
 from engine.train.loop import Trainer
 from engine.train.quantities import duration
-from engine.train.sequences import make_sequences
+from engine.train.sequences import make_sequences, of_batch
 from engine.train.settings import TrainSettings, as_text
 
 SIZES = (  # layers, units, embedding: from small to large
@@ -70,6 +70,7 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
     candidates = [item for index, item in enumerate(wanted) if item not in wanted[:index]]
     most = PARAMETERS_A_TOKEN * len(corpus.training)
     candidates = [item for item in candidates if parameters(item, corpus) <= most] or candidates[:1]
+    candidates = _within_memory(candidates, corpus)
 
     measured: dict[int, tuple[float, float]] = {}
 
@@ -100,6 +101,14 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
             f"--time {settings.time} is too short: to start and to measure this machine takes as long; give more"
         )
     return scheduled(candidates[index], given, corpus, left(), cost)
+
+
+def _within_memory(candidates: list[TrainSettings], corpus: Corpus) -> list[TrainSettings]:
+    """Those that can be measured here. Raises `TrainingError` where not even the first one can."""
+    free = None if devices.has_gpu() else memory.available()
+    sizes = len(corpus.vocabulary), len(corpus.held_out)
+    memory.check(of_batch(candidates[0], corpus), *sizes, free)
+    return [item for item in candidates if free is None or memory.needed(of_batch(item, corpus), *sizes) <= free]
 
 
 def climb(

@@ -15,7 +15,7 @@ from engine.quiet import import_tensorflow
 
 import_tensorflow()
 
-from engine.train import fit, plan  # noqa: E402
+from engine.train import fit, memory, plan  # noqa: E402
 from engine.train.corpus import Corpus  # noqa: E402
 from engine.train.loop import Trainer  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
@@ -95,6 +95,21 @@ def test_a_small_text_read_often_has_dropout_and_few_lanes() -> None:
     assert found.settings.dropout == pytest.approx(0.4)
     large = plan.scheduled(TrainSettings(), {}, corpus(10_000_000), 1800, 0.5)
     assert large.settings.dropout < 0.05
+
+
+def test_what_does_not_fit_into_memory_is_not_even_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    text, measured = corpus(1_000_000), list[int]()
+
+    def measure(settings: TrainSettings, corpus: Corpus) -> tuple[float, float]:
+        measured.append(settings.widths[0])
+        return 0.0, 1e-6
+
+    monkeypatch.setattr(plan, "seconds_an_update", measure)
+    monkeypatch.setattr(memory, "available", lambda: 400 << 20)
+    assert plan.choose(TrainSettings(), {}, text, 3600).settings.widths[0] == max(measured) == 256
+    with pytest.raises(TrainingError, match="of memory"):
+        plan.choose(TrainSettings(units=4096), {"units": 4096}, text, 3600)
+    assert max(measured) == 256
 
 
 def test_a_text_too_long_to_be_scored_is_refused() -> None:
