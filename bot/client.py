@@ -19,7 +19,7 @@ from discord.ext import commands
 import engine
 from bot.buttons import StoryButton
 from bot.commands import StoryCommands
-from bot.gateway import connector
+from bot.gateway import Connector
 from bot.pacing import Cooldown
 from bot.plans import Plan
 from bot.posting import Post, Rates
@@ -66,7 +66,7 @@ class Textbot(commands.AutoShardedBot):
             command_prefix=commands.when_mentioned, help_command=None, tree_cls=Tree, intents=intents,
             allowed_mentions=discord.AllowedMentions.none(), member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False, max_messages=None, guild_ready_timeout=0.5, http_trace=self.rates.trace(),
-            connector=connector(), **shards,
+            connector=Connector(), **shards,
         )  # fmt: skip
         self.models, self.store = models, store
         self.scribe = Scribe(Stories(store, models, settings.writing), settings.limits)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import aiohttp
 import discord.shard
 import yarl
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
@@ -33,9 +36,28 @@ def be_patient() -> None:
     discord.shard.DiscordWebSocket = PatientWebSocket  # type: ignore[misc]
 
 
-def connector() -> aiohttp.TCPConnector:
-    """For the requests of a client; to be called in the event loop."""
-    return aiohttp.TCPConnector(limit=MAX_CONNECTIONS)
+class Connector(aiohttp.TCPConnector):
+    """For a client: few connections at once, but for those of the shards, which stay and may take no request's place.
+
+    To be made in the event loop.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(limit=MAX_CONNECTIONS)
+        self._of_shards = aiohttp.TCPConnector(limit=0)
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        """A connection for a request, as soon as there may be one more."""
+        if req.url.scheme in ("ws", "wss"):
+            return await self._of_shards.connect(req, traces, timeout)
+        return await super().connect(req, traces, timeout)
+
+    async def close(self, **options: Any) -> None:
+        """Close all connections."""
+        await self._of_shards.close(**options)
+        await super().close(**options)
 
 
 async def use_other_address(api_url: str) -> bool:

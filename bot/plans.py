@@ -112,7 +112,7 @@ def keep(stories: Stories, begun: Begun, key: tuple[str, str], messages: Sequenc
 def finish(stories: Stories, place: Place, key: tuple[str, str], note: Mapping[str, Any]) -> Written:
     """Carry out what an earlier process has left, without moving those who have gone on since.
 
-    Raises `NoStory` if it was forgotten meanwhile.
+    Raises `NoStory` if it was forgotten meanwhile, and `EngineError` if the engine ends before it does.
     """
     if "turn" in note:
         story = stories.open(place, note["serial"], is_present=False)
@@ -131,7 +131,8 @@ def finish(stories: Stories, place: Place, key: tuple[str, str], note: Mapping[s
         plan = replace(plan, sampling={**plan.sampling, "length": 0})
     back_to = story.talk.present
     begun = begin(story, plan)
-    begun.reply.result()
+    if begun.reply.result().finish_reason == "cancelled":  # a restart again: the next process has to finish it
+        raise engine.EngineClosed("the engine was closed")
     return keep(stories, begun, key, note["messages"], back_to)
 
 

@@ -23,6 +23,7 @@ from bot.pacing import MAX_KEYS, Cooldown, Pace
 from bot.stories import Place
 
 TOKEN_SECONDS = 14 * 60  # an interaction's token lives a quarter of an hour
+MAX_TOKENS = 2048  # interactions that are known by their tokens: more than may run and wait in line
 OVERALL_PER_SECOND, OVERALL_BURST = 35, 10  # of the bot's fifty in any second; its other requests need some, too
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0)  # between attempts to deliver a last edit; the last of them for good
 UNKNOWN_WEBHOOK, INVALID_TOKEN = 10015, 50027  # Discord's error codes
@@ -50,7 +51,7 @@ class Rates:
         pace = self._channels.get(channel) or Pace()
         _remember(self._channels, channel, pace)
         if token is not None:
-            _remember(self._tokens, token, pace)
+            _remember(self._tokens, token, pace, MAX_TOKENS)
         return pace
 
     async def wait_overall(self) -> None:
@@ -243,11 +244,11 @@ class Post:
             raise error
 
 
-def _remember(paces: OrderedDict[Key, Pace], key: Key, pace: Pace) -> None:
+def _remember(paces: OrderedDict[Key, Pace], key: Key, pace: Pace, most: int = MAX_KEYS) -> None:
     """As the latest; and forget the oldest."""
     paces[key] = pace
     paces.move_to_end(key)
-    if len(paces) > MAX_KEYS:
+    if len(paces) > most:
         paces.popitem(last=False)
 
 

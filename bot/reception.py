@@ -68,7 +68,7 @@ class Reception:
         await self._scribe.ask(place, plan, post)
         try:
             post.promise(await self.defer(interaction))
-        except discord.HTTPException:  # nobody waits for it any more
+        except (discord.HTTPException, aiohttp.ClientError, OSError):  # nobody waits for it any more
             await self._scribe.unask(place, post)
             raise
         await self.write(place, plan, post)

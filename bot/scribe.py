@@ -197,7 +197,7 @@ class Scribe:
                 await asyncio.wait_for(ticket.called.wait(), LINE_SECONDS)
                 return
             if post.messages:
-                with suppress(discord.HTTPException, aiohttp.ClientError, GoneError):
+                with suppress(discord.HTTPException, aiohttp.ClientError, OSError, GoneError):
                     await post.tell(f"-# in line: number {self.line.place(ticket)}")
 
     async def _begin(self, place: Place, plan: Plan, post: Post) -> Begun:

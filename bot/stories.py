@@ -15,7 +15,7 @@ from typing import Any
 import engine
 from bot.settings import Writing
 
-MAX_OPEN_TURNS = 1500  # kept in memory, some 1.5 KB each; other stories are opened when they are wanted
+MAX_OPEN_TURNS = 1000  # kept in memory, with their texts but no states; other stories are opened when they are wanted
 WRITING = "discord/writing"  # the topic of notes on what is being written
 JOINERS = {"space": " ", "line": "\n", "nothing": ""}
 
@@ -217,15 +217,17 @@ class Stories:
         Returns how many of their texts there were. What the model wrote and others' texts stay, as one plain branch.
         """
         count, channel = 0, self.channel(place)
+        current = channel.current
         for serial, model in channel.stories.items():
             mine = {int(turn) for turn, author in self.store.notes(_authors(place, serial)).items() if author == member}
             if not mine:
                 continue
             count += len(mine)
-            self._feed(place, serial, model if model in self.models else self.default_model, mine)
+            story = self._feed(place, serial, model if model in self.models else self.default_model, mine)
+            current = story.serial if serial == channel.current else current
             self._delete(place, serial)
-        if count and channel.current in self.channel(place).stories:
-            self.open(place, channel.current)  # it was none of those
+        if count:  # the last that was read again became the present one
+            self._keep(place, replace(self.channel(place), current=current))
         return count
 
     def _feed(self, place: Place, serial: int, model: str, without: set[int]) -> Story:

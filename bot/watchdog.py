@@ -25,6 +25,7 @@ class Watchdog:
     def __init__(self) -> None:
         self.worst, self.count = 0.0, 0
         self._beat, self._worked, self._who = time.monotonic(), time.thread_time(), ""
+        self._waited = 0.0  # when the loop was last seen waiting though a beat was due
         self._loop_thread = threading.get_ident()
         self._is_over = threading.Event()
         self._task = asyncio.create_task(self._keep_beating())
@@ -44,20 +45,24 @@ class Watchdog:
             self._worked = time.thread_time()
             late = self._beat - before
             if late > MAX_LATE_SECONDS:
-                self._tell(late, self._worked - worked)
+                self._tell(late, self._beat - max(before, self._waited), self._worked - worked)
             self._who = ""
 
-    def _tell(self, late: float, worked: float) -> None:
-        if self._who.startswith(WAITING):  # it has nothing to do but to wait for its turn on the processor
+    def _tell(self, late: float, held: float, worked: float) -> None:
+        """A beat was `late`: for `held` seconds of that the loop may have been at work, and for `worked` it was."""
+        if self._who.startswith(WAITING) or held <= MAX_LATE_SECONDS:  # it only waits for its turn on the processor
             _log.info("event=machine-busy seconds=%.3f", late)
             return
-        self.count, self.worst = self.count + 1, max(self.worst, late)
-        _log.warning("event=loop-blocked seconds=%.3f own=%.3f where=%r", late, worked, self._who or "unknown")
+        self.count, self.worst = self.count + 1, max(self.worst, held)
+        _log.warning("event=loop-blocked seconds=%.3f own=%.3f where=%r", held, worked, self._who or "unknown")
 
     def _watch(self) -> None:
         while not self._is_over.wait(BEAT_SECONDS):
-            if not self._who and time.monotonic() - self._beat > MAX_LATE_SECONDS / 2:
+            is_known = self._who and not self._who.startswith(WAITING)
+            if not is_known and time.monotonic() - self._beat > MAX_LATE_SECONDS / 2:
                 self._who = self._look()
+                if self._who.startswith(WAITING):
+                    self._waited = time.monotonic()
 
     def _look(self) -> str:
         """What the loop's thread is at, innermost first."""

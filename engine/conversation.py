@@ -28,17 +28,32 @@ Kind = Literal["start", "prompt", "reply"]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One prompt or one reply. `parent` is the id of the turn before; the start has none."""
+    """One prompt or one reply. `parent` is the id of the turn before; the start has none.
+
+    `written` are its tokens, or what reads them from where they are kept.
+    """
 
     id: int
     kind: Kind
     text: str
-    tokens: tuple[int, ...]
+    written: tuple[int, ...] | Callable[[], tuple[int, ...]]
     parent: int | None
     checkpoint: Checkpoint
     sampling: Sampling | None = None  # of a reply
     finish_reason: FinishReason | None = None  # of a reply
     drawn: int = 0  # random numbers that a reply took; its text may have fewer tokens, where a stop string ended it
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Its tokens. Raises `StoreError` where they have to be read and cannot be."""
+        return self.written if isinstance(self.written, tuple) else self.written()
+
+
+class Kept(Protocol):
+    """A turn's larger parts where they are kept."""
+
+    def state(self) -> State: ...
+    def tokens(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +156,7 @@ class Conversation:
         start = replace(here.checkpoint, source=here.checkpoint.state)
         if sampling is not None and sampling.seed not in (None, start.seed):
             start = _reseeded(start, sampling.seed)
-        recent = recent_tokens(self._turns, here)
+        recent = recent_tokens(self._turns, here, settings)
         for attempt in range(attempts, attempts + n):
             request = Request(_attempt(start, here.id, attempt), recent, settings, {}, self._owner)
             self._alternatives.append((self.runner.run(request), here.id, settings))
@@ -228,20 +243,19 @@ class Conversation:
         made._next_id = max(made._turns) + 1
         return made
 
-    def put_by(self, kept_in: Callable[[Turn], Callable[[], State]], after: int) -> None:
-        """Hold the present turn's state alone; `kept_in` gives what reads that of another turn again.
+    def put_by(self, kept: Callable[[Turn], Kept], after: int) -> None:
+        """Hold the present turn's state alone; `kept` tells where tokens and other states are read again.
 
         Turns up to `after` were put by before.
         """
         present = self._here().id
         for turn in list(self._turns.values()):
-            point = turn.checkpoint
-            if turn.id == present:
-                point = replace(point, source=point.state)
-            elif turn.kind != "start" and (turn.id > after or isinstance(point.source, np.ndarray)):
-                point = replace(point, source=kept_in(turn))
-            if point is not turn.checkpoint:
-                self._turns[turn.id] = replace(turn, checkpoint=point)
+            point, is_new = turn.checkpoint, turn.id > after
+            if turn.kind == "start" or not (is_new or turn.id == present or isinstance(point.source, np.ndarray)):
+                continue
+            place = kept(turn)
+            point = replace(point, source=point.state if turn.id == present else place.state)
+            self._turns[turn.id] = replace(turn, checkpoint=point, written=place.tokens)
 
     @property
     def text(self) -> str:
@@ -276,7 +290,9 @@ class Conversation:
         checkpoint = here.checkpoint
         if not checkpoint.pending:
             checkpoint = replace(checkpoint, pending=(self.runner.start_token()[0],))
-        return self.runner.likeliest(checkpoint, n, sampling, recent_tokens(self._turns, here))
+        return self.runner.likeliest(
+            checkpoint, n, sampling, recent_tokens(self._turns, here, sampling or self.sampling)
+        )
 
     def _attempts(self, before: Turn) -> int:
         return sum(turn.parent == before.id and turn.kind == "reply" for turn in self._turns.values())
@@ -337,14 +353,18 @@ class Conversation:
             token, piece = self.runner.start_token()
             tokens, text = (token,), text + piece
         start = replace(start, source=start.state, pending=start.pending + tokens)
-        recent = recent_tokens(self._turns, before, tokens)
+        recent = recent_tokens(self._turns, before, sampling, tokens)
         reply = self.runner.run(Request(start, recent, sampling, unseen, self._owner))
         self._writing = reply, before.id, text, tokens, sampling
         return reply
 
 
-def recent_tokens(turns: Mapping[int, Turn], turn: Turn, tokens: tuple[int, ...] = ()) -> tuple[int, ...]:
+def recent_tokens(
+    turns: Mapping[int, Turn], turn: Turn, sampling: Sampling, tokens: tuple[int, ...] = ()
+) -> tuple[int, ...]:
     """The last tokens up to `turn` and then `tokens`, oldest first: as many as the repetition penalty looks at."""
+    if sampling.repetition_penalty == 1:
+        return ()
     recent = tokens[-PENALTY_WINDOW:]
     while turn.parent is not None and len(recent) < PENALTY_WINDOW:
         recent = turn.tokens[-(PENALTY_WINDOW - len(recent)) :] + recent

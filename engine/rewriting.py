@@ -53,7 +53,7 @@ def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any], wai
         end = _run(model, replace(begin, pending=begin.pending + tokens), (), Sampling(length=0), wait).end
         return Turn(row["id"], "prompt", row["text"], tokens, before.id, end)
     sampling = _sampling(row["sampling"])
-    result = _run(model, begin, recent_tokens(turns, before), replace(sampling, length=row["drawn"]), wait)
+    result = _run(model, begin, recent_tokens(turns, before, sampling), replace(sampling, length=row["drawn"]), wait)
     return Turn(
         row["id"], "reply", result.text, result.tokens, before.id, result.end, sampling, row["finish_reason"],
         row["drawn"],

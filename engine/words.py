@@ -130,7 +130,8 @@ class Words:
         told = "".join(read)
         characters = len(told)
         if self._split == "words":
-            characters = len(text) - dropped - (text.endswith(" ") and not text.endswith("  "))
+            is_left_out = text.endswith(" ") and (not text[-2:-1].isspace() or text[-2] == "\n")  # by `surfaces`
+            characters = len(text) - dropped - is_left_out
         return ids, replaced, told, characters, unseen
 
     def _remember(self, joins: bool, gap: str, surface: str) -> tuple[int, str, str | None]:

@@ -191,7 +191,13 @@ def _read_draft(data: Any) -> Draft | None:
 
 
 def _write_again(story: engine.Conversation, draft: Draft) -> None:
-    sampling = replace(draft.sampling, length=draft.written)
+    """Write a reply up to where it was, or a little beyond where tokens have several characters."""
+    sampling = replace(draft.sampling, length=min(draft.written, draft.sampling.length))
     story.goto(draft.parent)
     reply = story.retry(sampling) if draft.kind == "retry" else story.say(draft.text, sampling=sampling)
+    count = 0
+    for piece in reply:
+        count += len(piece)
+        if count > draft.written:
+            reply.stop()
     reply.result()

@@ -21,15 +21,15 @@ def go_on(session: Session, job: Job, stdout: TextIO, stderr: TextIO | None) -> 
     for message in filter(None, (session.remark, answer.message)):
         if stderr is not None:
             print(f"textrepl: {message}", file=stderr)
-    try:
-        with stopping_at_ctrl_c([reply]) as interrupted:
+    with stopping_at_ctrl_c([reply]) as interrupted:
+        try:
             if job.is_json:
                 write_json(session.model, job, reply, seed_of(session), stdout)
             else:
                 write_text(job, reply, stdout, session.progress)
-    finally:
-        reply.stop()
-        session.finish(answer)
+        finally:  # within, for another Ctrl-C must not keep it from being kept
+            reply.stop()
+            session.finish(answer)
     return 130 if interrupted else 0
 
 

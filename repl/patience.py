@@ -38,7 +38,8 @@ class Patience:
     @contextlib.contextmanager
     def during(self, doing: str) -> Iterator[None]:
         """While in here that goes on, and can be stopped: `tell` and `wait` raise then."""
-        self._doing, self._share, self._pieces, self._done, self._is_unwanted = doing, 0.0, 1, 0, False
+        self._share, self._pieces, self._done, self._is_unwanted = 0.0, 1, 0, False
+        self._doing = doing  # last, for from now on it can be stopped
         try:
             yield
         finally:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import engine
 from repl.answers import Answer, Quit
 from repl.editor import edit_text
+from repl.oneshot import NOTE_EVERY
 from repl.screen import HARMLESS
 from repl.session import Session
 from repl.signals import stopping_at_ctrl_c
@@ -70,15 +71,19 @@ def _show(session: Session, answer: Answer) -> None:
     last = "\n"
     with stopping_at_ctrl_c([*answer.replies, *([answer.reply] if answer.reply else [])]):
         try:
-            count = 0
+            count, noted = 0, -NOTE_EVERY
             for last in answer.reply or ():
                 _write(last)
-                if not count:
-                    session.progress(len(last))
                 count += len(last)
+                if time.monotonic() - noted > NOTE_EVERY:
+                    noted = time.monotonic()
+                    session.progress(count)
         except engine.EngineError as error:
             _write(f"{error}\n")
-        finished = session.finish(answer)
+        finally:  # also where the terminal has gone away
+            if answer.reply is not None:
+                answer.reply.stop()
+            finished = session.finish(answer)
     if not last.endswith("\n"):
         _write("\n")
     _show(session, finished)

@@ -86,8 +86,8 @@ def _go_on(arguments: argparse.Namespace, parser: argparse.ArgumentParser, job: 
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing may keep it from keeping the story
         farewell = sitting.close()
-    if session.unkept:
-        raise engine.StoreError(farewell)
+        if sitting.is_unkept:  # whatever else went wrong, where the text is now matters more
+            raise engine.StoreError(farewell)
     return code
 
 
@@ -105,9 +105,8 @@ def _sit(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
             Terminal(sitting.prepare, config=settings).run()
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is about to end; nothing may keep it from keeping the story
-        farewell = sitting.close()
-    if farewell:
-        print(farewell)
+        if farewell := sitting.close():
+            print(farewell)
     return 0
 
 

@@ -46,6 +46,11 @@ class Sitting:
         gc.freeze()  # what is there now stays; looking through it for garbage holds up a key's echo
         return session
 
+    @property
+    def is_unkept(self) -> bool:
+        """Whether there are words that no store has."""
+        return self._session is not None and bool(self._session.unkept)
+
     def close(self) -> str:
         """Put everything away; returns what is to be said at the end."""
         self._keeper.close()

@@ -56,6 +56,7 @@ class Terminal:
         self._waiting: list[str] = []  # lines that were entered and are still to be done
         self._state = "loading the model"
         self._ghost: engine.Reply | None = None
+        self._begun = Answer()  # the last that the session gave
         self._keys = shown_keys(config.bindings)
         self._failure: BaseException | None = None
         self._is_leaving = self._is_interrupted = False
@@ -135,6 +136,8 @@ class Terminal:
     def _hang_up(self) -> None:
         """The window was closed, or somebody wants the process to end."""
         self.stop()
+        if self._patience is not None:
+            self._patience.stop()
         self._leave()
 
     @property
@@ -213,7 +216,7 @@ class Terminal:
         self._waiting.pop(0)
         if self._ghost is not None:
             self._ghost.stop()
-        answer = asyncio.ensure_future(self._in_thread(lambda: session.enter(line)))
+        answer = asyncio.ensure_future(self._in_thread(lambda: self._begin_answer(lambda: session.enter(line))))
         self._display.echo(line)  # while the network reads it already
         ticking = asyncio.ensure_future(self._tick())
         try:
@@ -235,7 +238,8 @@ class Terminal:
         if answer.edit is not None:
             edit = answer.edit
             text = await run_in_terminal(lambda: edit_text(edit.text), in_executor=True)
-            await self._show(session, await self._in_thread(lambda: session.edited(edit, text)))
+            answer = await self._in_thread(lambda: self._begin_answer(lambda: session.edited(edit, text)))
+            await self._show(session, answer)
         elif answer.reply is not None or answer.replies:
             await self._writing.show(
                 answer.replies if answer.reply is None else [answer.reply],
@@ -251,9 +255,16 @@ class Terminal:
     async def _in_thread(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, act)
 
+    def _begin_answer(self, act: Callable[[], Answer]) -> Answer:
+        """In the thread: what a line leads to, held for the end, which may come before it is shown."""
+        self._begun = act()
+        return self._begun
+
     def _close(self) -> None:
-        """Keep what stands of a reply that the end came upon."""
-        self.stop()
+        """Keep what stands of a reply that the end came upon, shown or not."""
+        for reply in (*self._begun.replies, self._begun.reply):
+            if reply is not None:
+                reply.stop()
         if self.session is not None:
             self.session.finish(Answer())
 

@@ -75,7 +75,8 @@ def command_line(settings: TrainSettings, data: Sequence[str], name: str, origin
         if item.name == "time" or (item.name == "preset" and not begun):
             continue  # what the time has chosen is there; the preset is of another version, and unknown to this one
         if item.name == "preset" or value != begun.get(item.name, item.default):
-            words += [f"--{item.name.replace('_', '-')}", as_text(value)]
+            flag, text = f"--{item.name.replace('_', '-')}", as_text(value)
+            words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]  # or it would be taken for a flag
     return shlex.join(words)
 
 

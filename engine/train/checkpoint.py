@@ -82,7 +82,7 @@ def load(directory: Path) -> Checkpoint:
                 if group in arrays:
                     arrays[group].append(file[name])
         return Checkpoint(
-            TrainSettings(**header["settings"]),
+            TrainSettings(**_settled(header["settings"])),
             tuple(header["data"]),
             header["digest"],
             Progress(**header["progress"]),
@@ -93,3 +93,10 @@ def load(directory: Path) -> Checkpoint:
         raise TrainingError(f"there is nothing to resume in {directory}: start without --resume") from None
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise TrainingError(f"{path} cannot be read ({error}): start again without --resume") from None
+
+
+def _settled(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run as they are meant: `weight_decay` was adamw's alone in runs older than `average`."""
+    if "average" in settings or settings["optimizer"] == "adamw":
+        return settings
+    return {**settings, "weight_decay": "auto"}

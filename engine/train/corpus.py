@@ -136,6 +136,15 @@ def _texts(spool: Spool, settings: TrainSettings, part: str, begin: int, end: in
     return iter([spool.texts(part, begin, end)])
 
 
+def _blocks(
+    spool: Spool, settings: TrainSettings, level: str, part: str, begin: int, end: int | None
+) -> Iterator[Iterator[bytes]]:
+    """The same as UTF-8; of characters, in blocks that may end anywhere."""
+    if level == "char" and settings.reset != "file":
+        return iter([spool.blocks(part, begin, end)])
+    return (map(str.encode, texts) for texts in _texts(spool, settings, part, begin, end))
+
+
 def _make_vocabulary(spool: Spool, cut: int, settings: TrainSettings, old: Vocabulary | None, tell: Tell) -> Vocabulary:
     """What the text has, after what an old vocabulary has; that of byte pairs lacks nothing."""
     if old is not None and old.level == "bpe":
@@ -166,11 +175,11 @@ def _encode(
             encoder.begin()
             begin = encoder.tokens
             for piece in pieces[part]:
-                for texts in _texts(spool, settings, *piece):
+                for blocks in _blocks(spool, settings, vocabulary.level, *piece):
                     if part == "training":
                         files.append(encoder.tokens)
-                    for text in texts:
-                        encoder.add(text)
+                    for data in blocks:
+                        encoder.add(data)
                         tell("making tokens", encoder.characters, 0.0)
             places[part] = begin, encoder.tokens, encoder.characters
         if not encoder.tokens:

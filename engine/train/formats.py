@@ -69,10 +69,10 @@ def without_gutenberg(parts: Iterable[str]) -> Iterator[str]:
         text += part
         if len(text) >= GUTENBERG_HEADER:
             break
-    text = text.replace("\r\n", "\n") if "\r\n" in text[:GUTENBERG_HEADER] else text
+    as_it_is, text = text, text.replace("\r\n", "\n") if "\r\n" in text[:GUTENBERG_HEADER] else text
     start = _START.search(text[:GUTENBERG_HEADER])
     if start is None:
-        yield text
+        yield as_it_is  # of \r\r\n, what follows would make a single line end
         yield from parts
         return
     held = text[start.end() :].lstrip("\n")

@@ -19,7 +19,7 @@ from engine.train import checkpoint, memory, origin, presets
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
 from engine.train.origin import Parent
 from engine.train.quantities import seconds_of
-from engine.train.sequences import make_sequences
+from engine.train.sequences import make_sequences, of_batch
 from engine.train.settings import TrainSettings
 from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine, Watch
@@ -62,11 +62,14 @@ class Job:
             raise ValueError("--from: a run that is resumed has begun already; give one of the two")
         if self.is_resumed and (fixed := sorted(self.given.keys() - CHANGEABLE)):
             raise ValueError(f"--{fixed[0].replace('_', '-')}: is fixed when a run is resumed; start a new one")
-        given = (presets.load(self.given["preset"]) if self.given.get("preset") else {}) | self.given
+        recipe = presets.load(self.given["preset"]) if self.given.get("preset") else {}
+        if isinstance(widths := self.given.get("units"), tuple):
+            recipe["layers"] = len(widths)
+        given = recipe | self.given
         if self.start is None:
             return Asked(TrainSettings.from_arguments(given), given)
         parent = origin.read(self.start)
-        return Asked(parent.settings(given), given | parent.fixed, parent)
+        return Asked(parent.settings(self.given, recipe), given | parent.fixed, parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +140,7 @@ def _train(
         chosen = _plan(asked, ready, began)
         settings, notes = chosen.settings, [chosen.describe()]
     if not is_gpu:
-        real = replace(settings, batch=make_sequences(settings, corpus).batch)
-        memory.check(real, len(corpus.vocabulary), len(corpus.held_out), memory.available())
+        memory.check(of_batch(settings, corpus), len(corpus.vocabulary), len(corpus.held_out), memory.available())
     trainer = Trainer(settings, corpus, replicas=found)
     if ready.saved is not None:
         trainer.restore(ready.saved)

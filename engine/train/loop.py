@@ -129,6 +129,11 @@ class Trainer:
         return bool(patience) and best is not None and self.progress.epoch - 1 - best >= patience
 
     @property
+    def has_no_more_updates(self) -> bool:
+        """Whether all updates are done, and the epoch of the last one is scored."""
+        return self.progress.update >= self.total_updates and self.progress.chunk == 0
+
+    @property
     def tokens_an_update(self) -> int:
         """Tokens learned from in one update."""
         return self.sequences.tokens_an_update
@@ -246,7 +251,12 @@ class Trainer:
             ("average", self.average.variables),
         )  # fmt: skip
         for group, variables in groups:
-            for variable, value in zip(variables, checkpoint.arrays[group], strict=True):
+            values = checkpoint.arrays[group]
+            if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+                raise TrainingError(
+                    "the checkpoint is of another network than this run makes: start again without --resume"
+                )
+            for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
     def _update(

@@ -41,8 +41,11 @@ class Parent:
     network: Network
     fixed: dict[str, Any]
 
-    def settings(self, given: Mapping[str, Any]) -> TrainSettings:
-        """The settings of a command line with those of the model. Raises `ValueError` where they contradict."""
+    def settings(self, given: Mapping[str, Any], recipe: Mapping[str, Any] | None = None) -> TrainSettings:
+        """The settings of a command line with those of the model. Raises `ValueError` where they contradict.
+
+        What a recipe (`--preset`) has of the model's own gives way.
+        """
         for name, kept in self.fixed.items():
             if name in given and not self._is_same(name, given[name]):
                 raise ValueError(
@@ -54,7 +57,7 @@ class Parent:
                 f"--vocabulary {given['vocabulary']}: the byte pairs of {self.origin.name} are kept as they are; "
                 "leave --vocabulary out"
             )
-        return TrainSettings(**{**given, **self.fixed})
+        return TrainSettings(**{**(recipe or {}), **given, **self.fixed})
 
     def _is_same(self, name: str, given: Any) -> bool:
         if name != "units":

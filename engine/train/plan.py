@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import TrainingError
-from engine.train import memory
+from engine.train import devices, memory
 from engine.train.corpus import Corpus
 from engine.train.loop import Trainer
 from engine.train.quantities import duration
-from engine.train.sequences import make_sequences
+from engine.train.sequences import make_sequences, of_batch
 from engine.train.settings import TrainSettings, as_text
 
 SIZES = (  # layers, units, embedding: from small to large
@@ -70,6 +70,7 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
     candidates = [item for index, item in enumerate(wanted) if item not in wanted[:index]]
     most = PARAMETERS_A_TOKEN * len(corpus.training)
     candidates = [item for item in candidates if parameters(item, corpus) <= most] or candidates[:1]
+    candidates = _within_memory(candidates, corpus)
 
     measured: dict[int, tuple[float, float]] = {}
 
@@ -85,7 +86,7 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
         if "epochs" in given or "updates" in given:
             updates = settings.updates or _updates_in(settings, corpus) * settings.epochs
             return cost * updates <= SPARE * left()
-        tokens = SPARE * left() / cost * lanes_of(settings, corpus) * settings.steps
+        tokens = SPARE * left() / cost * make_sequences(settings, corpus).tokens_an_update
         return tokens >= TOKENS_A_PARAMETER * parameters(settings, corpus)
 
     index, cost = climb(
@@ -100,6 +101,14 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
             f"--time {settings.time} is too short: to start and to measure this machine takes as long; give more"
         )
     return scheduled(candidates[index], given, corpus, left(), cost)
+
+
+def _within_memory(candidates: list[TrainSettings], corpus: Corpus) -> list[TrainSettings]:
+    """Those that can be measured here. Raises `TrainingError` where not even the first one can."""
+    free = None if devices.has_gpu() else memory.available()
+    sizes = len(corpus.vocabulary), len(corpus.held_out)
+    memory.check(of_batch(candidates[0], corpus), *sizes, free)
+    return [item for item in candidates if free is None or memory.needed(of_batch(item, corpus), *sizes) <= free]
 
 
 def climb(
@@ -131,7 +140,7 @@ def climb(
 def scheduled(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, seconds: float, cost: float) -> Plan:
     """As many updates as fit into `seconds`, at `cost` seconds each, beside scoring and keeping."""
     per_epoch = _updates_in(settings, corpus)
-    tokens = lanes_of(settings, corpus) * settings.steps
+    tokens = make_sequences(settings, corpus).tokens_an_update
     scoring = len(corpus.held_out) * cost / tokens / SCORING_SPEED
     if scoring > MOST_SCORING * seconds:
         raise TrainingError(
@@ -171,6 +180,8 @@ def _candidate(
     if settings.tied:
         width = settings.widths[-1] if "units" in given else given.get("embedding", units)
         wanted = {**wanted, "embedding": width, "units": width}
+    if settings.input == "one-hot":
+        del wanted["embedding"]
     wanted["batch"] = max(2, min(settings.batch, len(corpus.training) // (LEAST_UPDATES * settings.steps)))
     wanted = {name: value for name, value in wanted.items() if name not in given}
     return replace(settings, **wanted)
@@ -179,11 +190,6 @@ def _candidate(
 def parameters(settings: TrainSettings, corpus: Corpus) -> int:
     """How many numbers such a network has, nearly."""
     return memory.weights(settings, len(corpus.vocabulary))
-
-
-def lanes_of(settings: TrainSettings, corpus: Corpus) -> int:
-    """Rows that the text can fill."""
-    return make_sequences(settings, corpus).batch
 
 
 def _updates_in(settings: TrainSettings, corpus: Corpus) -> int:

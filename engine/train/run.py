@@ -93,15 +93,17 @@ class Run:
         return time.monotonic() + self._scoring_seconds > self._deadline
 
     def _is_over(self) -> bool:
-        (is_late,) = self._trainer.replicas.agree(self._is_late())
-        return self._trainer.has_given_up or (self._trainer.progress.best_epoch is not None and is_late)
+        trainer = self._trainer
+        (is_late,) = trainer.replicas.agree(self._is_late())
+        is_late = is_late and trainer.progress.best_epoch is not None
+        return trainer.has_no_more_updates or trainer.has_given_up or is_late
 
     def _tell_why(self) -> None:
         """Why the run ended before its last update, if it did."""
         trainer, progress = self._trainer, self._trainer.progress
         if trainer.has_given_up:
             self._watch.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
-        elif not self._is_stopping and progress.epoch < trainer.settings.epochs and self._is_late():
+        elif not (self._is_stopping or trainer.has_no_more_updates) and self._is_late():
             self._watch.note(
                 f"the time is up at update {progress.update:,} of {trainer.total_updates:,}: the best model so far is "
                 f"kept (--time {trainer.settings.time}); --resume with a longer --time goes on"

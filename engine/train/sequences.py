@@ -10,7 +10,7 @@ All of it follows from the settings, the text and the epoch's number alone, so t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,6 +70,11 @@ def make_sequences(settings: TrainSettings, corpus: Corpus) -> Sequences:
         found = breaks.at_lines(ids, vocabulary, after_blank=is_blank)
         anew = _some(found, "reset", settings.reset, "blank lines" if is_blank else "line ends")
     return Lanes(ids, settings, anew)
+
+
+def of_batch(settings: TrainSettings, corpus: Corpus) -> TrainSettings:
+    """The settings with as many rows as the text can fill."""
+    return replace(settings, batch=make_sequences(settings, corpus).batch)
 
 
 def _some(places: breaks.Places, name: str, value: str, what: str) -> breaks.Places:

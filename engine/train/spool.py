@@ -6,12 +6,12 @@ its digest, and how often each character occurs.
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import itertools
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -27,7 +27,7 @@ from engine.train.settings import TrainSettings
 
 PARTS = ("training", "held_out", "test")
 CODES = 0x110000
-READ = 1 << 20
+ASCII = bytes(range(128))
 Tell = Callable[[str, int, float], None]  # what is done, characters done, seconds
 
 
@@ -65,6 +65,7 @@ class Spool:
         self.counts: NDArray[np.int64] = np.zeros(CODES, np.int64)  # of each character, in all parts
         self.files: dict[str, list[int]] = {part: [] for part in PARTS}  # the place of each file's first character
         self._folder = folder
+        self._ends: dict[str, list[tuple[int, int]]] = {part: [(0, 0)] for part in PARTS}  # characters, bytes
         self._digests = {part: hashlib.sha256() for part in PARTS}
 
     @property
@@ -79,14 +80,17 @@ class Spool:
         apply = make_filter(is_ascii=settings.ascii, is_lower=settings.lower, keep=settings.keep)
         named = (inputs.training, inputs.validation, inputs.test)
         self._began = time.monotonic()
-        for part, names in zip(PARTS, named, strict=True):
-            every = settings.held_out_every if part == "training" else 0
-            for number, source in enumerate(sources.open_all(names), 1):
-                self._add("held_out" if every and number % every == 0 else part, source, settings, apply, tell)
+        with ThreadPoolExecutor(1) as hashing:
+            for part, names in zip(PARTS, named, strict=True):
+                every = settings.held_out_every if part == "training" else 0
+                for number, source in enumerate(sources.open_all(names), 1):
+                    here = "held_out" if every and number % every == 0 else part
+                    self._add(here, source, settings, apply, tell, hashing)
 
     def _add(
-        self, part: str, source: sources.Source, settings: TrainSettings, apply: Callable[[str], str], tell: Tell
-    ) -> None:
+        self, part: str, source: sources.Source, settings: TrainSettings, apply: Callable[[str], str], tell: Tell,
+        hashing: Executor,
+    ) -> None:  # fmt: skip
         is_empty, raw = True, False
         self.files[part].append(self.characters[part])
         with (self._folder / part).open("ab") as file:
@@ -94,37 +98,34 @@ class Spool:
             for piece in normalized(text, apply):
                 raw = True
                 is_empty = is_empty and not piece.strip()
-                self._write(part, piece, file)
+                self._write(part, piece, file, hashing)
                 tell(f"reading {source.name}", sum(self.characters.values()), time.monotonic() - self._began)
         if is_empty and source.is_named:
             why = "has nothing left by --keep, --ascii or --lower" if raw and settings.keep else "is empty"
             raise TrainingError(f"{source.name} {why}: give a file with text in it")
 
-    def _write(self, part: str, piece: str, file: IO[bytes]) -> None:
-        data = piece.encode()
+    def _write(self, part: str, piece: str, file: IO[bytes], hashing: Executor) -> None:
+        data = piece.encode("utf-8", "replace")  # half a surrogate pair is no character
+        hashed = hashing.submit(self._digests[part].update, data)  # beside the rest, on another core
         file.write(data)
-        self._digests[part].update(data)
         self.characters[part] += len(piece)
-        if len(data) == len(piece):  # ASCII alone
-            self.counts[:128] += np.bincount(np.frombuffer(data, np.uint8), minlength=128)
-        else:
-            counts = np.bincount(np.frombuffer(piece.encode("utf-32-le"), np.int32))
-            self.counts[: len(counts)] += counts
+        self._ends[part].append((self.characters[part], self._ends[part][-1][1] + len(data)))
+        count_characters(data, self.counts)
+        hashed.result()
 
     def texts(self, part: str, begin: int = 0, end: int | None = None) -> Iterator[str]:
         """A part's characters from `begin` to `end`, in pieces that end at line ends or between words."""
-        return whole_lines(self._slices(part, begin, self.characters[part] if end is None else end))
+        return whole_lines(block.decode() for block in self.blocks(part, begin, end))
 
     def texts_by_file(self, part: str, begin: int = 0, end: int | None = None) -> Iterator[Iterator[str]]:
         """The same for each file, so that no piece has text of two. Take all of one before the next."""
-        numbered = self._by_file(part, begin, self.characters[part] if end is None else end)
-        for _, pieces in itertools.groupby(numbered, itemgetter(0)):
+        for _, pieces in itertools.groupby(self._by_file(part, begin, end), itemgetter(0)):
             yield whole_lines(text for _, text in pieces)
 
-    def _by_file(self, part: str, begin: int, end: int) -> Iterator[tuple[int, str]]:
+    def _by_file(self, part: str, begin: int, end: int | None) -> Iterator[tuple[int, str]]:
         """Pieces of text, each of one file, with its number."""
         files, place = self.files[part], begin
-        for text in self._slices(part, begin, end):
+        for text in map(bytes.decode, self.blocks(part, begin, end)):
             here = 0
             while here < len(text):
                 number = bisect_right(files, place + here)
@@ -133,15 +134,36 @@ class Spool:
                 here = min(cut, len(text))
             place += len(text)
 
-    def _slices(self, part: str, begin: int, end: int) -> Iterator[str]:
+    def blocks(self, part: str, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """A part's characters from `begin` to `end` as UTF-8, in blocks of whole characters."""
         path = self._folder / part
         if not path.exists():
             return
-        place = 0
+        end = self.characters[part] if end is None else end
         with path.open("rb") as file:
-            decoder = codecs.getincrementaldecoder("utf-8")()
-            while place < end and (data := file.read(READ)):
-                text = decoder.decode(data)
-                here, place = place, place + len(text)
-                if wanted := text[max(0, begin - here) : max(0, end - here)]:
-                    yield wanted
+            for (first, place), (last, place_after) in itertools.pairwise(self._ends[part]):
+                if last <= begin or first >= end:
+                    continue
+                file.seek(place)
+                data = file.read(place_after - place)
+                yield (
+                    data
+                    if begin <= first and last <= end
+                    else data.decode()[max(0, begin - first) : end - first].encode()
+                )
+
+
+def count_characters(data: bytes, counts: NDArray[np.int64]) -> None:
+    """Add how often each character occurs in UTF-8 to `counts [CODES]`. ASCII is counted two bytes at a time."""
+    pairs = np.bincount(np.frombuffer(data, np.uint16, len(data) // 2), minlength=1 << 16).reshape(256, 256)
+    counts[:128] += pairs.sum(0)[:128] + pairs.sum(1)[:128]
+    if len(data) % 2 and data[-1] < 128:
+        counts[data[-1]] += 1
+    if not data.isascii():
+        others = np.bincount(wide_codes(data))
+        counts[: len(others)] += others
+
+
+def wide_codes(data: bytes) -> NDArray[np.int32]:
+    """The codes of the characters of UTF-8 that are not ASCII, in order."""
+    return np.frombuffer(data.translate(None, ASCII).decode().encode("utf-32-le"), np.int32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from typing import IO, Any
 
@@ -12,12 +11,15 @@ from numpy.typing import NDArray
 
 from engine import bytepairs
 from engine.errors import TrainingError
+from engine.train.pieces import Met, Pieces
 from engine.train.settings import TrainSettings
+from engine.train.spool import CODES, wide_codes
 from engine.vocabulary import Vocabulary
-from engine.words import UNKNOWN, tokenize
+from engine.words import UNKNOWN, joins_next, tokenize
 
 BYTES = 256
-CODES = 0x110000
+CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 after a character's first one
+APART_WORD = "a"  # a token that joins nothing, in either split
 _SPLIT_BEFORE = re.compile(rf"(?<!\S){UNKNOWN}(?!\S)")
 
 
@@ -36,17 +38,24 @@ def learn(parts: Iterable[str], settings: TrainSettings) -> Vocabulary:
 
 def _learn_words(parts: Iterable[str], settings: TrainSettings) -> Vocabulary:
     """The unknown token, then the most frequent ones; of two as frequent, the first in alphabetical order."""
-    split, counts = settings.split, Counter[str]()
-    before: str | None = None
+    split, numbers = settings.split, dict[str, int]()
+
+    def look(piece: str, joins: bool) -> Met:
+        tokens = tokenize(piece, split, None if joins else APART_WORD)
+        joins = joins_next(tokens[-1], split) if tokens else joins
+        return Met([numbers.setdefault(token, len(numbers)) for token in tokens], joins)
+
+    pieces, counts = None, np.zeros(1 << 16, np.int64)
     for part in parts:
         if split == "auto":
             split = "spaces" if _SPLIT_BEFORE.search(part) else "words"
-        tokens = tokenize(part, split, before)
-        before = tokens[-1] if tokens else before
-        counts.update(tokens)
-    del counts[UNKNOWN]
-    often = [token for token, count in counts.items() if count >= settings.min_count]
-    ranked = sorted(often, key=lambda token: (-counts[token], token))
+        pieces = pieces or Pieces(look, split)
+        found = np.bincount(pieces.read(part.encode())[0])
+        while len(counts) < len(found):
+            counts = np.concatenate([counts, np.zeros_like(counts)])
+        counts[: len(found)] += found
+    often = [token for token, number in numbers.items() if counts[number] >= settings.min_count and token != UNKNOWN]
+    ranked = sorted(often, key=lambda token: (-counts[numbers[token]], token))
     return Vocabulary((UNKNOWN, *ranked[: settings.vocabulary - 1]), "word", UNKNOWN, split)
 
 
@@ -75,42 +84,56 @@ class Encoder:
         self._may_miss = int(counts[known].sum()) < int(counts.sum())
         self.tokens = self.characters = self.unseen = 0
         self._vocabulary, self._file = vocabulary, file
-        self._before: int | None = None
+        self._pieces = Pieces(self._look, vocabulary.split) if vocabulary.level == "word" else None
+        joins = [joins_next(token, vocabulary.split) for token in vocabulary.tokens] if self._pieces else []
+        self._joins, self._apart = joins, joins.index(False) if False in joins else None
         self._table: NDArray[Any] | None = None
         if vocabulary.level == "char":
             self._table = np.full(CODES, self._missing, self.dtype)
             for index, token in enumerate(vocabulary.tokens):
                 if len(token) == 1:
                     self._table[ord(token)] = index
+            self._bytes = self._table[:128].tobytes() + bytes([self._missing]) * 128 if self.dtype == "<u1" else b""
 
     def begin(self) -> None:
         """What comes next does not follow what came before."""
-        self._before = None
         self.characters = 0
+        if self._pieces:
+            self._pieces.begin()
 
-    def add(self, text: str) -> None:
-        """Write a piece of normalized text."""
-        ids = self._look_up(text) if self._table is not None else None
-        if ids is None:
-            encoding = self._vocabulary.encode(text, self._before)
-            ids, characters, unseen = encoding.ids, encoding.characters, encoding.unseen
+    def add(self, data: bytes) -> None:
+        """Write a piece of normalized text, given as UTF-8."""
+        if self._pieces:
+            ids, characters, unseen = self._pieces.read(data)
+        elif (found := self._look_up(data)) is not None:
+            ids, characters, unseen = found, len(found), 0
         else:
-            characters, unseen = len(ids), 0
-        if len(ids):
-            self._before = int(ids[-1])
+            encoding = self._vocabulary.encode(data.decode())
+            ids, characters, unseen = encoding.ids, encoding.characters, encoding.unseen
         self.tokens += len(ids)
         self.characters += characters
         self.unseen += unseen
         self._file.write(ids.astype(self.dtype, copy=False).data)
 
-    def _look_up(self, text: str) -> NDArray[Any] | None:
-        """The ids of characters by a table; None where one is unseen."""
+    def _look(self, piece: str, joins: bool) -> Met:
+        """What `Pieces` asks of words."""
+        encoding = self._vocabulary.encode(piece, None if joins else self._apart)
+        ids = encoding.ids.tolist()
+        return Met(ids, self._joins[ids[-1]] if ids else joins, encoding.characters, encoding.unseen)
+
+    def _look_up(self, data: bytes) -> NDArray[Any] | None:
+        """The ids of characters by a table; None where one is unseen, and for byte pairs."""
         if self._table is None:
             return None
-        codes = (
-            np.frombuffer(text.encode(), np.uint8)
-            if text.isascii()
-            else np.frombuffer(text.encode("utf-32-le"), np.uint32)
-        )
-        ids: NDArray[Any] = self._table[codes]
-        return None if self._may_miss and (ids == self._missing).any() else ids
+        if not self._bytes:
+            ids = self._table[np.frombuffer(data.decode().encode("utf-32-le"), np.uint32)]
+            return None if self._may_miss and (ids == self._missing).any() else ids
+        ids = np.frombuffer(data.translate(self._bytes, CONTINUATION), np.uint8)
+        if data.isascii() and not self._may_miss:
+            return ids
+        places, found = np.flatnonzero(ids == self._missing), self._table[wide_codes(data)]
+        if len(places) != len(found) or (found == self._missing).any():
+            return None
+        ids = ids.copy()
+        ids[places] = found
+        return ids

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from bot.plans import Plan
 from bot.settings import Writing
 from bot.stories import WRITING, NoStory, Place, Stories
 from engine.engine import Engine
+from tests.networks import tiny_engine
 
 HERE, THERE = Place(1, 10), Place(1, 11)
 KEY = plans.note_key(HERE, 99)
@@ -87,10 +90,37 @@ def test_a_reply_that_crashes_the_process_again_and_again_is_given_up(stories: S
     assert plans.finish(stories, HERE, KEY, note).text == "hello"
 
 
+def test_a_restart_while_an_earlier_cut_is_finished_leaves_it_to_the_next(stories: Stories) -> None:
+    with tiny_engine() as ending:
+        leaving = Stories(stories.store, {"tiny": ending}, stories.writing)
+        note = plans.asked(Plan(7, text="hello", sampling={"length": 10**7}), [5])
+        with ThreadPoolExecutor(1) as worker:
+            finishing = worker.submit(plans.finish, leaving, HERE, KEY, note)
+            while not ending.activity().tokens:
+                time.sleep(0.01)
+            ending.close()
+            with pytest.raises(engine.EngineClosed):
+                finishing.result()
+    assert "plan" in stories.store.note(*KEY)
+    assert not stories.present(HERE).talk.text
+
+
 def test_a_finished_reply_is_its_members_to_forget(stories: Stories) -> None:
     plans.finish(stories, HERE, KEY, plans.asked(Plan(7, text="unmistakable"), [5]))
     assert stories.forget_member(HERE, 7) == 1
     assert "unmistakable" not in stories.present(HERE).talk.text
+
+
+def test_the_present_story_stays_it_when_a_member_is_forgotten(stories: Stories) -> None:
+    write(stories, Plan(7, text="an old tale"))
+    stories.begin(HERE, "tiny")
+    write(stories, Plan(7, text="the later one"))
+    written = write(stories, Plan(8, text="at home", serial=1))
+    assert stories.forget_member(HERE, 7) == 2
+    story = stories.present(HERE)
+    assert "at home" in story.talk.text
+    assert "an old tale" not in story.talk.text
+    assert story.serial != written.story.serial
 
 
 def test_a_forgotten_story_is_not_finished(stories: Stories) -> None:

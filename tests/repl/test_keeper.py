@@ -12,7 +12,7 @@ import engine
 from engine.engine import Engine
 from repl.keeper import Keeper
 from repl.session import Session
-from tests.networks import tiny_engine
+from tests.networks import level_engine, tiny_engine
 
 SAMPLING = engine.Sampling(seed=4, length=20, temperature=1.0)
 
@@ -100,6 +100,20 @@ def test_a_reply_that_a_kill_cuts_off_is_written_again(sittings: Sittings, line:
     assert again.story.turns[-1].text == text[:15]
     straight = session.story.text
     assert (again.story.text + write(again, ""))[: len(straight)] == straight
+
+
+def test_a_reply_of_words_is_not_written_beyond_its_length(sittings: Sittings) -> None:
+    with level_engine("word") as sittings.model:
+        session = sittings.sit("novel")
+        answer = session.enter("the cat")
+        assert answer.reply is not None
+        text = answer.reply.text
+        session.progress(len(text) - 1)  # more characters than it was to have words
+        assert session.keeper is not None
+        session.keeper.sessions()  # it is noted now
+        again = opened(sittings, "novel").story.turns[-1]
+        assert again.text == text
+        assert len(again.tokens) == SAMPLING.length
 
 
 def test_the_very_first_reply_survives_a_kill(sittings: Sittings) -> None:

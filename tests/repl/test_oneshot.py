@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -131,6 +132,17 @@ def test_what_was_written_is_kept_when_the_reader_goes_away_or_at_ctrl_c(model: 
     assert turns[::2] == ["ab", "ab"]
     assert len(turns[1]) >= 5
     assert turns[3] == text.decode()
+
+
+def test_what_can_be_neither_read_nor_kept_is_in_a_file(model: str, home: str, tmp_path: Path) -> None:
+    arguments = [model, "--session", "tale", "--store", home, "--prompt", "ab"]
+    assert run(*arguments, "--length", "5").returncode == 0
+    with closing(sqlite3.connect(tmp_path / "stories.db")) as database:
+        database.execute("CREATE TRIGGER full BEFORE INSERT ON turns BEGIN SELECT RAISE(ABORT, 'full'); END")
+    done = run(*arguments, "--length", "100000", shell="| head -c 5; exit ${PIPESTATUS[0]}")
+    (path,) = (tmp_path / "textrepl").glob("unkept-*.txt")
+    one_line(done, 1, "could not be kept", path.name)
+    assert path.read_text(encoding="utf-8").count("ab") >= 2
 
 
 def test_wrong_usage_is_2(model: str) -> None:

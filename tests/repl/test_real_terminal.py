@@ -212,6 +212,20 @@ def test_a_dumb_terminal_gets_plain_text(model: str) -> None:
     assert screen.close() == 0
 
 
+def test_a_dumb_terminal_keeps_a_reply_that_a_kill_cuts_off(model: str) -> None:
+    screen = Screen(80, model, "--session", "novel", "--seed", "3", "--length", "1000000000", TERM="dumb")
+    screen.wait(shows(">"))
+    screen.child.send("the cat\r")
+    until = time.monotonic() + 2.5  # how far it is is noted every second
+    screen.wait(lambda text: len(screen.raw) > 2000 and time.monotonic() > until)
+    screen.child.kill(signal.SIGKILL)
+    screen.child.close(force=True)
+    with engine.load(model) as loaded:
+        keeper = Keeper(None, "novel")
+        assert len(keeper.open(loaded, "novel")["main"].text) > 100
+        keeper.close()
+
+
 def test_completion_shows_what_there_is(model: str) -> None:
     screen = Screen(80, model)
     screen.wait(shows("Type a beginning"))

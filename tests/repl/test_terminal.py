@@ -19,6 +19,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 import engine
 from engine.engine import Engine
+from repl.answers import Answer
 from repl.config import Config
 from repl.editor import edit_text
 from repl.history import open_history
@@ -329,3 +330,29 @@ def test_ctrl_c_while_the_model_is_loaded_gives_the_lines_back(tiny: Engine, pip
     pipe.send_text("the cat\r")
     Terminal(prepare, pipe, DummyOutput()).run()
     assert made.story.turns[0].text == "the cat and more"
+
+
+def test_the_end_waits_neither_for_what_takes_long_nor_for_a_reply_that_nobody_has_seen(
+    tiny: Engine, pipe: PipeInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prompt_toolkit.output import DummyOutput
+
+    (tmp_path / "long.txt").write_text("the cat sat. " * 100_000, encoding="utf-8")
+    session = Session(tiny, replace(SAMPLING, length=10**9))
+
+    session.patience.listen = lambda words: os.kill(os.getpid(), signal.SIGTERM)
+    pipe.send_text(f"/import {tmp_path / 'long.txt'}\r")
+    Terminal(session, pipe, DummyOutput()).run()
+    assert session.story.text == ""
+
+    def write(kind: str, text: str, sampling: engine.Sampling) -> Answer:
+        answer = Session.write(session, kind, text, sampling)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.3)  # by now the prompt is gone
+        return answer
+
+    monkeypatch.setattr(session, "write", write)
+    pipe.send_text("the cat\r")
+    Terminal(session, pipe, DummyOutput()).run()
+    assert [turn.kind for turn in session.story.turns] == ["prompt", "reply"]
+    assert session.story.turns[-1].finish_reason == "cancelled"

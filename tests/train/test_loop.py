@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,28 @@ def test_a_checkpoint_of_another_text_is_refused(corpus: Corpus, tmp_path: Path)
     (other := tmp_path / "other.txt").write_text("something else entirely. " * 40)
     with pytest.raises(TrainingError, match="the text has changed"):
         Trainer(SMALL, read_corpus([other], 0.1, 16)).restore(checkpoint.load(tmp_path))
+
+
+def test_a_checkpoint_of_another_network_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, Trainer(SMALL, corpus).checkpoint(()))
+    with pytest.raises(TrainingError, match="of another network"):
+        Trainer(dataclasses.replace(SMALL, units=SMALL.widths[0] + 1), corpus).restore(checkpoint.load(tmp_path))
+
+
+@pytest.mark.parametrize(("optimizer", "decay"), [("sgd", 0.0), ("adam", 0.0), ("adamw", 0.01)])
+def test_weight_decay_of_an_old_run_is_adamws_alone(
+    corpus: Corpus, tmp_path: Path, optimizer: str, decay: float
+) -> None:
+    """As a run was kept before there were averages."""
+    settings = dataclasses.replace(SMALL, optimizer=optimizer, weight_decay=0.01)
+    checkpoint.save(tmp_path, Trainer(settings, corpus).checkpoint(()))
+    with np.load(tmp_path / CHECKPOINT) as file:
+        arrays = {name: file[name] for name in file.files}
+    header = json.loads(str(arrays.pop("header")))
+    assert checkpoint.load(tmp_path).settings.decay_of_weights == 0.01
+    del header["settings"]["average"], header["settings"]["time"], header["progress"]["elapsed"], header["origin"]
+    np.savez(tmp_path / CHECKPOINT, header=np.array(json.dumps(header)), **arrays)
+    assert checkpoint.load(tmp_path).settings.decay_of_weights == decay
 
 
 def test_damaged_checkpoints_are_refused(corpus: Corpus, tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ def test_fit_trains_as_the_command_does(plain_text: Path, tmp_path: Path, capsys
     ("given", "message"),
     [
         ({"unit": 3}, "unit: there is no such setting"), ({"units": 0}, "--units 0: must be from 1"),
-        ({"units": "many"}, "units='many': must be an int"), ({"units": 2.5}, "units=2.5: must be an int"),
+        ({"units": "many"}, "units='many': must be a number"), ({"batch": 2.5}, "batch=2.5: must be an int"),
+        ({"units": 2.5}, "units='2.5': must be a number"), ({"batch": "many"}, "batch='many': must be an int"),
         ({"tied": 1}, "tied=1: must be a bool"), ({"level": "verse"}, "--level verse: must be char or word"),
         ({"dropout": True}, "dropout=True: must be a float"), ({"resume": True, "units": 3}, "--units: is fixed"),
     ],

@@ -26,8 +26,10 @@ from engine.train import checkpoint, origin  # noqa: E402
 from engine.train.__main__ import main  # noqa: E402
 from engine.train.build import build_model  # noqa: E402
 from engine.train.corpus import read_corpus  # noqa: E402
+from engine.train.job import Job  # noqa: E402
 from engine.train.loop import Trainer  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
+from engine.train.spool import Inputs  # noqa: E402
 
 SHAPES: dict[str, dict[str, Any]] = {
     "gru": {}, "one-hot lstm": {"cell": "lstm", "input": "one-hot"},
@@ -144,6 +146,18 @@ def test_a_contradicting_flag_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     assert "--cell lstm: old has gru" in capsys.readouterr().err
     assert main(["--data", str(text), "--out", str(tmp_path / "new"), "--from", str(tmp_path / "none")]) == 1
     assert "no such model" in capsys.readouterr().err
+
+
+def test_a_recipe_gives_way_to_the_model_and_to_flags(tmp_path: Path) -> None:
+    model = saved_model(tmp_path / "old", Vocabulary(tuple("ab\n")), **SHAPES["tied"])
+    job = Job(tmp_path / "new", Inputs(("x.txt",)), {"preset": "ptb-small", "epochs": 3}, start=str(model))
+    asked = job.asked()
+    assert (asked.settings.level, asked.settings.widths, asked.settings.cell) == ("char", (9, 5), "rnn")
+    assert (asked.settings.rate, asked.settings.epochs) == (20.0, 3)
+    with pytest.raises(ValueError, match="--layers 1: old has 2"):
+        Job(job.out, job.inputs, {**job.given, "layers": 1}, start=str(model)).asked()
+    with pytest.raises(ValueError, match="--units 9,5,3: old has 9,5"):
+        Job(job.out, job.inputs, {**job.given, "units": (9, 5, 3)}, start=str(model)).asked()
 
 
 def test_foreign_networks_and_wrong_vocabularies_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from engine.quiet import import_tensorflow
 
 import_tensorflow()
 
-from engine.train import fit, plan  # noqa: E402
+from engine.train import fit, memory, plan  # noqa: E402
 from engine.train.corpus import Corpus  # noqa: E402
 from engine.train.loop import Trainer  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
@@ -79,6 +79,8 @@ def test_what_is_given_stays() -> None:
     assert (long.updates, long.settings.updates, long.settings.epochs) == (300, 300, 3)
     candidate = plan._candidate(TrainSettings(**given), given, text, 1, 64, 32)
     assert (candidate.layers, candidate.units, candidate.embedding) == (1, 100, 32)
+    one_hot = [plan._candidate(TrainSettings(units=100, input="one-hot"), given, text, 1, 64, n) for n in (32, 64)]
+    assert one_hot[0] == one_hot[1]  # it has no embedding
     tied = plan._candidate(TrainSettings(tied=True, embedding=512), {"tied": True}, text, 1, 64, 32)
     assert (tied.units, tied.embedding) == (64, 64)
 
@@ -93,6 +95,21 @@ def test_a_small_text_read_often_has_dropout_and_few_lanes() -> None:
     assert found.settings.dropout == pytest.approx(0.4)
     large = plan.scheduled(TrainSettings(), {}, corpus(10_000_000), 1800, 0.5)
     assert large.settings.dropout < 0.05
+
+
+def test_what_does_not_fit_into_memory_is_not_even_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    text, measured = corpus(1_000_000), list[int]()
+
+    def measure(settings: TrainSettings, corpus: Corpus) -> tuple[float, float]:
+        measured.append(settings.widths[0])
+        return 0.0, 1e-6
+
+    monkeypatch.setattr(plan, "seconds_an_update", measure)
+    monkeypatch.setattr(memory, "available", lambda: 400 << 20)
+    assert plan.choose(TrainSettings(), {}, text, 3600).settings.widths[0] == max(measured) == 256
+    with pytest.raises(TrainingError, match="of memory"):
+        plan.choose(TrainSettings(units=4096), {"units": 4096}, text, 3600)
+    assert max(measured) == 256
 
 
 def test_a_text_too_long_to_be_scored_is_refused() -> None:
@@ -116,7 +133,8 @@ def test_parameters_are_counted_without_making_them(settings: TrainSettings) -> 
 def test_a_run_ends_after_its_updates(plain_text: Path, tmp_path: Path) -> None:
     small: dict[str, Any] = {"units": 8, "layers": 1, "embedding": 8, "batch": 8, "steps": 16, "warmup": 5}
     whole = fit(plain_text, tmp_path / "whole", epochs=1, **small)
-    part = fit(plain_text, tmp_path / "part", epochs=1, updates=20, **small)
+    part = fit(plain_text, tmp_path / "part", epochs=3, updates=20, **small)
+    assert len(part) == 1  # no epoch without an update
     assert part.is_done
     assert part[0]["rate"] == whole[0]["rate"]  # the cosine has ended, too
     assert part[0]["held_out_nats"] > whole[0]["held_out_nats"]

@@ -23,10 +23,12 @@ from engine.train import card, presets  # noqa: E402
 from engine.train.__main__ import main  # noqa: E402
 from engine.train.build import build_model  # noqa: E402
 from engine.train.corpus import read_corpus  # noqa: E402
+from engine.train.job import Job  # noqa: E402
 from engine.train.loop import Trainer, make_optimizer, rate_at  # noqa: E402
 from engine.train.precision import fastest_precision  # noqa: E402
 from engine.train.regularization import NO_MASKS  # noqa: E402
 from engine.train.settings import PRESETS, TrainSettings, add_arguments  # noqa: E402
+from engine.train.spool import Inputs  # noqa: E402
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 TEXTS: dict[str, list[str]] = {
@@ -59,6 +61,15 @@ def test_a_preset_is_overridden_and_its_command_gives_it_again(name: str) -> Non
     assert TrainSettings(**presets.load(given["preset"]) | given) == settings
 
 
+def test_a_value_that_looks_like_a_flag_is_told_so_that_it_is_none() -> None:
+    settings = TrainSettings(keep="-a-z", sample_prompt="-x")
+    words = shlex.split(card.command_line(settings, ["a.txt"], "mine"))
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given = vars(parser.parse_args(words[words.index("--out") + 2 :]))
+    assert given == {"keep": "-a-z", "sample_prompt": "-x"}
+
+
 def test_a_preset_of_another_version_is_told_by_its_settings() -> None:
     settings = TrainSettings(preset="gone", units=7)
     assert card.command_line(settings, ["a.txt"], "m").endswith("--out models/m --units 7")
@@ -71,6 +82,16 @@ def test_a_wrong_name_lists_them_all(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert lines[0].endswith("--preset tutorials: there is none of this name; there are")
     assert [line.split()[0] for line in lines[1:]] == list(PRESETS)
     assert all(len(line) <= 120 for line in lines[1:])
+
+
+@pytest.mark.parametrize("widths", [(64, 32), (64, 64, 64)])
+def test_widths_are_as_many_layers_whatever_the_preset_has(widths: tuple[int, ...], tmp_path: Path) -> None:
+    given: dict[str, Any] = {"preset": "tutorial", "units": widths}
+    asked = Job(tmp_path / "mine", Inputs(("x.txt",)), given).asked()
+    assert asked.settings.widths == widths
+    assert asked.given["layers"] == len(widths)  # so that --time leaves them, too
+    with pytest.raises(ValueError, match="--layers 1: --units"):
+        Job(tmp_path / "mine", Inputs(("x.txt",)), {**given, "layers": 1}).asked()
 
 
 def test_a_run_keeps_the_name_of_its_preset(plain_text: Path, tmp_path: Path) -> None:

@@ -182,6 +182,12 @@ def test_a_text_that_only_speaks_of_gutenberg_stays_whole(tmp_path: Path) -> Non
     assert read(path) == text
 
 
+def test_line_ends_of_three_characters_are_two_wherever_they_stand(tmp_path: Path) -> None:
+    """As a program leaves them that writes \\r\\n for the \\n of \\r\\n: the model reads them so, too."""
+    (path := tmp_path / "x.txt").write_text("one\r\r\n" * 30_000, newline="")
+    assert read(path) == "one\n\n" * 30_000
+
+
 def export(messages: list[dict[str, Any]]) -> str:
     return json.dumps(
         {"guild": {"name": "g"}, "channel": {"messages": "no"}, "messages": messages, "messageCount": 9}, indent=2

@@ -1,0 +1,103 @@
+"""The tables of a store, and a database made ready for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sql
+from sqlalchemy.engine import Connection
+
+from engine.errors import StoreError
+
+VERSION = 2
+CACHE_KILOBYTES = 512  # a connection: each thread has one, and the system keeps the file in memory anyway
+BUSY_SECONDS = 10  # how long a save waits for another process to finish its own
+
+everything = sql.MetaData()
+meta = sql.Table(
+    "textrepl_meta",
+    everything,
+    sql.Column("key", sql.Text, primary_key=True),
+    sql.Column("value", sql.Text, nullable=False),
+)
+conversations = sql.Table(
+    "conversations",
+    everything,
+    sql.Column("id", sql.Integer, primary_key=True, autoincrement=True),
+    sql.Column("name", sql.Text, nullable=False, unique=True),
+    sql.Column("model", sql.Text, nullable=False),  # its name, for messages
+    sql.Column("fingerprint", sql.Text, nullable=False),  # of its weights
+    sql.Column("sampling", sql.Text, nullable=False),
+    sql.Column("present", sql.Integer, nullable=False),
+    sql.Column("forward", sql.Text, nullable=False),  # JSON pairs: from a turn to a child other than its latest
+    sql.Column("revision", sql.Integer, nullable=False),
+    sqlite_autoincrement=True,  # an id is never given twice, so a stale handle cannot hit another conversation
+)
+turns = sql.Table(
+    "turns",
+    everything,
+    sql.Column("conversation", sql.Integer, sql.ForeignKey("conversations.id"), primary_key=True),
+    sql.Column("id", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("parent", sql.Integer),
+    sql.Column("kind", sql.Text, nullable=False),
+    sql.Column("text", sql.LargeBinary, nullable=False),  # UTF-8: a text may hold what a database's text may not
+    sql.Column("tokens", sql.LargeBinary, nullable=False),  # int32, little-endian
+    sql.Column("state", sql.LargeBinary, nullable=False),  # float32, little-endian; nothing at all where all is zero
+    sql.Column("pending", sql.LargeBinary, nullable=False),  # int32, little-endian
+    sql.Column("generator", sql.Text, nullable=False),  # seed, key and place; they may have 64 bits without a sign
+    sql.Column("sampling", sql.Text),
+    sql.Column("finish_reason", sql.Text),
+    sql.Column("drawn", sql.Integer, nullable=False),
+)
+notes = sql.Table(
+    "notes",
+    everything,
+    sql.Column("topic", sql.Text, primary_key=True),
+    sql.Column("key", sql.Text, primary_key=True),
+    sql.Column("value", sql.Text, nullable=False),  # JSON
+)
+
+
+def _create_conversations(connection: Connection) -> None:
+    everything.create_all(connection, tables=[meta, conversations, turns])
+
+
+def _create_notes(connection: Connection) -> None:
+    everything.create_all(connection, tables=[notes])
+
+
+MIGRATIONS: list[Callable[[Connection], None]] = [_create_conversations, _create_notes]  # from each version to the next
+
+
+def prepare_sqlite(connection: Any, record: object) -> None:
+    """WAL: readers never wait. FULL: a commit is on the disk. Secure delete: what is deleted is overwritten."""
+    connection.isolation_level = None  # `begin_sqlite` begins transactions
+    for pragma in (
+        "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={BUSY_SECONDS * 1000}",
+        f"cache_size=-{CACHE_KILOBYTES}",
+    ):  # fmt: skip
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def begin_sqlite(connection: Connection) -> None:
+    """The driver's own transactions begin late and leave out table changes. A writer asks for its lock at once."""
+    writes = connection.get_execution_options().get("is_writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def migrate(connection: Connection, url: str) -> None:
+    """Make the tables, or bring them up to date. Raises `StoreError` where they are newer than this program."""
+    if connection.dialect.name == "postgresql":  # one process at a time
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7270126)")
+    has_tables = sql.inspect(connection).has_table(meta.name)
+    found = connection.execute(sql.select(meta.c.value).where(meta.c.key == "version")).scalar() if has_tables else "0"
+    version = int(found or 0)
+    if version > VERSION:
+        raise StoreError(f"{url} has the schema of a newer textrepl (version {version}): update textrepl")
+    if version == VERSION:
+        return
+    for migration in MIGRATIONS[version:]:
+        migration(connection)
+    connection.execute(meta.delete().where(meta.c.key == "version"))
+    connection.execute(meta.insert().values(key="version", value=str(VERSION)))

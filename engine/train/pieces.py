@@ -1,0 +1,215 @@
+"""Words of long texts at the speed of arrays: what `engine.words` would give, piece by piece and remembered.
+
+A piece is a line end, a run of white space, or what stands between; for the split "words", punctuation marks stand
+apart, too. The bytes of a text are cut into pieces and each is given a number by array operations; what a piece's
+tokens are is asked once, of a function that is passed in, for each way it may be met: after a space or not, after a
+token that joins it or one that does not.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PLAIN, SPACE, LINE_END, RUN = range(4)  # kinds of bytes: a single space, other white space or more of it; marks
+MAX_PIECES = 1 << 19  # that are remembered before all are forgotten
+SLOTS = 18  # bits of a slot's number
+PACKED = 15  # bytes of a piece that is found by arrays; longer ones by a dictionary
+WHITE = [chr(code) for code in range(0x3001) if chr(code).isspace() and code not in (10, 32)]
+WITHIN = "'<>"  # ASCII marks that may be in the midst of a word, or of <unk>
+WIDE_MARKS = "–—‘“”…"  # of three bytes of UTF-8, the first two alike
+_WIDE = [white for white in WHITE if not white.isascii()]
+_ASCII = bytes(range(128))
+_LASTS = np.array([mark.encode()[2] for mark in WIDE_MARKS], np.uint8)
+_MASKS = np.array([(1 << 8 * size) - 1 for size in range(8)] + [(1 << 64) - 1], np.uint64)
+_MIX, _TURN = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What a piece is made into: some numbers, whether what follows joins, characters, unseen words."""
+
+    values: list[int]
+    joins: bool
+    characters: int = 0
+    unseen: int = 0
+
+
+Look = Callable[[str, bool], Met]  # a piece with the space before it, and whether it joins what stands before
+
+
+class Pieces:
+    """Reads a text a part at a time."""
+
+    def __init__(self, look: Look, split: str) -> None:
+        """`split` is that of `engine.words`."""
+        self._look, self._joins, self._splits_marks = look, True, split == "words"
+        self._table = _table(self._splits_marks)
+        self._forget()
+
+    def begin(self) -> None:
+        """What comes next does not follow what came before."""
+        self._joins = True
+
+    def read(self, data: bytes) -> tuple[NDArray[np.int32], int, int]:
+        """The numbers of a part, its characters and unseen words. Parts end at line ends or before a space."""
+        if len(self._numbers) > MAX_PIECES:
+            self._forget()
+        pieces, gaps = self._cut(data)
+        if not len(pieces):
+            return np.zeros(0, np.int32), 0, 0
+        ways = self._ways(2 * pieces + gaps)
+        sizes, firsts = _view(self._sizes)[ways], _view(self._firsts)[ways]
+        places = np.repeat(firsts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
+        values = _view(self._values)[places]
+        return values, int(_view(self._characters)[ways].sum()), int(_view(self._unseen)[ways].sum())
+
+    def _forget(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+        self._pieces: list[bytes] = []
+        self._slots = np.full(1 << SLOTS, -1, np.int32)
+        self._heads, self._tails = np.zeros(1 << SLOTS, np.uint64), np.zeros(1 << SLOTS, np.uint64)
+        # of each way to meet a piece, by four times its number, plus 2 after a space, plus 1 where it joins
+        self._firsts, self._sizes, self._after = array("i"), array("i"), array("i")
+        self._characters, self._unseen, self._values = array("i"), array("i"), array("i", [0])
+
+    def _cut(self, data: bytes) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The numbers of a part's pieces, and for each whether a single space stands before it."""
+        codes = np.frombuffer(data + bytes(16), np.uint8)
+        kinds = self._kinds(data)
+        begins = np.empty(len(kinds) + 1, bool)
+        begins[0] = begins[-1] = True
+        np.not_equal(kinds[1:], kinds[:-1], out=begins[1:-1])
+        begins[1:-1] |= kinds[1:] == LINE_END
+        bounds = np.flatnonzero(begins)
+        firsts = kinds.take(bounds[:-1])
+        kept = np.flatnonzero(firsts != SPACE)
+        gaps = firsts.take(kept - 1, mode="wrap") == SPACE
+        if len(kept) and not kept[0]:
+            gaps[0] = False
+        first = bounds.take(kept)
+        size = bounds.take(kept + 1) - first
+        return self._number(data, codes, first, size), gaps
+
+    def _kinds(self, data: bytes) -> NDArray[np.uint8]:
+        """The kind of each byte. A space is single if no other white space but a line end is beside it."""
+        kinds = np.frombuffer(bytearray(data.translate(self._table)), np.uint8)
+        if not data.isascii():
+            _mark_wide(data, kinds, self._splits_marks)
+        if b"  " in data or (kinds == RUN).any():
+            is_white = np.zeros(len(kinds) + 2, bool)
+            is_white[1:-1] = (kinds == SPACE) | (kinds == RUN)
+            kinds[(kinds == SPACE) & (is_white[:-2] | is_white[2:])] = RUN
+        return kinds
+
+    def _number(
+        self, data: bytes, codes: NDArray[np.uint8], first: NDArray[np.int64], size: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """The pieces' numbers; those that no slot has are looked up in a dictionary one by one."""
+        words = np.ndarray((len(codes) - 7,), "<u8", codes, strides=(1,))
+        heads = words[first] & _MASKS.take(size, mode="clip")
+        tails = words[first + 8] & _MASKS.take(np.clip(size - 8, 0, 7))
+        tails |= np.minimum(size, PACKED + 1).astype(np.uint64) << np.uint64(56)
+        mixed = heads * _MIX ^ tails * _TURN
+        slots = (((mixed ^ (mixed >> np.uint64(29))) * _MIX) >> np.uint64(64 - SLOTS)).view(np.int64)
+        is_found = (self._heads.take(slots) == heads) & (self._tails.take(slots) == tails) & (size <= PACKED)
+        numbers = np.where(is_found, self._slots.take(slots), -1).astype(np.int64)
+        missing = np.flatnonzero(numbers < 0)
+        found = self._numbers
+        for place in missing.tolist():
+            begin = int(first[place])
+            piece = data[begin : begin + int(size[place])]
+            number = found.get(piece)
+            if number is None:
+                found[piece] = number = len(found)
+                self._pieces.append(piece)
+                slot = slots[place]
+                if len(piece) <= PACKED and self._slots[slot] < 0:
+                    self._slots[slot], self._heads[slot], self._tails[slot] = number, heads[place], tails[place]
+            numbers[place] = number
+        return numbers
+
+    def _ways(self, met: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The way each piece is met, from twice its number plus its gap.
+
+        What a new piece joins is not known before it is looked up, and that depends on what it is joined to: a way
+        that is not known is taken to end like the other one, and all is resolved again until every way is known.
+        """
+        more = [0] * (4 * len(self._pieces) - len(self._after))
+        for values in (self._firsts, self._after, self._characters, self._unseen):
+            values.extend(more)
+        self._sizes.extend([-1] * len(more))
+        while True:
+            after = _view(self._after)
+            joins = resolve(after[2 * met], after[2 * met + 1], self._joins)
+            ways = 2 * met + joins[:-1]
+            new = ways[_view(self._sizes)[ways] < 0]
+            del after
+            if not len(new):
+                self._joins = bool(joins[-1])
+                return ways
+            for way in np.unique(new).tolist():
+                self._remember(way)
+
+    def _remember(self, way: int) -> None:
+        piece = self._pieces[way // 4].decode()
+        met = self._look(" " + piece if way & 2 else piece, bool(way & 1))
+        self._firsts[way], self._sizes[way] = len(self._values), len(met.values)
+        self._characters[way], self._unseen[way] = met.characters, met.unseen
+        self._values.extend(met.values)
+        self._after[way] = met.joins
+        if self._sizes[way ^ 1] < 0:
+            self._after[way ^ 1] = met.joins
+
+
+def resolve(if_apart: NDArray[Any], if_joined: NDArray[Any], joins: bool) -> NDArray[np.int64]:
+    """The states `[N+1]` of a chain that begins with `joins`, each step's outcome given for both states before it.
+
+    Most steps end in one state whatever was before. The state after another one is that of the last such step, turned
+    as often as steps since then turn it.
+    """
+    is_fixed = np.concatenate([[True], if_apart == if_joined])
+    turns = np.concatenate([[0], np.cumsum(if_apart > if_joined)])
+    last = np.maximum.accumulate(np.where(is_fixed, np.arange(len(is_fixed)), 0))
+    fixed = np.concatenate([[int(joins)], if_apart])
+    states: NDArray[np.int64] = fixed[last] ^ ((turns - turns[last]) & 1)
+    return states
+
+
+def _view(values: array[int]) -> NDArray[np.int32]:
+    """An array's values; to be gone before it grows."""
+    return np.frombuffer(values, np.int32)
+
+
+def _table(splits_marks: bool) -> bytes:
+    """The kinds of bytes of ASCII; a mark's is its own code, so that runs of one mark are a piece."""
+    kinds = np.zeros(256, np.uint8)
+    for code in range(128):
+        letter = chr(code)
+        if letter in WHITE:
+            kinds[code] = RUN
+        elif splits_marks and code > 32 and not letter.isalnum() and letter not in WITHIN and code < 127:
+            kinds[code] = code
+    kinds[[32, 10]] = SPACE, LINE_END
+    return kinds.tobytes()
+
+
+def _mark_wide(data: bytes, kinds: NDArray[np.uint8], splits_marks: bool) -> None:
+    """Set the kinds of white space and marks that are not ASCII."""
+    others = data.translate(None, _ASCII).decode()
+    for white in (white.encode() for white in _WIDE if white in others):
+        place = data.find(white)
+        while place >= 0:
+            kinds[place : place + len(white)] = RUN
+            place = data.find(white, place + 1)
+    if splits_marks:
+        codes = np.frombuffer(data, np.uint8)
+        places = np.flatnonzero(codes == 0xE2)
+        places = places[(codes[places + 1] == 0x80) & np.isin(codes[places + 2], _LASTS)]
+        for offset in range(3):
+            kinds[places + offset] = codes[places + 2]
