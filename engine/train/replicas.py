@@ -269,10 +269,8 @@ def _meet(own: str, others: list[str]) -> None:
 
     Each listens where TensorFlow will and knocks at the others until they answered once, this way or TensorFlow's.
     """
-    dual = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if dual else socket.AF_INET
     try:
-        listener = socket.create_server(("", _host_and_port(own)[1]), family=family, dualstack_ipv6=dual)
+        listener = _listener(*_host_and_port(own))
     except (OSError, OverflowError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise TrainingError(f"cannot listen at {own} ({why}): name another port, the same on all machines") from None
@@ -282,6 +280,14 @@ def _meet(own: str, others: list[str]) -> None:
             if time.monotonic() - begun > JOIN_SECONDS:
                 raise TrainingError(f"{others[0]} did not answer within {JOIN_SECONDS:.0f} s: start it, too")
             time.sleep(0.2)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """On all of this machine's addresses, as a name may stand for any; on the loopback alone where that is named."""
+    if host.startswith("127.") or host == "localhost":
+        return socket.create_server(("127.0.0.1", port))
+    dual = socket.has_dualstack_ipv6()
+    return socket.create_server(("", port), family=socket.AF_INET6 if dual else socket.AF_INET, dualstack_ipv6=dual)
 
 
 def _answers(address: str) -> bool:
