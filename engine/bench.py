@@ -1,9 +1,10 @@
-"""Speed, side by side in one run: python -m engine.bench [MODEL] [--json]
+"""Speed, side by side in one run: python -m engine.bench [MODEL] [--train] [--json]
 
 The same weights run, in turns in one process, in TensorFlow's tutorial way (one `tf.function` step a character), as
 the bare ONNX step, in this engine alone, and in this engine with 64 conversations. The machine's speed drifts, so
 each round measures all of them, and the ratios are medians over rounds. Before that, in fresh processes, the time
-from start to the first written character, and peak memory. The last line is JSON.
+from start to the first written character, and peak memory. With --train, training is measured instead,
+by `engine.train.bench`. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -41,11 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m engine.bench", description="Measure speed, side by side.")
     parser.add_argument("model", nargs="?", metavar="MODEL", help="without it: the bundled model, and a GRU 1x1024")
+    parser.add_argument("--train", action="store_true", help="measure training instead")
     parser.add_argument("--json", action="store_true", help="print the JSON line only")
     arguments = parser.parse_args(argv)
+    if arguments.train and arguments.model:
+        parser.error(f"{arguments.model}: --train measures networks of its own; leave the model out")
     show: Callable[[str], None] = (lambda line: None) if arguments.json else print
     try:
-        report = run(arguments.model, show)
+        report = run_training(show) if arguments.train else run(arguments.model, show)
     except engine.EngineError as error:
         print(f"engine.bench: {error}", file=sys.stderr)
         return 1
@@ -76,6 +80,14 @@ def run(model: str | None, show: Callable[[str], None]) -> dict[str, Any]:
             show(f"{files.name}: characters a second, median of {ROUNDS} rounds (ratio to the row alone)")
             report[files.name] = measure(files, show)
     return report
+
+
+def run_training(show: Callable[[str], None]) -> dict[str, Any]:
+    """The figures of training."""
+    import_tensorflow()
+    from engine.train import bench
+
+    return bench.measure(show)
 
 
 def random_model(folder: Path, units: int, layers: int) -> Path:

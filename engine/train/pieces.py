@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 PLAIN, SPACE, LINE_END, RUN = range(4)  # kinds of bytes: a single space, other white space or more of it; marks
 MAX_PIECES = 1 << 19  # that are remembered before all are forgotten
-SLOTS = 18  # bits of a slot's number
+SLOTS, PROBES = 18, 4  # bits of a slot's number, slots that a piece may have
 PACKED = 15  # bytes of a piece that is found by arrays; longer ones by a dictionary
 WHITE = [chr(code) for code in range(0x3001) if chr(code).isspace() and code not in (10, 32)]
 WITHIN = "'<>"  # ASCII marks that may be in the midst of a word, or of <unk>
@@ -117,22 +117,34 @@ class Pieces:
         tails |= np.minimum(size, PACKED + 1).astype(np.uint64) << np.uint64(56)
         mixed = heads * _MIX ^ tails * _TURN
         slots = (((mixed ^ (mixed >> np.uint64(29))) * _MIX) >> np.uint64(64 - SLOTS)).view(np.int64)
-        is_found = (self._heads.take(slots) == heads) & (self._tails.take(slots) == tails) & (size <= PACKED)
-        numbers = np.where(is_found, self._slots.take(slots), -1).astype(np.int64)
-        missing = np.flatnonzero(numbers < 0)
-        found = self._numbers
-        for place in missing.tolist():
+        numbers = self._found(slots, heads, tails)
+        for probe in range(1, PROBES):
+            missing = np.flatnonzero(numbers < 0)
+            numbers[missing] = self._found((slots[missing] + probe) % (1 << SLOTS), heads[missing], tails[missing])
+        for place in np.flatnonzero(numbers < 0).tolist():
             begin = int(first[place])
             piece = data[begin : begin + int(size[place])]
-            number = found.get(piece)
+            number = self._numbers.get(piece)
             if number is None:
-                found[piece] = number = len(found)
+                self._numbers[piece] = number = len(self._pieces)
                 self._pieces.append(piece)
-                slot = slots[place]
-                if len(piece) <= PACKED and self._slots[slot] < 0:
-                    self._slots[slot], self._heads[slot], self._tails[slot] = number, heads[place], tails[place]
+                if len(piece) <= PACKED:
+                    self._keep(int(slots[place]), number, heads[place], tails[place])
             numbers[place] = number
         return numbers
+
+    def _found(
+        self, slots: NDArray[np.int64], heads: NDArray[np.uint64], tails: NDArray[np.uint64]
+    ) -> NDArray[np.int64]:
+        """The numbers that these slots have for these pieces, -1 for none. No slot has a longer piece's tail."""
+        is_found = (self._heads.take(slots) == heads) & (self._tails.take(slots) == tails)
+        return np.where(is_found, self._slots.take(slots), -1).astype(np.int64)
+
+    def _keep(self, slot: int, number: int, head: np.uint64, tail: np.uint64) -> None:
+        for place in ((slot + probe) % (1 << SLOTS) for probe in range(PROBES)):
+            if self._slots[place] < 0:
+                self._slots[place], self._heads[place], self._tails[place] = number, head, tail
+                return
 
     def _ways(self, met: NDArray[np.int64]) -> NDArray[np.int64]:
         """The way each piece is met, from twice its number plus its gap.
