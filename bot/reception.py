@@ -26,6 +26,7 @@ from bot.stories import Place
 if TYPE_CHECKING:
     from bot.client import Textbot
 
+BEGINNING = 8  # requests that are noted at once: where hundreds come together, the event loop has air between them
 PRESS_SECONDS = 2.0  # a second press of a button within so long after the first was done means the same
 ALREADY_ANSWERED = 40060  # Discord's error code
 PROMISE = "promise"  # among an interaction's extras: the message that was promised for all to see
@@ -40,6 +41,7 @@ class Reception:
     def __init__(self, bot: Textbot, settings: Settings) -> None:
         self.bot, self._scribe = bot, bot.scribe
         self._presses: dict[tuple[int, str], float] = {}
+        self._beginning = asyncio.Semaphore(BEGINNING)
         self.apply(settings)
 
     def apply(self, settings: Settings) -> None:
@@ -63,9 +65,10 @@ class Reception:
         """Answer an interaction with a reply in a new message."""
         place = place_of(interaction)
         self.admit(interaction)
-        await self._scribe.check_limits(place, plan)
         post = Post(self.bot, self.bot.rates, place, interaction=interaction)
-        await self._scribe.ask(place, plan, post)
+        async with self._beginning:
+            await self._scribe.check_limits(place, plan)
+            await self._scribe.ask(place, plan, post)
         try:
             post.promise(await self.defer(interaction))
         except (discord.HTTPException, aiohttp.ClientError, OSError):  # nobody waits for it any more
