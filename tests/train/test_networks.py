@@ -18,13 +18,14 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from engine.model_dir import NETWORK, VOCABULARY, write_json  # noqa: E402
-from engine.train.build import Twin, build_model  # noqa: E402
+from engine.train.build import Twin  # noqa: E402
 from engine.train.corpus import read_corpus  # noqa: E402
 from engine.train.loop import Trainer  # noqa: E402
 from engine.train.regularization import NO_MASKS, Masks  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
+from tests.train.gradients import B, T, V, loss_and_gradients, random_model  # noqa: E402
 
-T, B, V, H = 9, 3, 7, 6
+H = 6
 SHAPES: dict[str, dict[str, Any]] = {
     "gru": {}, "lstm": {"cell": "lstm"}, "rnn": {"cell": "rnn"},
     "one-hot lstm": {"cell": "lstm", "input": "one-hot"}, "one-hot gru": {"input": "one-hot"},
@@ -41,28 +42,6 @@ DROPPED = {"weight_drop": 0.3, "dropout": 0.3, "dropout_input": 0.2, "dropout_ou
 
 def settings_of(shape: str, **more: Any) -> TrainSettings:
     return TrainSettings(**{"units": H, "layers": 2, "embedding": 5, **DROPPED} | SHAPES[shape] | more)
-
-
-def random_model(settings: TrainSettings) -> Any:
-    made = build_model(V, settings)
-    rng = np.random.default_rng(2)
-    made.set_weights([rng.normal(0, 0.5, w.shape).astype(np.float32) for w in made.get_weights()])
-    return made
-
-
-def loss_and_gradients(twin: Twin, masks: Masks) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    rng = np.random.default_rng(4)
-    ids = tf.constant(rng.integers(V, size=(T, B)).astype(np.int32))
-    states = [tf.constant(rng.normal(0, 0.5, state.shape).astype(np.float32)) for state in twin.zero_state(B)]
-    weights = tf.constant(rng.normal(size=(T, B, V)).astype(np.float32))
-    with tf.GradientTape() as tape:
-        tape.watch(states)
-        logits, after = twin.forward(ids, states, masks)
-        loss = tf.reduce_sum(logits * weights)
-        for number, state in enumerate(after):
-            loss += (number + 1) * tf.reduce_sum(state**2)
-    gradients = tape.gradient(loss, [*(variable.value for variable in twin.variables), *states])
-    return logits.numpy(), [tf.convert_to_tensor(g).numpy() for g in gradients], [a.numpy() for a in after]
 
 
 @pytest.mark.parametrize("is_masked", [False, True])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -12,38 +10,17 @@ from engine.quiet import import_tensorflow
 import_tensorflow()
 import tensorflow as tf  # noqa: E402
 
-from engine.train.build import Twin, build_model  # noqa: E402
+from engine.train.build import Twin  # noqa: E402
 from engine.train.regularization import NO_MASKS, Masks  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
+from tests.train.gradients import B, V, loss_and_gradients, random_model  # noqa: E402
 
-T, B, V = 9, 3, 7
 SETTINGS = TrainSettings(units=6, layers=2, embedding=5, dropout=0.3, weight_drop=0.3)
-
-
-def model() -> Any:
-    made = build_model(V, SETTINGS)
-    rng = np.random.default_rng(2)
-    made.set_weights([rng.normal(0, 0.5, w.shape).astype(np.float32) for w in made.get_weights()])
-    return made
-
-
-def loss_and_gradients(twin: Twin, masks: Masks) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    rng = np.random.default_rng(4)
-    ids = tf.constant(rng.integers(V, size=(T, B)).astype(np.int32))
-    states = [tf.constant(rng.normal(0, 0.5, (B, 6)).astype(np.float32)) for _ in range(2)]
-    weights = tf.constant(rng.normal(size=(T, B, V)).astype(np.float32))
-    variables = [variable.value for variable in twin.variables]
-    with tf.GradientTape() as tape:
-        tape.watch(states)
-        logits, after = twin.forward(ids, states, masks)
-        loss = tf.reduce_sum(logits * weights) + tf.reduce_sum(after[0]) + tf.reduce_sum(after[1] ** 2)
-    gradients = tape.gradient(loss, [*variables, *states])
-    return logits.numpy(), [tf.convert_to_tensor(g).numpy() for g in gradients], [a.numpy() for a in after]
 
 
 @pytest.mark.parametrize("is_masked", [False, True])
 def test_the_scan_is_keras_gru_forward_and_backward(is_masked: bool) -> None:
-    made = model()
+    made = random_model(SETTINGS)
     masks = Masks.draw(SETTINGS, B, tf.constant(5), V) if is_masked else NO_MASKS
     ours = loss_and_gradients(Twin(made, fused=False), masks)
     keras_ = loss_and_gradients(Twin(made, fused=True), masks)
@@ -58,7 +35,7 @@ def test_the_scan_is_keras_gru_forward_and_backward(is_masked: bool) -> None:
 
 def test_the_table_and_the_product_are_the_same_projection() -> None:
     """Few tokens are multiplied, many are looked up in the folded table: V = 7, so one lane of 3 is multiplied."""
-    twin = Twin(model())
+    twin = Twin(random_model(SETTINGS))
     ids = tf.constant(np.arange(6).reshape(3, 2).astype(np.int32) % V)
     few, _ = twin.forward(ids[:, :1], twin.zero_state(1), NO_MASKS)
     many, _ = twin.forward(tf.tile(ids, [1, 4]), twin.zero_state(8), NO_MASKS)
@@ -66,7 +43,7 @@ def test_the_table_and_the_product_are_the_same_projection() -> None:
 
 
 def test_the_twin_is_the_saved_model() -> None:
-    made = model()
+    made = random_model(SETTINGS)
     ids = np.random.default_rng(1).integers(V, size=(1, 40)).astype(np.int32)
     twin = Twin(made)
     state = twin.zero_state(1)
@@ -89,7 +66,7 @@ def test_masks_keep_the_mean_and_come_back() -> None:
 
 
 def test_bfloat16_products_come_near() -> None:
-    made = model()
+    made = random_model(SETTINGS)
     exact = loss_and_gradients(Twin(made), NO_MASKS)[0]
     rough = loss_and_gradients(Twin(made, dtype="bfloat16"), NO_MASKS)[0]
     assert rough == pytest.approx(exact, abs=0.2)
