@@ -13,7 +13,6 @@ if __name__ == "__main__":  # before the other imports, few of which survive an 
 
 import argparse
 import json
-import math
 import sys
 import tempfile
 import time
@@ -27,12 +26,11 @@ from engine.model_dir import find
 from engine.quiet import fail, import_tensorflow
 from engine.text import split_point
 from engine.train.filters import make_filter, normalized
-from engine.train.quantities import duration
+from engine.train.quantities import LN2, duration, perplexity
 from engine.train.settings import TrainSettings
 from engine.train.spool import Inputs, Spool
 from engine.train.watch import ReadingLine
 
-LN2 = math.log(2)
 DYNAMIC = ", dynamic"  # stands behind a model's name
 Figures = dict[str, Any]
 
@@ -189,7 +187,7 @@ def _figures(nats: float, tokens: int, characters: int) -> Figures:
         "tokens": tokens,
         "nats_per_token": nats / tokens,
         "bits_per_character": nats / LN2 / characters,
-        "perplexity": math.exp(nats / tokens) if nats / tokens < 700 else math.inf,
+        "perplexity": perplexity(nats / tokens),
     }
 
 

@@ -6,7 +6,6 @@ writes no step twice. Needs no TensorBoard: the plugins' names and TensorFlow's 
 
 from __future__ import annotations
 
-import math
 import re
 from collections import deque
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
-LN2 = math.log(2)
+from engine.train.quantities import LN2, bits_of
+
 POINTS = 1000  # of the training loss over a whole run
 SCALARS, TEXT = "scalars", "text"  # the plugins that show them
 
@@ -53,8 +53,7 @@ class Board:
     def epoch(self, update: int, row: dict[str, float]) -> None:
         """The held-out score of an epoch, at the update that ended it."""
         self._hold_scalar("held_out/nats", update, row["held_out_nats"])
-        bits = row["held_out_nats"] * row.get("held_out_rate", 1.0) / LN2
-        self._hold_scalar("held_out/bits_per_character", update, bits)
+        self._hold_scalar("held_out/bits_per_character", update, bits_of(row, "held_out"))
 
     def sample(self, update: int, temperature: float, text: str) -> None:
         """What the model writes by now."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +13,9 @@ from pathlib import Path
 from engine.model_dir import SETTINGS, replace_file, write_json, write_text
 from engine.train import presets
 from engine.train.origin import Origin
+from engine.train.quantities import LN2, bits_of, perplexity
 from engine.train.settings import PRESETS, TrainSettings, as_text
-from engine.train.watch import perplexity
 
-LN2 = math.log(2)
 VERSION = 1
 CELL_NAMES = {"gru": "GRU", "lstm": "LSTM", "rnn": "SimpleRNN"}
 LEVEL_NAMES = {"char": "character", "word": "word", "bpe": "byte-pair"}
@@ -96,7 +94,7 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
     axes = figure.add_subplot()
     epochs = [row["epoch"] + 1 for row in history]
     for part, label, style in (("training", "training (with dropout)", "--"), ("held_out", "held out", "-")):
-        bits = [row[f"{part}_nats"] * row.get(f"{part}_rate", 1) / LN2 for row in history]
+        bits = [bits_of(row, part) for row in history]
         axes.plot(epochs, bits, style, label=label, marker=".")
     axes.set_xlabel("epoch")
     axes.set_ylabel("bits per character")
@@ -115,7 +113,7 @@ def rows(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
         {
             **row,
             "epoch": int(row["epoch"]) + 1,
-            "held_out_bits": row["held_out_nats"] * row.get("held_out_rate", 1) / LN2,
+            "held_out_bits": bits_of(row, "held_out"),
         }
         for row in history
     ]

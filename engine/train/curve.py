@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-LN2 = math.log(2)
+from engine.train.quantities import bits_of
+
 MAX_POINTS = 400
 SKIPPED = 0.2  # of the updates so far, whose steep fall is left to go out of the window
 BLANK = 0x2800  # the first of the 256 characters with 2 x 4 dots
@@ -36,9 +37,9 @@ class Curve:
         """The held-out losses of epochs, and their training losses where no finer ones are known."""
         for row in rows:
             at = (row["epoch"] + 1) / max(1, epochs) * self._updates
-            self.held_out.append((at, row["held_out_nats"] * row.get("held_out_rate", 1.0) / LN2))
+            self.held_out.append((at, bits_of(row, "held_out")))
             if not self.training or self.training[-1][0] < at - self._updates / max(1, epochs) / 2:
-                self.training.append((at, row["training_nats"] * row.get("training_rate", 1.0) / LN2))
+                self.training.append((at, bits_of(row, "training")))
 
     def window(self) -> tuple[float, float, float] | None:
         """The last update and the lowest and highest loss to show; None while there is nothing to draw."""

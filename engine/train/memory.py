@@ -12,10 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import TrainingError
-from engine.train.settings import TrainSettings
+from engine.train.settings import GATES, TrainSettings
 
 FLOAT = 4  # bytes
-GATES = {"gru": 3, "lstm": 4, "rnn": 1}
 KEPT = {"gru": 15, "lstm": 19, "rnn": 6}  # floats that an update keeps of a token, a unit
 SCORED = 6  # floats of a token and a unit of the widest layer, where no gradient is needed
 SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 1}  # what an optimizer keeps of each weight

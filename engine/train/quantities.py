@@ -1,9 +1,12 @@
-"""Times and lists of numbers as people write and read them."""
+"""Times, losses and lists of numbers as people write and read them."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 
+LN2 = math.log(2)
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
@@ -36,3 +39,13 @@ def temperatures_of(text: str) -> tuple[float, ...]:
     if not temperatures or not all(0 <= temperature <= 100 for temperature in temperatures):
         raise ValueError(f"--sample-temperatures {text}: must be numbers from 0 to 100, as in 0.5,0.8,1.1")
     return temperatures
+
+
+def perplexity(nats: float) -> float:
+    """Of a loss a token; infinite where the loss is beyond all use."""
+    return math.exp(nats) if nats < 700 else math.inf
+
+
+def bits_of(row: Mapping[str, float], part: str) -> float:
+    """Bits a character of an epoch's "training" or "held_out" loss, which is in nats a token."""
+    return row[f"{part}_nats"] * row.get(f"{part}_rate", 1.0) / LN2

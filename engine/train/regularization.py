@@ -13,10 +13,9 @@ from typing import Any
 import tensorflow as tf
 
 from engine.train.replicas import Place
-from engine.train.settings import TrainSettings
+from engine.train.settings import GATES, TrainSettings
 
 Tensor = Any
-GATES = {"gru": 3, "lstm": 4, "rnn": 1}
 
 
 @dataclass(frozen=True, slots=True)

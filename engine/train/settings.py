@@ -20,6 +20,7 @@ PRESETS = (
     "small", "best", "tutorial", "novels", "speeches", "lines", "minimal", "ptb-small", "ptb-medium", "ptb-large",
 )  # fmt: skip
 METAVARS: dict[type, str] = {int: "N", float: "X", str: "TEXT", bool: "yes|no"}
+GATES = {"gru": 3, "lstm": 4, "rnn": 1}  # of a cell: so many times its units is its kernels' width
 ADAMW_DECAY = 0.01  # where --weight-decay is "auto"
 
 

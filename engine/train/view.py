@@ -16,7 +16,8 @@ from rich.live import Live
 from rich.text import Text
 
 from engine.train.curve import Curve
-from engine.train.watch import LN2, Watch
+from engine.train.quantities import LN2
+from engine.train.watch import Watch
 
 DRAWINGS_A_SECOND = 4
 WIDEST = 76  # columns of the bar and the curve

@@ -12,9 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Self, TextIO
 
-from engine.train.quantities import duration
+from engine.train.quantities import LN2, duration, perplexity
 
-LN2 = math.log(2)
 LIVE_SECONDS = 0.25  # between two redrawings of the line that tells how far the reading is
 LOG_SECONDS = 30.0  # between two lines within an epoch
 MAX_LINE = 79
@@ -24,11 +23,6 @@ SMOOTHING = 0.05  # weight of the newest update in the shown loss and speed
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether it can draw again what it shows."""
     return stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
-
-
-def perplexity(nats: float) -> float:
-    """Of a loss a token; infinite where the loss is beyond all use."""
-    return math.exp(nats) if nats < 700 else math.inf
 
 
 class Watch:

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from engine.train.curve import LN2, MAX_POINTS, Curve
+from engine.train.curve import MAX_POINTS, Curve
+from engine.train.quantities import LN2
 
 
 def falling(updates: int = 1000) -> Curve:
