@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import EngineError
-from engine.vocabulary import normalize
 
 
 def read_text(path: str | Path) -> str:
@@ -29,11 +27,6 @@ def read_text(path: str | Path) -> str:
     if not text.strip():
         raise EngineError(f"{path} is empty: give a file with text in it")
     return text
-
-
-def read_texts(paths: Sequence[str | Path]) -> str:
-    """Some files in order as one normalized text, as training reads them."""
-    return normalize("".join(read_text(path) for path in paths))
 
 
 def split_point(length: int, held_out: float) -> int:

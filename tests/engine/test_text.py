@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import EngineError
-from engine.text import read_text, read_texts, split_point
+from engine.text import read_text, split_point
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,6 @@ def test_what_is_no_text_is_refused_with_its_name(tmp_path: Path, content: bytes
 def test_a_folder_is_no_text(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="is a folder"):
         read_text(tmp_path)
-
-
-def test_files_are_read_in_order_and_normalized(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfone\r\n")
-    (tmp_path / "b").write_bytes("e\u0301".encode())
-    assert read_texts([tmp_path / "a", tmp_path / "b"]) == "one\n\u00e9"
 
 
 def test_the_split_is_that_of_the_published_figures() -> None:
