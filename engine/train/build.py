@@ -9,6 +9,8 @@ of them is in the saved model's way. Nor is tying: the twin computes logits with
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -16,11 +18,15 @@ import numpy as np
 import tensorflow as tf
 
 from engine.errors import TrainingError
+from engine.train import devices
+from engine.train.head import cross_entropy
 from engine.train.regularization import Masks
 from engine.train.scan import gru_scan, lstm_scan, product, rnn_scan
 from engine.train.settings import TrainSettings
 
 Tensor = Any
+PART_LANES = 16  # the fewest that are worth a core of their own
+PART_KERNEL = 2 << 20  # numbers of a recurrent kernel that each core can still keep in its cache
 LAYERS: dict[str, Any] = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM, "rnn": keras.layers.SimpleRNN}
 
 
@@ -77,12 +83,12 @@ class Twin:
         is_gpu: bool = False,
     ) -> None:  # fmt: skip
         layers: list[Any] = model.layers
-        self.embedding = next((layer for layer in layers if isinstance(layer, keras.layers.Embedding)), None)
+        self.embedding: Any = next((layer for layer in layers if isinstance(layer, keras.layers.Embedding)), None)
         self.recurrent: list[Any] = [layer for layer in layers if isinstance(layer, tuple(LAYERS.values()))]
         self.normalizations = [layer for layer in layers if isinstance(layer, keras.layers.LayerNormalization)]
         self.dense = layers[-1]
         self.cell = next(name for name, kind in LAYERS.items() if isinstance(self.recurrent[0], kind))
-        self._is_tied = is_tied
+        self._is_tied = is_tied and self.embedding is not None
         self.variables = [
             variable for variable in model.trainable_variables if not (is_tied and variable is self.dense.kernel)
         ]
@@ -91,7 +97,7 @@ class Twin:
 
     def finish(self) -> None:
         """Make the saved model what was trained, where its output is tied to its input."""
-        if self._is_tied and self.embedding is not None:
+        if self._is_tied:
             self.dense.kernel.assign(tf.transpose(self.embedding.embeddings.value))
 
     def zero_state(self, batch: int) -> list[Tensor]:
@@ -112,7 +118,36 @@ class Twin:
     def hidden(
         self, ids: Tensor, states: list[Tensor], masks: Masks, keep: Tensor | None = None
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """What the output is made of `[T, B, H]`, with dropout and without, and the states after the last step."""
+        """What the output is made of `[T, B, H]`, with dropout and without, and the states after the last step.
+
+        On a CPU some lanes go through all layers at the same time as the others, where that is quicker.
+        """
+        parts = self._parts(ids.shape[1])
+        if parts == 1:
+            return self._hidden(ids, states, masks, keep)
+        lanes = zip(
+            tf.split(ids, parts, 1), zip(*(tf.split(state, parts) for state in states), strict=True),
+            [None] * parts if keep is None else tf.split(keep, parts, 1), strict=True,
+        )  # fmt: skip
+        dropped, whole, after = zip(
+            *(self._hidden(ids, states, masks.of((n, parts)), keep) for n, (ids, states, keep) in enumerate(lanes)),
+            strict=True,
+        )
+        return tf.concat(dropped, 1), tf.concat(whole, 1), [tf.concat(states, 0) for states in zip(*after, strict=True)]
+
+    def _parts(self, batch: int) -> int:
+        """Into how many parts the lanes are divided, each with a core to itself.
+
+        bfloat16's products of a step are too small to be worth dividing, and the gates' arithmetic is most of the time.
+        """
+        kernels = [math.prod(layer.cell.recurrent_kernel.shape) for layer in self.recurrent]
+        if self._fused or self._dtype != tf.bfloat16 or max(kernels) > PART_KERNEL:
+            return 1
+        return next(n for n in range(min(devices.cores(), batch // PART_LANES) or 1, 0, -1) if batch % n == 0)
+
+    def _hidden(
+        self, ids: Tensor, states: Sequence[Tensor], masks: Masks, keep: Tensor | None
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         after: list[Tensor] = []
         x = whole = ids
         count = len(states) // len(self.recurrent)
@@ -128,16 +163,24 @@ class Twin:
 
     def logits(self, x: Tensor) -> Tensor:
         """The last layer's outputs `[T, B, H]` to logits `[T, B, V]`."""
+        flat = product(tf.reshape(x, [-1, x.shape[-1]]), self._output, self._dtype, transpose_b=self._is_tied)
+        return tf.reshape(flat + self.dense.bias, [*x.shape[:2], self.dense.bias.shape[0]])
+
+    def losses(self, x: Tensor, targets: Tensor) -> Tensor:
+        """The last layer's outputs `[T, B, H]` to nats `[T, B]`, the cost of each target."""
         flat = tf.reshape(x, [-1, x.shape[-1]])
-        if self._is_tied and self.embedding is not None:
-            logits = product(flat, tf.convert_to_tensor(self.embedding.embeddings), self._dtype, transpose_b=True)
-        else:
-            logits = product(flat, self.dense.kernel, self._dtype)
-        logits = logits + self.dense.bias
-        return tf.reshape(logits, [*x.shape[:2], logits.shape[-1]])
+        nats = cross_entropy(
+            flat, self._output, self.dense.bias, tf.reshape(targets, [-1]), self._dtype, is_tied=self._is_tied
+        )
+        return tf.reshape(nats, x.shape[:2])
+
+    @property
+    def _output(self) -> Tensor:
+        """The output's kernel `[H, V]`, or the embedding `[V, H]` that it is tied to."""
+        return tf.convert_to_tensor(self.embedding.embeddings if self._is_tied else self.dense.kernel)
 
     def _layer(
-        self, index: int, layer: Any, x: Tensor, states: list[Tensor], masks: Masks, keep: Tensor | None
+        self, index: int, layer: Any, x: Tensor, states: Sequence[Tensor], masks: Masks, keep: Tensor | None
     ) -> tuple[Tensor, ...]:
         """The outputs `[T, B, H]` of a recurrent layer, and its states after them."""
         kernel, recurrent, bias = layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias
@@ -149,8 +192,7 @@ class Twin:
             x = x if index else self._embedded(x, masks)
             return self._fused_layer(self._fused[index], x, states, [kernel, recurrent, bias])
         if index:
-            flat = product(tf.reshape(x, [-1, x.shape[-1]]), kernel, self._dtype)
-            projected = tf.reshape(tf.nn.bias_add(flat, self._input_bias(bias)), [*x.shape[:2], kernel.shape[-1]])
+            projected = self._affine(x, kernel, self._input_bias(bias))
         else:
             projected = self._project(x, kernel, self._input_bias(bias), masks)
         last: list[Tensor] = []
@@ -164,6 +206,11 @@ class Twin:
         hidden = tf.ensure_shape(hidden, [*x.shape[:2], layer.units])
         return hidden, hidden[-1], *last
 
+    def _affine(self, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+        """Vectors `[T, B, I]` times a kernel, and the bias, `[T, B, O]`, as one large product."""
+        flat = product(tf.reshape(x, [-1, x.shape[-1]]), kernel, self._dtype)
+        return tf.reshape(tf.nn.bias_add(flat, bias), [*x.shape[:2], flat.shape[-1]])
+
     def _input_bias(self, bias: Tensor) -> Tensor:
         return bias[0] if self.cell == "gru" else bias
 
@@ -176,7 +223,7 @@ class Twin:
             if masks.tokens is not None:
                 embeddings = embeddings * masks.tokens[:, None]
             return tf.gather(tf.matmul(embeddings, kernel) + bias, ids)
-        return tf.matmul(self._embedded(ids, masks), kernel) + bias
+        return self._affine(self._embedded(ids, masks), kernel, bias)
 
     def _embedded(self, ids: Tensor, masks: Masks) -> Tensor:
         """The first layer's inputs `[T, B, I]`."""
@@ -184,7 +231,7 @@ class Twin:
         rows = _rows(table, ids, masks)
         return rows if masks.inputs is None else rows * masks.inputs
 
-    def _fused_layer(self, twin: Any, x: Tensor, states: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, ...]:
+    def _fused_layer(self, twin: Any, x: Tensor, states: Sequence[Tensor], weights: list[Tensor]) -> tuple[Tensor, ...]:
         """Keras' own layer, on a GPU cuDNN's kernel: outputs `[T, B, H]` and the states after them."""
         (outputs, *after), _ = twin.stateless_call(
             [tf.cast(weight, self._dtype) for weight in weights],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import tensorflow as tf
 
 from engine.errors import TrainingError
@@ -26,3 +28,8 @@ def choose(device: str) -> bool:
 def has_gpu() -> bool:
     """Whether TensorFlow computes on a GPU here."""
     return bool(tf.config.get_visible_devices("GPU"))
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -279,8 +279,7 @@ class Trainer:
         """The loss of some lanes, weighed as it would be in the whole batch, its gradients, and the states after."""
         with tf.GradientTape() as tape:
             dropped, whole, after = self.twin.hidden(inputs, states, masks, keep)
-            logits = self.twin.logits(dropped)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+            losses = self.twin.losses(dropped, targets)
             if weights is None:
                 loss = tf.reduce_mean(losses)
             else:
@@ -293,6 +292,7 @@ class Trainer:
         return self.replicas.sum(self._nats, *arguments)
 
     def _nats(self, inputs: Any, targets: Any, counted: Any, has_begun: Any, states: Any) -> tuple[Any, Any]:
-        logits, after = self.twin.forward(inputs, states, NO_MASKS)
-        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
-        return tf.reduce_sum(nats * counted), [tf.where(has_begun[0][:, None], state, 0.0) for state in after]
+        hidden, _, after = self.twin.hidden(inputs, states, NO_MASKS)
+        return tf.reduce_sum(self.twin.losses(hidden, targets) * counted), [
+            tf.where(has_begun[0][:, None], state, 0.0) for state in after
+        ]

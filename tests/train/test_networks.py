@@ -18,7 +18,8 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from engine.model_dir import NETWORK, VOCABULARY, write_json  # noqa: E402
-from engine.train.build import Twin  # noqa: E402
+from engine.train import devices, head  # noqa: E402
+from engine.train.build import Twin, build_model  # noqa: E402
 from engine.train.corpus import read_corpus  # noqa: E402
 from engine.train.loop import Trainer  # noqa: E402
 from engine.train.regularization import NO_MASKS, Masks  # noqa: E402
@@ -163,3 +164,58 @@ def test_the_fused_layers_refuse_to_begin_anew() -> None:
     twin = Twin(random_model(settings_of("gru")), fused=True)
     with pytest.raises(ValueError, match="keep: the fused kernels"):
         twin.forward(tf.zeros([T, B], tf.int32), twin.zero_state(B), NO_MASKS, tf.ones([T, B]))
+
+
+@pytest.mark.parametrize("shape", ["gru", "lstm", "tied"])
+def test_lanes_in_parts_are_lanes_together(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part with its own share of the masks: the same losses, gradients and states."""
+    twin = Twin(random_model(settings_of(shape)), is_tied=shape == "tied")
+    ids = tf.constant(np.random.default_rng(4).integers(V, size=(T, 6)).astype(np.int32))
+    masks = Masks.draw(settings_of(shape), 6, tf.constant(3), V)
+    found = []
+    for parts in (1, 3):
+        monkeypatch.setattr(twin, "_parts", lambda batch, parts=parts: parts)
+        with tf.GradientTape() as tape:
+            dropped, whole, after = twin.hidden(ids, twin.zero_state(6), masks, tf.ones([T, 6]))
+            losses = twin.losses(dropped, ids)
+            loss = tf.reduce_mean(losses) + tf.reduce_mean(whole**2)
+        gradients = tape.gradient(loss, [variable.value for variable in twin.variables])
+        found.append(
+            [losses.numpy(), *(a.numpy() for a in after), *(tf.convert_to_tensor(g).numpy() for g in gradients)]
+        )
+    for one, other in zip(*found, strict=True):
+        assert np.abs(one - other).max() < 1e-6
+
+
+def test_lanes_are_divided_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "cores", lambda: 4)
+    parts = {}
+    for units, dtype in [(512, "bfloat16"), (1024, "bfloat16"), (512, "float32")]:
+        twin = Twin(build_model(V, TrainSettings(units=units, layers=1)), dtype=dtype)
+        parts[units, dtype] = [twin._parts(batch) for batch in (1, 20, 32, 54, 64, 200)]
+    assert parts[512, "bfloat16"] == [1, 1, 2, 3, 4, 4]
+    assert parts[1024, "bfloat16"] == parts[512, "float32"] == [1] * 6
+
+
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_a_loss_in_chunks_is_the_loss(*, is_tied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head, "CHUNK", V * 4)
+    rng = np.random.default_rng(5)
+    x, kernel, bias = (
+        tf.constant(rng.normal(size=shape).astype(np.float32))
+        for shape in ([10, H], [V, H] if is_tied else [H, V], [V])
+    )
+    targets, weights = tf.constant(rng.integers(V, size=10)), tf.constant(rng.random(10).astype(np.float32))
+    found = []
+    for is_whole in (False, True):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel, bias])
+            if is_whole:
+                logits = tf.matmul(x, kernel, transpose_b=is_tied) + bias
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+            else:
+                losses = head.cross_entropy(x, kernel, bias, targets, tf.float32, is_tied=is_tied)
+            loss = tf.reduce_sum(losses * weights)
+        found.append([losses.numpy(), *(g.numpy() for g in tape.gradient(loss, [x, kernel, bias]))])
+    for one, other in zip(*found, strict=True):
+        assert np.abs(one - other).max() < 1e-5
