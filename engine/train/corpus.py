@@ -22,6 +22,7 @@ from engine.model_dir import NETWORK, VOCABULARY, ModelFiles, read_vocabulary
 from engine.text import split_point
 from engine.train import cache, tokens
 from engine.train.origin import extended
+from engine.train.pieces import Cuts
 from engine.train.settings import TrainSettings
 from engine.train.spool import PARTS, Inputs, Spool, Tell
 from engine.vocabulary import Vocabulary
@@ -109,8 +110,9 @@ def read_corpus(
         )  # fmt: skip
         found = cache.find(folder, name)
         if found is None:
-            made = vocabulary or _make_vocabulary(spool, cut, settings, old, tell)
-            entry = _encode(spool, cut, settings, made, temporary, tell)
+            cuts = Cuts(temporary / "cuts")
+            made = vocabulary or _make_vocabulary(spool, cut, settings, old, cuts, tell)
+            entry = _encode(spool, cut, settings, made, cuts, temporary, tell)
             cache.keep(folder, name, temporary, entry)
             found = cache.find(folder, name)
     if found is None:
@@ -145,7 +147,9 @@ def _blocks(
     return (map(str.encode, texts) for texts in _texts(spool, settings, part, begin, end))
 
 
-def _make_vocabulary(spool: Spool, cut: int, settings: TrainSettings, old: Vocabulary | None, tell: Tell) -> Vocabulary:
+def _make_vocabulary(
+    spool: Spool, cut: int, settings: TrainSettings, old: Vocabulary | None, cuts: Cuts, tell: Tell
+) -> Vocabulary:
     """What the text has, after what an old vocabulary has; that of byte pairs lacks nothing."""
     if old is not None and old.level == "bpe":
         return old
@@ -153,14 +157,15 @@ def _make_vocabulary(spool: Spool, cut: int, settings: TrainSettings, old: Vocab
         learned = tokens.from_counts(spool.counts, settings)
     else:
         tell("learning a vocabulary", 0, 0.0)
-        learned = tokens.learn(itertools.chain.from_iterable(_texts(spool, settings, "training", 0, cut)), settings)
+        parts = itertools.chain.from_iterable(_texts(spool, settings, "training", 0, cut))
+        learned = tokens.learn(parts, settings, cuts)
     return extended(old, learned) if old is not None else learned
 
 
 def _encode(
-    spool: Spool, cut: int, settings: TrainSettings, vocabulary: Vocabulary, temporary: Path, tell: Tell
+    spool: Spool, cut: int, settings: TrainSettings, vocabulary: Vocabulary, cuts: Cuts, temporary: Path, tell: Tell
 ) -> cache.Entry:
-    """Write the ids of all parts into a token file."""
+    """Write the ids of all parts into a token file. What of the text to learn from was cut before is not cut again."""
     whole = spool.characters["training"]
     places: dict[str, tuple[int, int, int]] = {}
     pieces: dict[str, list[tuple[str, int, int | None]]] = {
@@ -170,7 +175,9 @@ def _encode(
     }
     files: list[int] = []
     with (temporary / cache.TOKENS).open("wb") as file:
-        encoder = tokens.Encoder(vocabulary, file, spool.counts)
+        cutter = cuts.cutter if cuts.split == vocabulary.split else None
+        encoder = tokens.Encoder(vocabulary, file, spool.counts, cutter)
+        cut_before = iter(cuts if cutter else ())
         for part in PARTS:
             encoder.begin()
             begin = encoder.tokens
@@ -179,7 +186,10 @@ def _encode(
                     if part == "training":
                         files.append(encoder.tokens)
                     for data in blocks:
-                        encoder.add(data)
+                        if (met := next(cut_before, None)) is not None:
+                            encoder.add_cut(met)
+                        else:
+                            encoder.add(data)
                         tell("making tokens", encoder.characters, 0.0)
             places[part] = begin, encoder.tokens, encoder.characters
         if not encoder.tokens:

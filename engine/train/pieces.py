@@ -9,8 +9,9 @@ token that joins it or one that does not.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,11 @@ _MASKS = np.array([(1 << 8 * size) - 1 for size in range(8)] + [(1 << 64) - 1], 
 _MIX, _TURN = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
 
+Met = NDArray[np.int32]  # pieces in a row
+
+
 @dataclass(frozen=True, slots=True)
-class Met:
+class Made:
     """What a piece is made into: some numbers, whether what follows joins, characters, unseen words."""
 
     values: list[int]
@@ -40,46 +44,23 @@ class Met:
     unseen: int = 0
 
 
-Look = Callable[[str, bool], Met]  # a piece with the space before it, and whether it joins what stands before
+Look = Callable[[str, bool], Made]  # a piece with the space before it, and whether it joins what stands before
 
 
-class Pieces:
-    """Reads a text a part at a time."""
+class Cutter:
+    """Cuts text into pieces and numbers them."""
 
-    def __init__(self, look: Look, split: str) -> None:
+    def __init__(self, split: str) -> None:
         """`split` is that of `engine.words`."""
-        self._look, self._joins, self._splits_marks = look, True, split == "words"
+        self.split, self.pieces = split, list[bytes]()
+        self._splits_marks = split == "words"
         self._table = _table(self._splits_marks)
-        self._forget()
-
-    def begin(self) -> None:
-        """What comes next does not follow what came before."""
-        self._joins = True
-
-    def read(self, data: bytes) -> tuple[NDArray[np.int32], int, int]:
-        """The numbers of a part, its characters and unseen words. Parts end at line ends or before a space."""
-        if len(self._numbers) > MAX_PIECES:
-            self._forget()
-        pieces, gaps = self._cut(data)
-        if not len(pieces):
-            return np.zeros(0, np.int32), 0, 0
-        ways = self._ways(2 * pieces + gaps)
-        sizes, firsts = _view(self._sizes)[ways], _view(self._firsts)[ways]
-        places = np.repeat(firsts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
-        values = _view(self._values)[places]
-        return values, int(_view(self._characters)[ways].sum()), int(_view(self._unseen)[ways].sum())
-
-    def _forget(self) -> None:
         self._numbers: dict[bytes, int] = {}
-        self._pieces: list[bytes] = []
         self._slots = np.full(1 << SLOTS, -1, np.int32)
         self._heads, self._tails = np.zeros(1 << SLOTS, np.uint64), np.zeros(1 << SLOTS, np.uint64)
-        # of each way to meet a piece, by four times its number, plus 2 after a space, plus 1 where it joins
-        self._firsts, self._sizes, self._after = array("i"), array("i"), array("i")
-        self._characters, self._unseen, self._values = array("i"), array("i"), array("i", [0])
 
-    def _cut(self, data: bytes) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """The numbers of a part's pieces, and for each whether a single space stands before it."""
+    def cut(self, data: bytes) -> Met:
+        """The pieces of a part, as they are met: twice the number of each, plus one after a single space."""
         codes = np.frombuffer(data + bytes(16), np.uint8)
         kinds = self._kinds(data)
         begins = np.empty(len(kinds) + 1, bool)
@@ -94,7 +75,8 @@ class Pieces:
             gaps[0] = False
         first = bounds.take(kept)
         size = bounds.take(kept + 1) - first
-        return self._number(data, codes, first, size), gaps
+        met: Met = (2 * self._number(data, codes, first, size) + gaps).astype(np.int32)
+        return met
 
     def _kinds(self, data: bytes) -> NDArray[np.uint8]:
         """The kind of each byte. A space is single if no other white space but a line end is beside it."""
@@ -126,8 +108,8 @@ class Pieces:
             piece = data[begin : begin + int(size[place])]
             number = self._numbers.get(piece)
             if number is None:
-                self._numbers[piece] = number = len(self._pieces)
-                self._pieces.append(piece)
+                self._numbers[piece] = number = len(self.pieces)
+                self.pieces.append(piece)
                 if len(piece) <= PACKED:
                     self._keep(int(slots[place]), number, heads[place], tails[place])
             numbers[place] = number
@@ -146,13 +128,52 @@ class Pieces:
                 self._slots[place], self._heads[place], self._tails[place] = number, head, tail
                 return
 
-    def _ways(self, met: NDArray[np.int64]) -> NDArray[np.int64]:
+
+class Pieces:
+    """Reads a text a part at a time."""
+
+    def __init__(self, look: Look, split: str, cutter: Cutter | None = None) -> None:
+        """`split` is that of `engine.words`; `cutter` may have cut other texts before."""
+        self._look, self._joins = look, True
+        self._forget(cutter or Cutter(split))
+
+    def begin(self) -> None:
+        """What comes next does not follow what came before."""
+        self._joins = True
+
+    def read(self, data: bytes) -> tuple[NDArray[np.int32], int, int]:
+        """The numbers of a part, its characters and unseen words. Parts end at line ends or before a space."""
+        return self.values(self.cut(data))
+
+    def cut(self, data: bytes) -> Met:
+        """A part's pieces, numbered by `cutter`. Where there are too many different ones, a new one begins."""
+        if len(self.cutter.pieces) > MAX_PIECES:
+            self._forget(Cutter(self.cutter.split))
+        return self.cutter.cut(data)
+
+    def values(self, met: Met) -> tuple[NDArray[np.int32], int, int]:
+        """What `read` gives, of pieces that `cutter` has cut."""
+        if not len(met):
+            return np.zeros(0, np.int32), 0, 0
+        ways = self._ways(met)
+        sizes, firsts = _view(self._sizes)[ways], _view(self._firsts)[ways]
+        places = np.repeat(firsts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
+        values = _view(self._values)[places]
+        return values, int(_view(self._characters)[ways].sum()), int(_view(self._unseen)[ways].sum())
+
+    def _forget(self, cutter: Cutter) -> None:
+        self.cutter = cutter
+        # of each way to meet a piece, by four times its number, plus 2 after a space, plus 1 where it joins
+        self._firsts, self._sizes, self._after = array("i"), array("i"), array("i")
+        self._characters, self._unseen, self._values = array("i"), array("i"), array("i", [0])
+
+    def _ways(self, met: Met) -> NDArray[np.int64]:
         """The way each piece is met, from twice its number plus its gap.
 
         What a new piece joins is not known before it is looked up, and that depends on what it is joined to: a way
         that is not known is taken to end like the other one, and all is resolved again until every way is known.
         """
-        more = [0] * (4 * len(self._pieces) - len(self._after))
+        more = [0] * (4 * len(self.cutter.pieces) - len(self._after))
         for values in (self._firsts, self._after, self._characters, self._unseen):
             values.extend(more)
         self._sizes.extend([-1] * len(more))
@@ -169,14 +190,41 @@ class Pieces:
                 self._remember(way)
 
     def _remember(self, way: int) -> None:
-        piece = self._pieces[way // 4].decode()
-        met = self._look(" " + piece if way & 2 else piece, bool(way & 1))
-        self._firsts[way], self._sizes[way] = len(self._values), len(met.values)
-        self._characters[way], self._unseen[way] = met.characters, met.unseen
-        self._values.extend(met.values)
-        self._after[way] = met.joins
+        piece = self.cutter.pieces[way // 4].decode()
+        made = self._look(" " + piece if way & 2 else piece, bool(way & 1))
+        self._firsts[way], self._sizes[way] = len(self._values), len(made.values)
+        self._characters[way], self._unseen[way] = made.characters, made.unseen
+        self._values.extend(made.values)
+        self._after[way] = made.joins
         if self._sizes[way ^ 1] < 0:
-            self._after[way ^ 1] = met.joins
+            self._after[way ^ 1] = made.joins
+
+
+class Cuts:
+    """The first parts of a text as they were cut once, in a file, to be read again without cutting."""
+
+    def __init__(self, path: Path) -> None:
+        self.cutter: Cutter | None = None
+        self._path, self._sizes = path, list[int]()
+
+    @property
+    def split(self) -> str | None:
+        """How they were cut; None while there are none."""
+        return self.cutter.split if self.cutter else None
+
+    def add(self, met: Met, cutter: Cutter) -> None:
+        """One more part. What a second cutter has cut is left out."""
+        self.cutter = self.cutter or cutter
+        if cutter is self.cutter:
+            with self._path.open("ab") as file:
+                file.write(met.data)
+            self._sizes.append(len(met))
+
+    def __iter__(self) -> Iterator[Met]:
+        if self._sizes:
+            with self._path.open("rb") as file:
+                for size in self._sizes:
+                    yield np.fromfile(file, np.int32, size)
 
 
 def resolve(if_apart: NDArray[Any], if_joined: NDArray[Any], joins: bool) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine import bytepairs
 from engine.errors import TrainingError
-from engine.train.pieces import Met, Pieces
+from engine.train.pieces import Cuts, Cutter, Made, Met, Pieces
 from engine.train.settings import TrainSettings
 from engine.train.spool import CODES, wide_codes
 from engine.vocabulary import Vocabulary
@@ -31,26 +31,29 @@ def from_counts(counts: NDArray[np.int64], settings: TrainSettings) -> Vocabular
     return Vocabulary(tuple(map(chr, often)))
 
 
-def learn(parts: Iterable[str], settings: TrainSettings) -> Vocabulary:
-    """Learn a vocabulary of `--level word` or `bpe`. Parts end at line ends."""
-    return _learn_words(parts, settings) if settings.level == "word" else _learn_byte_pairs(parts, settings)
+def learn(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | None = None) -> Vocabulary:
+    """Learn a vocabulary of `--level word` or `bpe`. Parts end at line ends; as words they are kept in `cuts`."""
+    return _learn_words(parts, settings, cuts) if settings.level == "word" else _learn_byte_pairs(parts, settings)
 
 
-def _learn_words(parts: Iterable[str], settings: TrainSettings) -> Vocabulary:
+def _learn_words(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | None) -> Vocabulary:
     """The unknown token, then the most frequent ones; of two as frequent, the first in alphabetical order."""
     split, numbers = settings.split, dict[str, int]()
 
-    def look(piece: str, joins: bool) -> Met:
+    def look(piece: str, joins: bool) -> Made:
         tokens = tokenize(piece, split, None if joins else APART_WORD)
         joins = joins_next(tokens[-1], split) if tokens else joins
-        return Met([numbers.setdefault(token, len(numbers)) for token in tokens], joins)
+        return Made([numbers.setdefault(token, len(numbers)) for token in tokens], joins)
 
     pieces, counts = None, np.zeros(1 << 16, np.int64)
     for part in parts:
         if split == "auto":
             split = "spaces" if _SPLIT_BEFORE.search(part) else "words"
         pieces = pieces or Pieces(look, split)
-        found = np.bincount(pieces.read(part.encode())[0])
+        met = pieces.cut(part.encode())
+        if cuts is not None:
+            cuts.add(met, pieces.cutter)
+        found = np.bincount(pieces.values(met)[0])
         while len(counts) < len(found):
             counts = np.concatenate([counts, np.zeros_like(counts)])
         counts[: len(found)] += found
@@ -76,15 +79,17 @@ def smallest_type(size: int) -> str:
 class Encoder:
     """Writes ids into a file, a piece of text at a time, and counts."""
 
-    def __init__(self, vocabulary: Vocabulary, file: IO[bytes], counts: NDArray[np.int64]) -> None:
-        """`counts [CODES]` tells which characters will come."""
+    def __init__(
+        self, vocabulary: Vocabulary, file: IO[bytes], counts: NDArray[np.int64], cutter: Cutter | None = None
+    ) -> None:
+        """`counts [CODES]` tells which characters will come; `cutter` is that of parts that come cut."""
         self.dtype = smallest_type(len(vocabulary) + 1)
         self._missing = len(vocabulary)
         known = [ord(token) for token in vocabulary.tokens if len(token) == 1]
         self._may_miss = int(counts[known].sum()) < int(counts.sum())
         self.tokens = self.characters = self.unseen = 0
         self._vocabulary, self._file = vocabulary, file
-        self._pieces = Pieces(self._look, vocabulary.split) if vocabulary.level == "word" else None
+        self._pieces = Pieces(self._look, vocabulary.split, cutter) if vocabulary.level == "word" else None
         joins = [joins_next(token, vocabulary.split) for token in vocabulary.tokens] if self._pieces else []
         self._joins, self._apart = joins, joins.index(False) if False in joins else None
         self._table: NDArray[Any] | None = None
@@ -104,22 +109,29 @@ class Encoder:
     def add(self, data: bytes) -> None:
         """Write a piece of normalized text, given as UTF-8."""
         if self._pieces:
-            ids, characters, unseen = self._pieces.read(data)
+            self.add_cut(self._pieces.cut(data))
         elif (found := self._look_up(data)) is not None:
-            ids, characters, unseen = found, len(found), 0
+            self._write(found, len(found), 0)
         else:
             encoding = self._vocabulary.encode(data.decode())
-            ids, characters, unseen = encoding.ids, encoding.characters, encoding.unseen
+            self._write(encoding.ids, encoding.characters, encoding.unseen)
+
+    def add_cut(self, met: Met) -> None:
+        """The same of words, as the cutter has cut it."""
+        if self._pieces:
+            self._write(*self._pieces.values(met))
+
+    def _write(self, ids: NDArray[Any], characters: int, unseen: int) -> None:
         self.tokens += len(ids)
         self.characters += characters
         self.unseen += unseen
         self._file.write(ids.astype(self.dtype, copy=False).data)
 
-    def _look(self, piece: str, joins: bool) -> Met:
+    def _look(self, piece: str, joins: bool) -> Made:
         """What `Pieces` asks of words."""
         encoding = self._vocabulary.encode(piece, None if joins else self._apart)
         ids = encoding.ids.tolist()
-        return Met(ids, self._joins[ids[-1]] if ids else joins, encoding.characters, encoding.unseen)
+        return Made(ids, self._joins[ids[-1]] if ids else joins, encoding.characters, encoding.unseen)
 
     def _look_up(self, data: bytes) -> NDArray[Any] | None:
         """The ids of characters by a table; None where one is unseen, and for byte pairs."""

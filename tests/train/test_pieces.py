@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.train import pieces, tokens
-from engine.train.pieces import Met, Pieces
+from engine.train.pieces import Cuts, Made, Pieces
 from engine.train.settings import TrainSettings
 from engine.train.spool import CODES, count_characters
 from engine.vocabulary import Vocabulary, normalize
@@ -30,9 +31,9 @@ texts |= st.lists(
 def by_pieces(parts: list[str], split: str) -> list[list[str]]:
     numbers: dict[str, int] = {}
 
-    def look(piece: str, joins: bool) -> Met:
+    def look(piece: str, joins: bool) -> Made:
         found = tokenize(piece, split, None if joins else "a")
-        return Met(
+        return Made(
             [numbers.setdefault(t, len(numbers)) for t in found], joins_next(found[-1], split) if found else joins
         )
 
@@ -84,6 +85,25 @@ def test_nothing_changes_where_pieces_are_forgotten(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(pieces, "MAX_PIECES", 5)
     monkeypatch.setattr(pieces, "SLOTS", 2)  # most pieces share a slot
     assert by_pieces(parts, "words") == whole == [tokenize(part, "words") for part in parts]
+
+
+@pytest.mark.parametrize("most", [pieces.MAX_PIECES, 5])
+def test_what_was_cut_is_not_cut_again(most: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The same ids, where all parts were kept and where pieces were forgotten after some."""
+    monkeypatch.setattr(pieces, "MAX_PIECES", most)
+    parts = [f"(one {number}, two's {number % 3}... “end”\n" for number in range(40)]
+    cuts = Cuts(tmp_path / "cuts")
+    vocabulary = tokens.learn(parts, TrainSettings(level="word", vocabulary=30), cuts)
+    assert len(list(cuts)) == 40 if most > 40 else 1 <= len(list(cuts)) < 40
+    written = []
+    for kept in (iter(()), iter(cuts)):
+        file = io.BytesIO()
+        encoder = tokens.Encoder(vocabulary, file, np.zeros(CODES, np.int64), cuts.cutter)
+        for part in parts:
+            met = next(kept, None)
+            encoder.add(part.encode()) if met is None else encoder.add_cut(met)
+        written.append((file.getvalue(), encoder.tokens, encoder.characters, encoder.unseen))
+    assert written[0] == written[1]
 
 
 @settings(deadline=None)
