@@ -13,6 +13,7 @@ if __name__ == "__main__":  # before the other imports, few of which survive an 
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 import time
@@ -194,7 +195,7 @@ def _figures(nats: float, tokens: int, characters: int) -> Figures:
 def _shown(is_json: bool, names: Sequence[str]) -> Callable[[Figures], None]:
     """How figures are printed: as JSON, as a sentence, or as a row of a table, whose header is printed first."""
     if is_json:
-        return lambda figures: print(json.dumps(figures), flush=True)
+        return lambda figures: print(json.dumps(_finite(figures), allow_nan=False), flush=True)
     if len(names) == 1:
         return lambda figures: print(_sentence(figures), flush=True)
     width = max(map(len, ("model", *names))) + len(DYNAMIC)
@@ -211,6 +212,11 @@ def _shown(is_json: bool, names: Sequence[str]) -> Callable[[Figures], None]:
         print(row.format(*texts, *counts, *values), flush=True)
 
     return show
+
+
+def _finite(figures: Figures) -> Figures:
+    """With null for what JSON has no number for: a perplexity beyond all use."""
+    return {name: None if value in (math.inf, -math.inf) else value for name, value in figures.items()}
 
 
 def _name(figures: Figures) -> str:

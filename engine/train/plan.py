@@ -96,7 +96,7 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
         lambda index, cost: fits(candidates[index], cost),
         lambda: time.monotonic() - began < MEASURED_SHARE * seconds,
     )
-    if left() <= 0:
+    if left() < EPOCH_SECONDS:
         raise TrainingError(
             f"--time {settings.time} is too short: to start and to measure this machine takes as long; give more"
         )
