@@ -167,7 +167,12 @@ class Twin:
         return tf.reshape(flat + self.dense.bias, [*x.shape[:2], self.dense.bias.shape[0]])
 
     def losses(self, x: Tensor, targets: Tensor) -> Tensor:
-        """The last layer's outputs `[T, B, H]` to nats `[T, B]`, the cost of each target."""
+        """The last layer's outputs `[T, B, H]` to nats `[T, B]`, the cost of each target.
+
+        A GPU's own operation for softmax and loss in one is not deterministic, and TensorFlow refuses it.
+        """
+        if self._fused:
+            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=self.logits(x))
         flat = tf.reshape(x, [-1, x.shape[-1]])
         nats = cross_entropy(
             flat, self._output, self.dense.bias, tf.reshape(targets, [-1]), self._dtype, is_tied=self._is_tied

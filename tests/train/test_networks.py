@@ -219,3 +219,13 @@ def test_a_loss_in_chunks_is_the_loss(*, is_tied: bool, monkeypatch: pytest.Monk
         found.append([losses.numpy(), *(g.numpy() for g in tape.gradient(loss, [x, kernel, bias]))])
     for one, other in zip(*found, strict=True):
         assert np.abs(one - other).max() < 1e-5
+
+
+@pytest.mark.parametrize("shape", ["gru", "tied"])
+def test_the_loss_on_a_gpu_is_the_loss_on_a_cpu(shape: str) -> None:
+    made, is_tied = random_model(settings_of(shape)), shape == "tied"
+    x = tf.constant(np.random.default_rng(5).normal(size=(T, B, H)).astype(np.float32))
+    targets = tf.constant(np.random.default_rng(6).integers(V, size=(T, B)).astype(np.int32))
+    ours, theirs = (Twin(made, fused=fused, is_tied=is_tied).losses(x, targets).numpy() for fused in (False, True))
+    assert ours.shape == (T, B)
+    assert ours == pytest.approx(theirs, abs=1e-5)
