@@ -86,7 +86,7 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
         if "epochs" in given or "updates" in given:
             updates = settings.updates or _updates_in(settings, corpus) * settings.epochs
             return cost * updates <= SPARE * left()
-        tokens = SPARE * left() / cost * make_sequences(settings, corpus).tokens_an_update
+        tokens = SPARE * left() / cost * len(corpus.training) / _updates_in(settings, corpus)  # without padding
         return tokens >= TOKENS_A_PARAMETER * parameters(settings, corpus)
 
     index, cost = climb(
