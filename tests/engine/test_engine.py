@@ -391,7 +391,7 @@ def test_32_threads_at_random_write_what_one_thread_writes(seconds: float) -> No
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(120)
+                thread.join(300)
             assert sorted(results) == list(seeds)
             assert all(drive(model, random.Random(seed), 60) == results[seed] for seed in seeds)
 
