@@ -58,9 +58,14 @@ def write(
             "figures": dataclasses.asdict(figures),
         },
     )
+    write_history(directory, history)
+    write_text(directory / "README.md", _card(directory.name, settings, names, command, figures, sample, origin))
+
+
+def write_history(directory: Path, history: Sequence[dict[str, float]]) -> None:
+    """The losses of each epoch, as a table and as a picture."""
     write_text(directory / "training.csv", _csv(history))
     write_picture(directory / "loss.png", history)
-    write_text(directory / "README.md", _card(directory.name, settings, names, command, figures, sample, origin))
 
 
 def command_line(settings: TrainSettings, data: Sequence[str], name: str, origin: Origin | None = None) -> str:

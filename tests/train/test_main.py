@@ -18,6 +18,7 @@ import engine
 from engine.model_dir import CHECKPOINT
 from engine.train import checkpoint
 from engine.train.__main__ import main
+from engine.train.watch import Watch
 
 SMALL = ["--units", "24", "--embedding", "8", "--batch", "8", "--steps", "16", "--rate", "0.01", "--warmup", "10"]
 
@@ -172,6 +173,19 @@ def test_bad_input_gets_one_line(plain_text: Path, tmp_path: Path, capsys: pytes
 def test_wrong_usage_is_refused_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
+
+
+def test_the_losses_of_every_epoch_are_there_at_once(
+    plain_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of one that was no better, so that nobody has to wait for the next one that is."""
+    out, seen = tmp_path / "mine", list[int]()
+    monkeypatch.setattr(
+        Watch, "epoch", lambda *_: seen.append(len((out / "training.csv").read_text().splitlines()) - 1)
+    )
+    arguments = ["--data", str(plain_text), "--out", str(out), *SMALL, "--rate", "0", "--epochs", "3"]
+    assert main([*arguments, "--sample-every", "0"]) == 0
+    assert seen == [1, 2, 3]
 
 
 def test_patience_stops_a_run_that_learns_nothing(
