@@ -43,7 +43,7 @@ def write(
     directory: Path, settings: TrainSettings, data: Sequence[str], digest: str, figures: Figures,
     history: Sequence[dict[str, float]], sample: str, origin: Origin | None = None,
 ) -> None:  # fmt: skip
-    """Write or replace all four files. Raises `OSError` if the disk does not take one."""
+    """Write or replace the settings and the card. Raises `OSError` if the disk does not take one."""
     command = command_line(settings, data, directory.name, origin)
     names = [bare_name(word) for word in data]
     write_json(
@@ -58,7 +58,6 @@ def write(
             "figures": dataclasses.asdict(figures),
         },
     )
-    write_history(directory, history)
     write_text(directory / "README.md", _card(directory.name, settings, names, command, figures, sample, origin))
 
 

@@ -134,8 +134,7 @@ class Run:
         if is_kept:
             progress.best, progress.best_epoch = row["held_out_nats"], int(row["epoch"])
             self._keep("the card", lambda: self._write_card(self._held_out_nats(row), is_final=False))
-        else:
-            self._keep("the losses", lambda: card.write_history(self._out, progress.history))
+        self._keep("the losses", lambda: card.write_history(self._out, progress.history))
         self._watch.epoch(row, is_kept)
         if self._board:
             self._board.epoch(progress.update, row)

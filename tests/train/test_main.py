@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import engine
 from engine.model_dir import CHECKPOINT
-from engine.train import checkpoint
+from engine.train import card, checkpoint
 from engine.train.__main__ import main
 from engine.train.watch import Watch
 
@@ -186,6 +187,24 @@ def test_the_losses_of_every_epoch_are_there_at_once(
     arguments = ["--data", str(plain_text), "--out", str(out), *SMALL, "--rate", "0", "--epochs", "3"]
     assert main([*arguments, "--sample-every", "0"]) == 0
     assert seen == [1, 2, 3]
+
+
+def test_losses_that_were_not_saved_once_are_saved_with_the_next_epoch(
+    plain_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, write, calls = tmp_path / "mine", card.write_history, list[int]()
+
+    def fails_once(*arguments: Any) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError(28, "No space left on device")
+        write(*arguments)
+
+    monkeypatch.setattr(card, "write_history", fails_once)
+    arguments = ["--data", str(plain_text), "--out", str(out), *SMALL, "--epochs", "2", "--sample-every", "0"]
+    assert main(arguments) == 0
+    assert "could not save the losses" in capsys.readouterr().out
+    assert len((out / "training.csv").read_text().splitlines()) == 3
 
 
 def test_patience_stops_a_run_that_learns_nothing(
