@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import tensorflow as tf
 
 from engine.errors import TrainingError
@@ -28,8 +26,3 @@ def choose(device: str) -> bool:
 def has_gpu() -> bool:
     """Whether TensorFlow computes on a GPU here."""
     return bool(tf.config.get_visible_devices("GPU"))
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
