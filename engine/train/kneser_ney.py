@@ -10,6 +10,12 @@ b(h) being what the discounts leave; below one token stands 1 / V.
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # before the other imports, few of which survive an exception
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -22,7 +28,7 @@ from engine.errors import EngineError, TrainingError
 from engine.quiet import fail
 from engine.train.corpus import read_corpus
 from engine.train.quantities import LN2, perplexity
-from engine.train.settings import TrainSettings
+from engine.train.settings import TrainSettings, add_arguments
 from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine
 
@@ -103,12 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", nargs="+", action="extend", required=True, metavar="PATH", help="text to count")
     parser.add_argument("--validation", nargs="+", action="extend", default=[], metavar="PATH", help="text to score")
     parser.add_argument("--order", type=int, default=6, metavar="N", help="tokens in a row (6)")
-    fields = TrainSettings.__dataclass_fields__
-    for name in READ_BY:
-        default = fields[name].default
-        how: dict[str, Any] = {"action": "store_true"} if default is False else {"type": type(default)}
-        flag = f"--{name.replace('_', '-')}"
-        parser.add_argument(flag, default=default, help="as for python -m engine.train", **how)
+    add_arguments(parser, READ_BY)
     arguments = vars(parser.parse_args(argv))
     inputs, order = Inputs(tuple(arguments.pop("data")), tuple(arguments.pop("validation"))), arguments.pop("order")
     if not 1 <= order <= 20:
@@ -140,4 +141,5 @@ def score(inputs: Inputs, settings: TrainSettings, order: int) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -141,18 +141,17 @@ class Pieces:
         """What comes next does not follow what came before."""
         self._joins = True
 
-    def read(self, data: bytes) -> tuple[NDArray[np.int32], int, int]:
-        """The numbers of a part, its characters and unseen words. Parts end at line ends or before a space."""
-        return self.values(self.cut(data))
-
     def cut(self, data: bytes) -> Met:
-        """A part's pieces, numbered by `cutter`. Where there are too many different ones, a new one begins."""
+        """A part's pieces, numbered by `cutter`. Where there are too many different ones, a new one begins.
+
+        Parts end at line ends or before a space.
+        """
         if len(self.cutter.pieces) > MAX_PIECES:
             self._forget(Cutter(self.cutter.split))
         return self.cutter.cut(data)
 
     def values(self, met: Met) -> tuple[NDArray[np.int32], int, int]:
-        """What `read` gives, of pieces that `cutter` has cut."""
+        """The numbers of pieces that `cutter` has cut, their characters and unseen words."""
         if not len(met):
             return np.zeros(0, np.int32), 0, 0
         ways = self._ways(met)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -230,10 +230,12 @@ def check_range(item: dataclasses.Field[Any], value: Any) -> None:
             raise ValueError(f"--{name} {as_text(value)}: must be from {limits['low']:g} to {limits['high']:g}")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One flag for each setting. A flag that was not given leaves no trace in the namespace."""
+def add_arguments(parser: argparse.ArgumentParser, only: Container[str] | None = None) -> None:
+    """One flag for each setting, or for some. A flag that was not given leaves no trace in the namespace."""
     group = parser.add_argument_group("settings")
     for item in dataclasses.fields(TrainSettings):
+        if only is not None and item.name not in only:
+            continue
         alone: dict[str, Any] = {"nargs": "?", "const": True} if isinstance(item.default, bool) else {}
         group.add_argument(
             f"--{item.name.replace('_', '-')}",

@@ -176,3 +176,8 @@ def test_a_long_scoring_tells_how_far_it_is_and_stops_at_once(keras_model_dir: P
     child.close()
     assert child.exitstatus == 130
     assert "Traceback" not in (child.before or "")
+
+
+def test_what_json_has_no_number_for_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate._shown(True, ["a"])({"model": "a", "perplexity": math.inf})
+    assert json.loads(capsys.readouterr().out) == {"model": "a", "perplexity": None}

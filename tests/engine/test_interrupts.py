@@ -16,7 +16,7 @@ from engine.quiet import interrupts_held
     "program",
     [
         "engine.evaluate --data x.txt", "engine.adopt x.keras --data x.txt", "engine.bench", "engine.simulate",
-        "engine.train --data x.txt --out x",
+        "engine.train --data x.txt --out x", "engine.train.kneser_ney --data x.txt",
     ],
 )  # fmt: skip
 def test_an_early_interrupt_is_quiet(program: str, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def by_pieces(parts: list[str], split: str) -> list[list[str]]:
         )
 
     reader = Pieces(look, split)
-    read = [reader.read(part.encode())[0].tolist() for part in parts]
+    read = [reader.values(reader.cut(part.encode()))[0].tolist() for part in parts]
     names = list(numbers)
     return [[names[index] for index in part] for part in read]
 
