@@ -138,7 +138,7 @@ class Textbot(commands.AutoShardedBot):
 
     async def on_message(self, message: discord.Message) -> None:
         """A mention, a reply to one of the bot's messages, or any direct message continues the story with its text."""
-        if message.author.bot or not self._is_addressed(message) or not self.is_new(message.id):
+        if message.author.bot or message.is_system() or not self._is_addressed(message) or not self.is_new(message.id):
             return
         channel, guild = message.channel, message.guild
         if guild is not None and not may_send(channel, channel.permissions_for(guild.me)):
@@ -169,7 +169,7 @@ class Textbot(commands.AutoShardedBot):
         assert self.user is not None
         text = re.sub(rf"\s*<@!?{self.user.id}>\s*", " ", message.content).strip()
         for person in message.mentions:
-            text = re.sub(rf"<@!?{person.id}>", person.display_name, text)
+            text = text.replace(f"<@{person.id}>", person.display_name).replace(f"<@!{person.id}>", person.display_name)
         return text
 
     def is_new(self, event: int) -> bool:

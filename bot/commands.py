@@ -99,7 +99,7 @@ class StoryCommands(commands.Cog):
             return engine.outline(talk.tree, talk.present, TREE_COLUMNS)
 
         async with self.scribe.turn(place):
-            lines = await self.scribe.call(drawn)
+            lines = await self.scribe.call(drawn, is_slow=True)
         text, is_whole = around_present(lines)
 
         def files() -> list[discord.File]:
@@ -135,7 +135,7 @@ class StoryCommands(commands.Cog):
             ]
 
         async with self.scribe.turn(place):
-            return (await self.scribe.call(found))[:25]
+            return (await self.scribe.call(found, is_slow=True))[:25]
 
     @app_commands.command(description="Begin a new story here; the old one is kept, and its buttons go on working")
     @app_commands.default_permissions(send_messages=True)
@@ -216,21 +216,21 @@ class StoryCommands(commands.Cog):
         await self.reception.defer(interaction, only_for_them=True)
         place = place_of(interaction)
 
-        def exported() -> tuple[str, str]:
+        def exported() -> dict[str, bytes]:
             talk = self._present(place)
-            return talk.text, talk.export()
+            return {
+                "story.txt": talk.text.encode("utf-8", "replace"),
+                "story.json": talk.export().encode("utf-8", "replace"),
+            }
 
         async with self.scribe.turn(place):
-            text, replayable = await self.scribe.call(exported)
+            contents = await self.scribe.call(exported, is_slow=True)
 
         def files() -> list[discord.File]:
-            return [
-                discord.File(io.BytesIO(content.encode("utf-8", "replace")), name)
-                for content, name in ((text, "story.txt"), (replayable, "story.json"))
-            ]
+            return [discord.File(io.BytesIO(content), name) for name, content in contents.items()]
 
         most = interaction.filesize_limit
-        if len(text) + len(replayable) > most:
+        if sum(map(len, contents.values())) > most:
             raise Refusal(f"the story is too long for Discord's limit of {most / 2**20:.0f} MB a message")
         await self.reception.show_them(interaction, "The story so far:", files)
 
@@ -246,7 +246,7 @@ class StoryCommands(commands.Cog):
         message = await self.reception.defer(interaction, only_for_them=what == "what I wrote")
         if what == "what I wrote":
             count = await self._forget_member(place, member)
-            text = f"Deleted {count} of your texts; the rest of those stories was kept, without its branches."
+            text = f"Deleted {count} of your texts; the rest of those stories was kept."
         else:
             async with self.scribe.turn(place, is_patient=True):
                 count = await self.scribe.call(lambda: stories.forget(place), is_slow=True)

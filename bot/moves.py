@@ -9,6 +9,8 @@ from bot.stories import NoStory
 
 def take_back(talk: engine.Conversation, turn: int) -> None:
     """Go back to before a reply and the prompt that it answered. Raises `NoStory` if there is no such turn."""
+    if not turn:
+        raise NoStory("there is nothing to take back")
     go_to(talk, turn)
     kinds = [turn.kind for turn in talk.turns[-2:]]
     go_back(talk, 2 if kinds == ["prompt", "reply"] else 1)

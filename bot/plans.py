@@ -64,7 +64,7 @@ def saved(story: Story, turn: int, fed: str, messages: Sequence[int]) -> dict[st
 
 
 def resolve(stories: Stories, place: Place, plan: Plan) -> tuple[Story, Plan]:
-    """The plan's story, made the present one of its place, and the plan with nothing left open. Moves nothing."""
+    """The plan's story, and the plan with nothing left open. Moves nothing."""
     story = stories.present(place) if plan.serial is None else stories.open(place, plan.serial)
     turn = story.talk.present if plan.turn is None else plan.turn
     check_turn(story.talk, turn)
@@ -101,7 +101,8 @@ def keep(stories: Stories, begun: Begun, key: tuple[str, str], messages: Sequenc
     talk = begun.story.talk
     turn = talk.present
     notes: dict[tuple[str, str], Any] = {key: saved(begun.story, turn, begun.fed, messages)}
-    if begun.fed and (prompt := next((one for one in reversed(talk.turns) if one.kind == "prompt"), None)):
+    prompt = next((one for one in talk.turns if one.kind == "prompt" and one.parent == begun.plan.turn), None)
+    if begun.fed and prompt is not None:  # there is none for a text of which the model knows nothing
         notes[author_note(begun.story, prompt.id)] = begun.plan.member
     if back_to != begun.plan.turn:
         talk.goto(back_to)
@@ -115,7 +116,7 @@ def finish(stories: Stories, place: Place, key: tuple[str, str], note: Mapping[s
     Raises `NoStory` if it was forgotten meanwhile, and `EngineError` if the engine ends before it does.
     """
     if "turn" in note:
-        story = stories.open(place, note["serial"], is_present=False)
+        story = stories.open(place, note["serial"])
         found = next((turn for turn in story.talk.tree if turn.id == note["turn"]), None)
         if found is None:
             raise NoStory("that part of the story was forgotten")
@@ -125,7 +126,7 @@ def finish(stories: Stories, place: Place, key: tuple[str, str], note: Mapping[s
     if plan.serial is None or plan.turn is None:
         story, plan = resolve(stories, place, plan)
     else:
-        story = stories.open(place, plan.serial, is_present=False)
+        story = stories.open(place, plan.serial)
         check_turn(story.talk, plan.turn)
     if note["attempts"] >= MAX_ATTEMPTS:
         plan = replace(plan, sampling={**plan.sampling, "length": 0})

@@ -115,6 +115,9 @@ def _load(settings: Settings, stack: contextlib.ExitStack) -> dict[str, engine.E
             None if bundled else path, precision=settings.engine.precision, max_batch=settings.engine.max_batch,
             threads=settings.engine.threads or None,
         )  # fmt: skip
+        if model.info.name in models:
+            model.close()
+            raise SettingsError(f"two models are named {model.info.name!r}: rename the folder of one")
         models[model.info.name] = stack.enter_context(model)
     return models
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bot.client import Textbot
 
 BEGINNING = 8  # requests that are noted at once: where hundreds come together, the event loop has air between them
+ASK_SECONDS = 1.5  # a request is noted before its answer is promised, unless the store takes longer than that
 PRESS_SECONDS = 2.0  # a second press of a button within so long after the first was done means the same
 ALREADY_ANSWERED = 40060  # Discord's error code
 PROMISE = "promise"  # among an interaction's extras: the message that was promised for all to see
@@ -68,12 +69,15 @@ class Reception:
         post = Post(self.bot, self.bot.rates, place, interaction=interaction)
         async with self._beginning:
             await self._scribe.check_limits(place, plan)
-            await self._scribe.ask(place, plan, post)
+            asking = asyncio.create_task(self._scribe.ask(place, plan, post))
+            await asyncio.wait({asking}, timeout=ASK_SECONDS)
         try:
             post.promise(await self.defer(interaction))
         except (discord.HTTPException, aiohttp.ClientError, OSError):  # nobody waits for it any more
+            await asking
             await self._scribe.unask(place, post)
             raise
+        await asking
         await self.write(place, plan, post)
 
     async def defer(self, interaction: Interaction, *, only_for_them: bool = False) -> int:
@@ -108,15 +112,17 @@ class Reception:
         await post.finish([text], view)
 
     async def show_them(self, interaction: Interaction, text: str, make_files: MakeFiles = list) -> None:
-        """Let only the one who asked see a promised answer; nothing but the interaction's token can reach them."""
+        """Let only the one who asked see a promised answer; nothing but the interaction's token can reach them.
+
+        Raises `Refusal` for what Discord does not take.
+        """
         for wait in RETRY_SECONDS:
             try:
                 await interaction.edit_original_response(content=text, attachments=make_files())
                 return
             except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 if isinstance(error, discord.HTTPException) and error.status < 500:
-                    _log.info("event=not-shown error=%r", str(error))
-                    return
+                    raise Refusal(f"Discord does not take the answer ({error.text or error.status})") from error
                 await asyncio.sleep(wait)
         _log.warning("event=not-shown error='Discord was away for too long'")
 
@@ -126,6 +132,8 @@ class Reception:
         self.admit(interaction)
         if interaction.guild_id is not None and not interaction.permissions.create_public_threads:
             raise Refusal("opening a thread here needs the permission Create Public Threads")
+        if isinstance(channel, discord.Thread) and channel.is_private():
+            raise Refusal("this thread is private, and a fork of it would be for all to read")
         parent = channel.parent if isinstance(channel, discord.Thread) else channel
         if not isinstance(parent, discord.TextChannel):
             raise Refusal("threads cannot be opened here, so there is nowhere to fork to")
@@ -182,8 +190,9 @@ class Reception:
             await self.fork(interaction, None, serial, turn)
 
     async def _stop(self, interaction: Interaction) -> None:
-        is_stopped = await self._scribe.stop(place_of(interaction), interaction.user.id, is_moderator(interaction))
-        if not is_stopped:
+        message = interaction.message.id if interaction.message else 0
+        place, member = place_of(interaction), interaction.user.id
+        if not await self._scribe.stop(place, message, member, is_moderator(interaction)):
             raise Refusal("it has just ended")
         await interaction.response.defer()
 

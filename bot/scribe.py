@@ -31,7 +31,8 @@ from bot.stories import WRITING, Choices, NoStory, Place, Stories, Story
 FIRST_WORDS_SECONDS = 0.12  # waited for more of a reply before its first words are shown
 LOOK_SECONDS = 0.25  # between looks for more of a reply
 LINE_SECONDS = 3.0  # between looks at one's place in the line
-STORE_WORKERS, SLOW_WORKERS = 4, 8  # threads: for the store, and for what reads whole stories
+STORE_WORKERS, SLOW_WORKERS = 4, 8  # threads: for what a member waits for three seconds, and for whole stories
+RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0)  # between attempts to finish what an earlier process has left
 SHOWN_END = 300  # characters of the story that are shown after a jump
 CUT_MARK = "\n-# \N{ANTICLOCKWISE OPEN CIRCLE ARROW} a restart came in between"
 STORE_FAILED = "stories cannot be read or kept at the moment; the operator's log tells why"
@@ -47,10 +48,11 @@ class Refusal(Exception):
 
 @dataclass(slots=True)
 class Running:
-    """A reply that is being written, and who asked for it."""
+    """A reply that is being written, who asked for it, and where it is shown."""
 
     reply: engine.Reply
     member: int
+    post: Post
 
 
 class Scribe:
@@ -145,7 +147,7 @@ class Scribe:
                 await self.ask(place, plan, post)
             async with self.turn(place), self._called(post):
                 begun = await self._begin(place, plan, post)
-                self.running[place] = Running(begun.reply, plan.member)
+                self.running[place] = Running(begun.reply, plan.member, post)
                 try:
                     is_shown = await self._stream(begun, post)
                 finally:
@@ -207,11 +209,13 @@ class Scribe:
             story, resolved = plans.resolve(self.stories, place, plan)
             post.note = plans.asked(resolved, post.messages)
             self.stories.store.write_notes({key: post.note})
-            return plans.begin(story, resolved)
+            begun = plans.begin(story, resolved)
+            self.stories.make_present(story)
+            return begun
 
         while True:
             try:
-                return await self.call(begin)
+                return await self.call(begin, is_slow=True)
             except Refusal as refusal:
                 if not isinstance(refusal.__cause__, engine.EngineBusy):
                     raise
@@ -289,16 +293,25 @@ class Scribe:
         return len(mine)
 
     async def _finish(self, place: Place, key: tuple[str, str], note: dict[str, Any], post: Post) -> None:
+        """Give up what cannot be; what fails otherwise is tried again, and left to the next process in the end."""
         post.note, post.on_sent = note, functools.partial(self._note_messages, key, post)
-        try:
-            async with self.turn(place, is_patient=True):
-                written = await self.call(lambda: plans.finish(self.stories, place, key, note), is_slow=True)
-            fed = written.text[: written.num_bold]
-            post.note = plans.saved(written.story, written.turn, fed, post.messages)
-            await self._end(written, post, CUT_MARK)
-        except Refusal as refusal:
-            _log.warning("event=not-finished channel=%s reason=%r", place.key, str(refusal))
-            await post.finish([f"-# a restart cut this reply off: {escape(str(refusal))}"], None)
+        for wait in (*RETRY_SECONDS, None):
+            try:
+                async with self.turn(place, is_patient=True):
+                    written = await self.call(lambda: plans.finish(self.stories, place, key, note), is_slow=True)
+                break
+            except Refusal as refusal:
+                _log.warning("event=not-finished channel=%s reason=%r", place.key, str(refusal))
+                if isinstance(refusal.__cause__, NoStory | ValueError):
+                    await post.finish([f"-# a restart cut this reply off: {escape(str(refusal))}"], None)
+                    await self._note(key, post, None)
+                    return
+                if self.is_closing or wait is None:
+                    return
+                await asyncio.sleep(wait)
+        fed = written.text[: written.num_bold]
+        post.note = plans.saved(written.story, written.turn, fed, post.messages)
+        await self._end(written, post, CUT_MARK)
         await self._note(key, post, None)
 
     # Moving about
@@ -313,10 +326,11 @@ class Scribe:
             story = stories.present(place) if serial is None else stories.open(place, serial)
             act(story.talk)
             stories.save(story)
+            stories.make_present(story)
             return story, self.where(story)
 
         async with self.turn(place):
-            return await self.call(moved)
+            return await self.call(moved, is_slow=True)
 
     def where(self, story: Story) -> str:
         """The end of a story's text, as a message."""
@@ -328,29 +342,28 @@ class Scribe:
 
         def branched() -> tuple[Story, engine.Conversation]:
             stories = self.stories
-            story = stories.present(place) if serial is None else stories.open(place, serial, is_present=False)
+            story = stories.present(place) if serial is None else stories.open(place, serial)
             if turn is not None:
                 plans.check_turn(story.talk, turn)
             return story, story.talk.fork(turn)
 
         async with self.turn(place):
-            return await self.call(branched)
+            return await self.call(branched, is_slow=True)
 
     async def plant(self, there: Place, story: Story, branch: engine.Conversation) -> tuple[Story, str]:
         """Begin a story in another place with a copy of one; returns it and the end of its text as a message."""
 
         def planted() -> tuple[Story, str]:
-            copy = self.stories.begin(there, story.model, branch)
-            self.stories.copy_authors(story, copy)
+            copy = self.stories.begin(there, story.model, branch, self.stories.authors(story.place, story.serial))
             return copy, self.where(copy)
 
         async with self.turn(there):
-            return await self.call(planted)
+            return await self.call(planted, is_slow=True)
 
-    async def stop(self, place: Place, member: int, is_moderator: bool) -> bool:
-        """Stop the reply of a place; False if there is none. Raises `Refusal` if somebody else has asked for it."""
+    async def stop(self, place: Place, message: int, member: int, is_moderator: bool) -> bool:
+        """Stop the reply that a message shows; False if it has ended. Raises `Refusal` if it is somebody else's."""
         running = self.running.get(place)
-        if running is None:
+        if running is None or message not in running.post.messages:
             return False
         if running.member != member and not is_moderator:
             raise Refusal("only who asked for this reply, or a moderator, can stop it")

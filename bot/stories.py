@@ -44,6 +44,7 @@ class Channel:
     current: int = 0
     stories: dict[int, str] = field(default_factory=dict)
     chosen: dict[str, Any] = field(default_factory=dict)  # of `Choices`, what differs from the operator's settings
+    last: int = 0  # the highest serial number ever given: buttons of a forgotten story never mean another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,8 @@ class Stories:
         note = self.store.note(*_channel_note(place))
         if note is None:
             return Channel()
-        return Channel(note["current"], {int(n): model for n, model in note["stories"].items()}, note["chosen"])
+        stories = {int(serial): model for serial, model in note["stories"].items()}
+        return Channel(note["current"], stories, note["chosen"], note.get("last", max(stories, default=0)))
 
     def choices(self, place: Place) -> Choices:
         """How a place's replies are written."""
@@ -132,38 +134,54 @@ class Stories:
             return self.begin(place, self.default_model)
         return self.open(place, channel.current)
 
-    def begin(self, place: Place, model: str, talk: engine.Conversation | None = None) -> Story:
-        """Begin a story in a place, or take over a conversation; it is the present one then."""
+    def begin(
+        self, place: Place, model: str, talk: engine.Conversation | None = None,
+        authors: Mapping[int, int] | None = None,
+    ) -> Story:  # fmt: skip
+        """Begin a story in a place, or take over a conversation with its `authors`; it is the present one then.
+
+        Authors are members' ids by the ids of the turns that they wrote; those of turns that are not there count not.
+        """
         channel = self.channel(place)
-        serial = max(channel.stories, default=0) + 1
+        serial = channel.last + 1
         story = Story(place, serial, model, talk or self.models[model].conversation(owner=place))
-        changed = replace(channel, current=serial, stories={**channel.stories, serial: model})
-        self.store.save(story.talk, story.name, notes={_channel_note(place): asdict(changed)})
+        changed = replace(channel, current=serial, stories={**channel.stories, serial: model}, last=serial)
+        turns = {turn.id for turn in story.talk.tree} if authors else set()
+        notes = {author_note(story, turn): author for turn, author in (authors or {}).items() if turn in turns}
+        self.store.save(story.talk, story.name, notes={_channel_note(place): asdict(changed), **notes})
         self._remember(story)
         return story
 
-    def open(self, place: Place, serial: int, *, is_present: bool = True) -> Story:
-        """One of a place's stories, which becomes the present one unless told. Raises `NoStory` if it was forgotten."""
+    def open(self, place: Place, serial: int) -> Story:
+        """One of a place's stories. Raises `NoStory` if it was forgotten.
+
+        One that was written before its model was trained anew is read again, in place of the old one.
+        """
         channel = self.channel(place)
         if serial not in channel.stories:
             raise NoStory("that story was forgotten: /continue begins another one")
-        if is_present and channel.current != serial:
-            self._keep(place, replace(channel, current=serial))
         with self._guard:
             story = self._open.get((place, serial))
         if story is not None and self.store.is_current(story.talk):
             self._remember(story)
             return story
-        model = channel.stories[serial]
+        name, model = place.story_name(serial), channel.stories[serial]
         if model not in self.models:
             raise NoStory(f"that story was written by the model {model}, which is gone: /model chooses another")
         try:
-            talk = self.store.open(self.models[model], place.story_name(serial), owner=place)
+            talk = self.store.open(self.models[model], name, owner=place)
         except engine.OtherWeights:
-            return self.read_again(place, serial, model)
+            talk = self.store.open(self.models[model], name, feed_again=True, owner=place)
+            self.store.save(talk, name, replaces=True)
         story = Story(place, serial, model, talk)
         self._remember(story)
         return story
+
+    def make_present(self, story: Story) -> None:
+        """The place's next `/continue` goes on with this story."""
+        channel = self.channel(story.place)
+        if channel.current != story.serial:
+            self._keep(story.place, replace(channel, current=story.serial))
 
     def peek(self, place: Place) -> Story | None:
         """The present story as it is in memory or in the store; None where there is none. Changes nothing."""
@@ -175,15 +193,15 @@ class Stories:
         return self.open(place, channel.current)
 
     def change_model(self, place: Place, model: str) -> Story:
-        """Have the present story read and continued by another model; nothing where it is that model's already."""
+        """Have the present story read and continued by another model, as a new one; nothing where it is its already."""
         channel = self.channel(place)
-        if channel.stories.get(channel.current) == model:
+        if not channel.current:
+            return self.begin(place, model)
+        if channel.stories[channel.current] == model:
             return self.open(place, channel.current)
-        return self.read_again(place, channel.current, model) if channel.current else self.begin(place, model)
-
-    def read_again(self, place: Place, serial: int, model: str) -> Story:
-        """A new story of the same text, read by another model or by the same one after new training."""
-        return self._feed(place, serial, model, set())
+        texts = self.store.texts(place.story_name(channel.current))
+        talk = engine.read_again(self.models[model], texts, owner=place)
+        return self.begin(place, model, talk, self.authors(place, channel.current))
 
     def save(self, story: Story, notes: Mapping[tuple[str, str], Any] | None = None) -> None:
         """Save what is new of a story, and notes with it in one transaction."""
@@ -200,74 +218,53 @@ class Stories:
             for key in [key for key in self._open if key[0] == place]:
                 del self._open[key]
 
+    def authors(self, place: Place, serial: int) -> dict[int, int]:
+        """Who wrote what: members' ids by those of turns."""
+        return {int(turn): author for turn, author in self.store.notes(_authors(place, serial)).items()}
+
     def forget(self, place: Place) -> int:
-        """Delete all stories of a place for good; returns how many there were."""
+        """Delete all stories of a place for good; returns how many there were. What was chosen for the place stays."""
         channel = self.channel(place)
-        self._keep(place, replace(channel, current=0))
+        self.drop(place)
         unfinished = [key for key in self.store.notes(WRITING) if key.startswith(f"{place.key}/")]
         self.store.write_notes({(WRITING, key): None for key in unfinished})
+        left = dict(channel.stories)
         for serial in channel.stories:
-            self._delete(place, serial)
-        self._keep(place, None)
+            del left[serial]
+            notes: dict[tuple[str, str], Any] = {
+                (_authors(place, serial), str(turn)): None for turn in self.authors(place, serial)
+            }
+            notes[_channel_note(place)] = asdict(replace(channel, current=max(left, default=0), stories=left))
+            self.store.delete(place.story_name(serial), notes=notes)
         return len(channel.stories)
 
     def forget_member(self, place: Place, member: int) -> int:
         """Delete what a member wrote in a place: stories that hold such words are read again without them.
 
-        Returns how many of their texts there were. What the model wrote and others' texts stay, as one plain branch.
+        Returns how many of their texts there were. What the model wrote and others' texts stay, and keep their ids.
         """
         count, channel = 0, self.channel(place)
-        current = channel.current
-        for serial, model in channel.stories.items():
-            mine = {int(turn) for turn, author in self.store.notes(_authors(place, serial)).items() if author == member}
+        for serial, wrote in channel.stories.items():
+            mine = {turn for turn, author in self.authors(place, serial).items() if author == member}
             if not mine:
                 continue
+            model = wrote if wrote in self.models else self.default_model
+            name = place.story_name(serial)
+            talk = engine.read_again(self.models[model], self.store.texts(name).without(mine), owner=place)
+            channel = replace(channel, stories={**channel.stories, serial: model})
+            notes: dict[tuple[str, str], Any] = {(_authors(place, serial), str(turn)): None for turn in mine}
+            notes[_channel_note(place)] = asdict(channel)
+            self.drop(place)
+            self.store.save(talk, name, notes=notes, replaces=True)
             count += len(mine)
-            story = self._feed(place, serial, model if model in self.models else self.default_model, mine)
-            current = story.serial if serial == channel.current else current
-            self._delete(place, serial)
-        if count:  # the last that was read again became the present one
-            self._keep(place, replace(self.channel(place), current=current))
         return count
-
-    def _feed(self, place: Place, serial: int, model: str, without: set[int]) -> Story:
-        """A new story of a stored one's present branch, read by a model without some turns."""
-        talk, authors = self.models[model].conversation(owner=place), self.store.notes(_authors(place, serial))
-        wrote: dict[int, int] = {}
-        for turn, text in self.store.branch(place.story_name(serial)):
-            if turn not in without:
-                talk.say(text, length=0).result()
-                if str(turn) in authors:
-                    wrote[talk.present] = authors[str(turn)]
-        story = self.begin(place, model, talk)
-        self.store.write_notes({author_note(story, turn): author for turn, author in wrote.items()})
-        return story
-
-    def copy_authors(self, story: Story, copy: Story) -> None:
-        """Note who wrote what in a copy of a story."""
-        copied, authors = (
-            {str(turn.id) for turn in copy.talk.turns},
-            self.store.notes(_authors(story.place, story.serial)),
-        )
-        notes = {author_note(copy, int(turn)): author for turn, author in authors.items() if turn in copied}
-        self.store.write_notes(notes)
 
     def places(self, guild: int) -> list[Place]:
         """All places of a guild that have stories."""
         return [Place(guild, int(channel)) for channel in self.store.notes(_channels(guild))]
 
-    def _delete(self, place: Place, serial: int) -> None:
-        self.drop(place)
-        authors = _authors(place, serial)
-        self.store.write_notes({(authors, turn): None for turn in self.store.notes(authors)})
-        channel = self.channel(place)
-        left = {number: model for number, model in channel.stories.items() if number != serial}
-        current = channel.current if channel.current != serial else max(left, default=0)
-        self._keep(place, replace(channel, stories=left, current=current))
-        self.store.delete(place.story_name(serial))
-
-    def _keep(self, place: Place, channel: Channel | None) -> None:
-        self.store.write_notes({_channel_note(place): None if channel is None else asdict(channel)})
+    def _keep(self, place: Place, channel: Channel) -> None:
+        self.store.write_notes({_channel_note(place): asdict(channel)})
 
     def _remember(self, story: Story) -> None:
         """Keep it in memory as the latest, and let go of the oldest."""

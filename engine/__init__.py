@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.engine import Activity, Engine, Info, Score, load
     from engine.papers import About, about, model_names
     from engine.reply import Reply
-    from engine.rewriting import replay
+    from engine.rewriting import Texts, read_again, replay
     from engine.store import Store
     from engine.vocabulary import Vocabulary
 
@@ -40,6 +40,7 @@ __all__ = [
     "Score",
     "Store",
     "StoreError",
+    "Texts",
     "TrainingError",
     "Turn",
     "Vocabulary",
@@ -49,6 +50,7 @@ __all__ = [
     "load",
     "model_names",
     "outline",
+    "read_again",
     "replay",
 ]
 
@@ -58,7 +60,7 @@ _HOMES = {
     "conversation": ("Conversation", "Turn"),
     "engine": ("Activity", "Engine", "Info", "Score", "load"),
     "reply": ("Reply",),
-    "rewriting": ("replay",),
+    "rewriting": ("Texts", "read_again", "replay"),
     "store": ("Store",),
     "vocabulary": ("Vocabulary",),
 }

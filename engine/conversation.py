@@ -73,6 +73,8 @@ class Runner(Protocol):
     def name(self) -> str: ...
     @property
     def fingerprint(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
 
     def encode(self, text: str, before: int | None = None) -> Encoding: ...
     def start_token(self) -> tuple[int, str]: ...
@@ -211,6 +213,7 @@ class Conversation:
                 "version": EXPORT_VERSION,
                 "model": self.runner.name,
                 "fingerprint": self.runner.fingerprint,
+                "precision": self.runner.precision,
                 "seed": snapshot.turns[0].checkpoint.seed,
                 "sampling": asdict(snapshot.sampling),
                 "present": snapshot.present,

@@ -221,6 +221,11 @@ class Engine:
         """The model's name."""
         return self.info.name
 
+    @property
+    def precision(self) -> str:
+        """That of its weights in use: another one gives other words."""
+        return self.info.precision
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """The sha256 of weights and vocabulary: states of one model mean nothing to another."""

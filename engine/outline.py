@@ -13,7 +13,7 @@ HERE = "  <- here"
 
 
 def outline(turns: Sequence[Turn], present: int, columns: int) -> list[str]:
-    """A line a turn: its id, ">" before a prompt, its first words. Only branches are indented."""
+    """A line a turn: its id, ">" before a prompt, its first words. Only branches are indented, to half the columns."""
     children: dict[int, list[Turn]] = defaultdict(list)
     for turn in turns:
         children[turn.parent or 0].append(turn)
@@ -26,7 +26,7 @@ def outline(turns: Sequence[Turn], present: int, columns: int) -> list[str]:
         here = HERE if turn.id == present else ""
         lines.append(label + first_words(turn.text, max(8, columns - len(label) - len(here))) + here)
         below = children[turn.id]
-        inner = indent + (("    " if is_last else "|   ") if is_branch else "")
+        inner = indent + (("    " if is_last else "|   ") if is_branch and len(indent) + 4 <= columns // 2 else "")
         todo += [(child, inner, len(below) > 1, child is below[-1]) for child in reversed(below)]
     return lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -103,13 +103,3 @@ def load_sampling(text: str) -> Sampling:
 
 def read_text(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
-
-
-def branch_of(turns: Mapping[int, tuple[int | None, str]], present: int) -> list[tuple[int, str]]:
-    """The way from the start to a turn, as ids and texts, from the parent and text of each turn."""
-    branch, (parent, text) = [], turns[present]
-    while parent is not None:
-        branch.append((present, text))
-        present = parent
-        parent, text = turns[present]
-    return branch[::-1]

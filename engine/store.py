@@ -28,6 +28,7 @@ from engine.checkpoint import State
 from engine.conversation import Conversation, Runner, Snapshot
 from engine.errors import OtherWeights, StoreError
 from engine.reply import Reply
+from engine.rewriting import Texts, read_again
 
 TRUNCATE_ATTEMPTS, TRUNCATE_SECONDS = 200, 0.01
 Notes = Mapping[tuple[str, str], Any]
@@ -95,19 +96,23 @@ class Store:
             self.close()
             raise
 
-    def save(self, conversation: Conversation, name: str, *, notes: Notes | None = None) -> None:
+    def save(
+        self, conversation: Conversation, name: str, *, notes: Notes | None = None, replaces: bool = False
+    ) -> None:
         """Write what is new of a conversation under a name, which it must have had before or nobody may have.
 
-        With `notes`, writes those in the same transaction.
+        With `notes`, writes those in the same transaction; with `replaces`, deletes there what had the name.
         Raises `StoreError` if the name is taken, or if the conversation was changed elsewhere.
         """
         state = conversation.snapshot()
         handle = conversation.handle if isinstance(conversation.handle, Handle) else None
-        if handle is not None and (handle.url, handle.name) != (self.url, name):
+        if handle is not None and (replaces or (handle.url, handle.name) != (self.url, name)):
             handle = None
         before = -1 if handle is None else handle.last_turn
         rows = [records.row_of(turn) for turn in state.turns if turn.id > before]
         with self._transaction(self._writing) as connection:
+            if replaces:
+                _delete(connection, self._find(connection, name)["id"])
             if handle is None:
                 handle = self._insert(
                     connection, name, {**records.place_of(state), **records.model_of(conversation.runner)}
@@ -118,6 +123,8 @@ class Store:
                 connection.execute(tables.turns.insert(), [{"conversation": handle.id, **row} for row in rows])
                 handle = dataclasses.replace(handle, last_turn=max(row["id"] for row in rows))
             _write_notes(connection, notes or {})
+        if replaces:
+            self._empty_log()
         self._hand_over(conversation, handle, before)
 
     def save_copies(self, conversation: Conversation, names: Iterable[str]) -> None:
@@ -134,9 +141,10 @@ class Store:
         self, model: Runner, name: str, *, feed_again: bool = False, owner: Hashable = None,
         wait: Callable[[Reply, int], object] = lambda reply, turns: reply.result(),
     ) -> Conversation:  # fmt: skip
-        """A stored conversation, as it was. With `feed_again`, its present branch read by another model.
+        """A stored conversation, as it was. With `feed_again`, its texts read by another model (`engine.read_again`).
 
         That takes a while: `wait` is given each reply and how many turns there are, and waits for its end.
+        What was read so is not the stored one any more: it is saved under another name, or in place of that.
 
         Raises `StoreError` if there is none of that name, and `OtherWeights` if another model has written it.
         """
@@ -162,20 +170,18 @@ class Store:
                 f"{name!r} was written with other weights (model {found['model']!r}) than those loaded: load that "
                 "model, or open it with feed_again=True to have its text read by this one"
             )
-        conversation = Conversation(model, records.load_sampling(found["sampling"]), owner)
-        branch = records.branch_of({turn.id: (turn.parent, turn.text) for turn in turns}, found["present"])
-        for _, text in branch:
-            wait(conversation.say(text, length=0), len(branch))
-        return conversation
+        texts = Texts.from_turns(((turn.id, turn.parent, turn.text) for turn in turns), found["present"])
+        return read_again(model, texts, records.load_sampling(found["sampling"]), owner=owner, wait=wait)
 
-    def branch(self, name: str) -> list[tuple[int, str]]:
-        """The turns of a stored conversation's present branch, as ids and texts; no model is needed for that."""
+    def texts(self, name: str) -> Texts:
+        """What a stored conversation says; no model is needed for that."""
         with self._transaction(self._database) as connection:
             found = self._find(connection, name)
-            columns = tables.turns.c.id, tables.turns.c.parent, tables.turns.c.text
-            rows = connection.execute(sql.select(*columns).where(tables.turns.c.conversation == found["id"])).all()
-        return records.branch_of(
-            {turn: (parent, records.read_text(text)) for turn, parent, text in rows}, found["present"]
+            table = tables.turns.c
+            selection = sql.select(table.id, table.parent, table.text).where(table.conversation == found["id"])
+            rows = connection.execute(selection.order_by(table.id)).all()
+        return Texts.from_turns(
+            ((turn, parent, records.read_text(text)) for turn, parent, text in rows), found["present"]
         )
 
     def is_current(self, conversation: Conversation) -> bool:
@@ -212,20 +218,35 @@ class Store:
         with self._transaction(self._database) as connection:
             return list(connection.execute(sql.select(name).order_by(name)).scalars())
 
-    def delete(self, name: str) -> None:
-        """Delete a conversation for good: its pages are overwritten. Raises `StoreError` if there is none."""
+    def delete(self, name: str, *, notes: Notes | None = None) -> None:
+        """Delete a conversation for good: its pages are overwritten. Raises `StoreError` if there is none.
+
+        With `notes`, writes those in the same transaction.
+        """
         with self._transaction(self._writing) as connection:
-            found = self._find(connection, name)["id"]
-            connection.execute(tables.turns.delete().where(tables.turns.c.conversation == found))
-            connection.execute(tables.conversations.delete().where(tables.conversations.c.id == found))
-        if self._database.dialect.name == "sqlite":
-            raw = self._database.raw_connection()  # out of the log, too, which no transaction may hold open
-            with _errors(self._shown), contextlib.closing(raw):
+            _delete(connection, self._find(connection, name)["id"])
+            _write_notes(connection, notes or {})
+        self._empty_log()
+
+    def _empty_log(self) -> None:
+        """Write over what was deleted in SQLite's log, too, unless somebody reads an older state all the while.
+
+        Then the next one that empties it does, or the last connection that closes. Nobody waits for a lock meanwhile.
+        """
+        if self._database.dialect.name != "sqlite":
+            return
+        raw = self._database.raw_connection()
+        with _errors(self._shown), contextlib.closing(raw):
+            cursor = raw.cursor()
+            cursor.execute("PRAGMA busy_timeout=0")  # else it would keep writers out while it waits for readers
+            try:
                 for _ in range(TRUNCATE_ATTEMPTS):
-                    is_busy, *_ = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                     if not is_busy:
                         break
-                    time.sleep(TRUNCATE_SECONDS)  # somebody reads an older state
+                    time.sleep(TRUNCATE_SECONDS)
+            finally:
+                cursor.execute(tables.BUSY_PRAGMA)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -297,6 +318,11 @@ class Store:
                 "one under another name"
             )
         return dataclasses.replace(handle, revision=handle.revision + 1)
+
+
+def _delete(connection: Connection, conversation: int) -> None:
+    connection.execute(tables.turns.delete().where(tables.turns.c.conversation == conversation))
+    connection.execute(tables.conversations.delete().where(tables.conversations.c.id == conversation))
 
 
 def _write_notes(connection: Connection, notes: Notes) -> None:

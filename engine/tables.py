@@ -13,6 +13,7 @@ from engine.errors import StoreError
 VERSION = 2
 CACHE_KILOBYTES = 512  # a connection: each thread has one, and the system keeps the file in memory anyway
 BUSY_SECONDS = 10  # how long a save waits for another process to finish its own
+BUSY_PRAGMA = f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}"
 
 everything = sql.MetaData()
 meta = sql.Table(
@@ -74,10 +75,10 @@ def prepare_sqlite(connection: Any, record: object) -> None:
     """WAL: readers never wait. FULL: a commit is on the disk. Secure delete: what is deleted is overwritten."""
     connection.isolation_level = None  # `begin_sqlite` begins transactions
     for pragma in (
-        "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={BUSY_SECONDS * 1000}",
-        f"cache_size=-{CACHE_KILOBYTES}",
+        "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON", BUSY_PRAGMA,
+        f"PRAGMA cache_size=-{CACHE_KILOBYTES}",
     ):  # fmt: skip
-        connection.execute(f"PRAGMA {pragma}")
+        connection.execute(pragma)
 
 
 def begin_sqlite(connection: Connection) -> None:

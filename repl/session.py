@@ -51,19 +51,23 @@ class Session:
         """What takes long, for somebody to look at and to stop."""
         self.remark = ""
         """What is to be said at the beginning."""
-        self.unkept = ""
-        """Why the story could not be kept; empty where it is."""
         self.name = MAIN
         self.stories = {MAIN: model.conversation(sampling=sampling)}
         self._load = load or engine.load
         self._told: set[str] = set()
         self._draft: Draft | None = None
-        self._kept: object = None
+        self._kept: dict[str, object] = {}  # by story, what of it was saved last
+        self._unkept: dict[str, str] = {}  # stories that are still to be saved, and why they could not be
 
     @property
     def story(self) -> engine.Conversation:
         """The present one."""
         return self.stories[self.name]
+
+    @property
+    def unkept(self) -> str:
+        """Why a story could not be kept; empty where all are."""
+        return next(filter(None, self._unkept.values()), "")
 
     def enter(self, line: str) -> Answer:
         """Do what a line says. Raises `Quit`; whatever else is wrong comes back as a message.
@@ -113,18 +117,30 @@ class Session:
             self.keeper.note_draft(self.name, replace(self._draft, written=written))
 
     def keep(self) -> None:
-        """Save the present story if anything about it is new."""
-        talk = self.story
-        talk.sampling = self.sampling
-        mark = (self.name, id(talk), talk.present, len(talk.tree), self.sampling)
-        if self.keeper is None or mark == self._kept or not talk.tree:
-            return
-        self.keeper.keep(self.name, talk, self.source)
-        self._kept = mark
+        """Save the present story if anything about it is new, and others that could not be saved before.
+
+        Raises `StoreError` or `OSError`, once all were tried.
+        """
+        self.story.sampling = self.sampling
+        errors = []
+        for name in dict.fromkeys([*self._unkept, self.name]):
+            talk = self.stories[name]
+            mark = (id(talk), talk.present, len(talk.tree), talk.sampling)
+            try:
+                if self.keeper is not None and mark != self._kept.get(name) and talk.tree:
+                    self.keeper.keep(name, talk, self.source)
+                    self._kept[name] = mark
+                self._unkept.pop(name, None)
+            except (engine.EngineError, OSError) as error:
+                self._unkept[name] = str(error)
+                errors.append(error)
+        if errors:
+            raise errors[-1]
 
     def take_over(self, stories: dict[str, engine.Conversation]) -> None:
         """Go on with these stories in place of the present ones."""
-        self.stories, self.name, self._kept = stories, MAIN if MAIN in stories else next(iter(stories)), None
+        self.stories, self.name = stories, MAIN if MAIN in stories else next(iter(stories))
+        self._kept, self._unkept = {}, {}
 
     def change_model(self, source: str) -> Answer:
         """Load another model and have it read the present stories; they are kept as another session."""
@@ -132,7 +148,14 @@ class Session:
         with self.patience.during(f"changing to {source}"), contextlib.ExitStack() as undo:
             model = self._load(source)
             undo.callback(model.close)
-            stories = {name: self._read_again(model, talk) for name, talk in self.stories.items()}
+            texts = {name: engine.Texts.of(talk) for name, talk in self.stories.items()}
+            pieces = sum(len(story.turns) for story in texts.values())
+            stories = {
+                name: engine.read_again(
+                    model, story, self.sampling, wait=lambda reply, _: self.patience.wait(reply, pieces)
+                )
+                for name, story in texts.items()
+            }
             self.patience.tell(1.0)
             undo.pop_all()
         if self.keeper is not None and any(talk.tree for talk in self.stories.values()):
@@ -140,17 +163,9 @@ class Session:
         present = self.name
         self.model, self.source = model, source
         self.take_over(stories)
-        self.name = present
+        self.name, self._unkept = present, dict.fromkeys(stories, "")
         before.close()
         return Answer(f"this is {model.info.name} now; it has read the story so far")
-
-    def _read_again(self, model: engine.Engine, talk: engine.Conversation) -> engine.Conversation:
-        again = model.conversation(sampling=self.sampling)
-        turns = talk.turns
-        pieces = sum(len(story.turns) for story in self.stories.values())
-        for turn in turns:
-            self.patience.wait(again.say(turn.text, length=0), pieces)
-        return again
 
     def where(self) -> Answer:
         """The end of the story."""
@@ -199,11 +214,9 @@ class Session:
 
     def _with_notice(self, answer: Answer) -> Answer:
         """Keep the story; if that fails, say so once."""
-        before, self.unkept = self.unkept, ""
-        try:
+        before = self.unkept
+        with contextlib.suppress(engine.EngineError, OSError):
             self.keep()
-        except (engine.EngineError, OSError) as error:
-            self.unkept = str(error)
         if not self.unkept or self.unkept == before:
             return answer
         notice = f"(not kept: {self.unkept}; '/save NAME' tries another name, '/export FILE' writes a file)"

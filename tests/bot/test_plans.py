@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 
 import engine
 from bot import plans
+from bot.moves import take_back
 from bot.plans import Plan
 from bot.settings import Writing
 from bot.stories import WRITING, NoStory, Place, Stories
@@ -32,6 +34,7 @@ def write(stories: Stories, plan: Plan, place: Place = HERE) -> plans.Written:
     """A reply from its asking to its keeping, and no note left."""
     story, resolved = plans.resolve(stories, place, plan)
     begun = plans.begin(story, resolved)
+    stories.make_present(story)
     begun.reply.result()
     written = plans.keep(stories, begun, KEY, [5], resolved.turn or 0)
     stories.store.write_notes({KEY: None})
@@ -120,7 +123,9 @@ def test_the_present_story_stays_it_when_a_member_is_forgotten(stories: Stories)
     story = stories.present(HERE)
     assert "at home" in story.talk.text
     assert "an old tale" not in story.talk.text
-    assert story.serial != written.story.serial
+    assert story.serial == written.story.serial
+    assert story.talk.present == written.turn
+    assert not stories.forget_member(HERE, 7)
 
 
 def test_a_forgotten_story_is_not_finished(stories: Stories) -> None:
@@ -153,6 +158,72 @@ def test_an_impossible_plan_moves_nothing(stories: Stories) -> None:
     assert stories.present(HERE).talk.present == first.turn
 
 
+def test_after_new_training_a_story_keeps_its_turns_and_who_wrote_them(stories: Stories) -> None:
+    first = write(stories, Plan(7, text="unmistakable"))
+    second = write(stories, Plan(7, "retry", serial=1, turn=first.turn))
+    before = engine.Texts.of(stories.present(HERE).talk)
+    with tiny_engine(seed=9) as trained_anew:
+        again = Stories(stories.store, {"tiny": trained_anew}, stories.writing)
+        for _ in range(2):
+            story = again.open(HERE, 1)
+            assert engine.Texts.of(story.talk) == before
+            assert again.channel(HERE).stories == {1: "tiny"}
+            again.drop(HERE)
+        assert write(again, Plan(8, serial=1, turn=first.turn)).turn == second.turn + 1
+        assert again.forget_member(HERE, 7) == 1
+        assert "unmistakable" not in story.talk.text or "unmistakable" not in again.present(HERE).talk.text
+        assert {turn.id for turn in again.present(HERE).talk.tree} == {2, 3, 4}
+
+
+def test_a_text_of_which_the_model_knows_nothing_is_nobodys(stories: Stories) -> None:
+    write(stories, Plan(7, text="one"))
+    begun = plans.begin(*plans.resolve(stories, HERE, Plan(8, text="two")))
+    begun.reply.result()
+    nothing = dataclasses.replace(begun, plan=dataclasses.replace(begun.plan, turn=99))  # no prompt follows that
+    plans.keep(stories, nothing, KEY, [5], stories.present(HERE).talk.present)
+    assert stories.authors(HERE, 1) == {1: 7}
+
+
+def test_a_delete_that_fails_changes_nothing(stories: Stories, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(stories, Plan(7, text="unmistakable"))
+    with monkeypatch.context() as broken:
+        broken.setattr("engine.store._delete", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            stories.forget(HERE)
+        with pytest.raises(ZeroDivisionError):
+            stories.forget_member(HERE, 7)
+    assert "unmistakable" in stories.present(HERE).talk.text
+    assert stories.forget_member(HERE, 7) == 1
+    assert stories.forget(HERE) == 1
+    assert stories.store.names() == []
+
+
+def test_a_forgotten_story_is_never_taken_for_a_later_one(stories: Stories) -> None:
+    first = write(stories, Plan(7, text="one"))
+    stories.choose(HERE, max_length=50)
+    assert stories.forget(HERE) == 1
+    assert write(stories, Plan(7, text="two")).story.serial == 2
+    with pytest.raises(NoStory, match="forgotten"):
+        plans.resolve(stories, HERE, Plan(7, serial=1, turn=first.turn))
+    assert stories.choices(HERE).max_length == 50
+
+
+def test_what_is_refused_leaves_the_story_where_it_was(stories: Stories) -> None:
+    write(stories, Plan(7, text="one"))
+    old = stories.present(HERE)
+    here = old.talk.present
+    with pytest.raises(NoStory, match="nothing to take back"):
+        take_back(old.talk, 0)
+    assert old.talk.present == here
+    new = stories.begin(HERE, "tiny")
+    story, resolved = plans.resolve(stories, HERE, Plan(7, "retry", serial=1, turn=0))
+    with pytest.raises(ValueError, match="nothing to retry"):
+        plans.begin(story, resolved)
+    assert stories.present(HERE).serial == new.serial
+    stories.make_present(story)
+    assert stories.present(HERE).serial == 1
+
+
 def test_a_model_that_is_gone_can_be_replaced(stories: Stories, tiny: Engine) -> None:
     write(stories, Plan(7, text="unmistakable"))
     left = Stories(stories.store, {"new": tiny}, stories.writing)
@@ -161,14 +232,14 @@ def test_a_model_that_is_gone_can_be_replaced(stories: Stories, tiny: Engine) ->
     story = left.change_model(HERE, "new")
     assert "unmistakable" in story.talk.text
     assert left.present(HERE).serial == story.serial
-    assert left.change_model(HERE, "new").serial == story.serial
+    assert left.change_model(HERE, "new").serial == story.serial == 2
     assert left.forget_member(HERE, 7) == 2  # in the old story, too
 
 
 def test_a_copy_knows_who_wrote_what(stories: Stories) -> None:
     written = write(stories, Plan(7, text="unmistakable"))
-    copy = stories.begin(THERE, "tiny", written.story.talk.fork(written.turn))
-    stories.copy_authors(written.story, copy)
+    authors = {**stories.authors(HERE, 1), 99: 7}
+    stories.begin(THERE, "tiny", written.story.talk.fork(written.turn), authors)
     assert {place.channel for place in stories.places(1)} == {10, 11}
     assert [stories.forget_member(place, 7) for place in (HERE, THERE)] == [1, 1]
 

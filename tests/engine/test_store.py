@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -241,11 +244,39 @@ def test_other_weights_are_refused_and_the_text_can_be_read_again(store: engine.
             store.open(other, "a")
         again = store.open(other, "a", feed_again=True)
         assert again.text == talk.text
+        assert engine.Texts.of(again) == engine.Texts.of(talk) == store.texts("a")
         afresh = other.conversation()
         afresh.say(talk.text, length=0)
         assert again.next_tokens() == afresh.next_tokens()
         store.save(again, "b")
         same(again, store.open(other, "b"))
+        with pytest.raises(engine.StoreError, match="name of another"):
+            store.save(again, "a")
+        store.save(again, "a", replaces=True, notes={("topic", "key"): 1})
+        same(again, store.open(other, "a"))
+        assert store.note("topic", "key") == 1
+        with pytest.raises(engine.StoreError, match="changed or deleted elsewhere"):
+            store.save(talk, "a")
+
+
+def test_texts_without_some_turns_hang_on_what_stood_before_them() -> None:
+    texts = engine.Texts(((1, 0, "a"), (2, 1, "b"), (3, 2, "c"), (4, 1, "d"), (5, 4, "e")), 3)
+    assert texts.without({2, 1}) == engine.Texts(((3, 0, "c"), (4, 0, "d"), (5, 4, "e")), 3)
+    assert texts.without({3, 2}) == engine.Texts(((1, 0, "a"), (4, 1, "d"), (5, 4, "e")), 1)
+    assert texts.without({1, 2, 3, 4, 5}) == engine.Texts((), 0)
+
+
+def test_nobody_waits_while_somebody_reads_what_is_deleted(tmp_path: Path, tiny: Engine) -> None:
+    with engine.Store(f"sqlite:///{tmp_path}/s.db") as store:
+        store.save(written(tiny), "a")
+        with closing(sqlite3.connect(tmp_path / "s.db")) as reader, ThreadPoolExecutor(1) as worker:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM turns").fetchone()
+            deleting = worker.submit(store.delete, "a")
+            store.write_notes({("topic", "key"): 1})
+            deleting.result()
+        assert store.note("topic", "key") == 1
+        assert store.names() == []
 
 
 def test_both_backends_know_a_model_by_the_same_fingerprint(keras_model_dir: Path) -> None:

@@ -128,7 +128,7 @@ def test_what_was_written_is_kept_when_the_reader_goes_away_or_at_ctrl_c(model: 
         assert process.stderr.read() == b""
     assert process.returncode == 130
     with closing(engine.Store(home)) as store:
-        turns = [turn for _, turn in store.branch("tale")]
+        turns = [text for *_, text in store.texts("tale").turns]
     assert turns[::2] == ["ab", "ab"]
     assert len(turns[1]) >= 5
     assert turns[3] == text.decode()
