@@ -16,8 +16,10 @@ from typing import Any, TypeVar
 
 import engine
 
+BOT = "discord"  # the bot's stories have names below this one in the same store
 MAIN = "main"  # the story that a session begins with; the others are its forks
 SESSIONS, DRAFTS = "textrepl.sessions", "textrepl.drafts"  # topics of notes: by session, and by story
+MAX_TOKENS = 4  # of a character: the bytes of UTF-8
 T = TypeVar("T")
 
 
@@ -77,6 +79,7 @@ class Keeper:
             notes, drafts = store.notes(SESSIONS), store.notes(DRAFTS)
             titles = {*notes, *(name for name in store.names() if "/" not in name)}
             titles |= {name.partition("/")[0] for name in drafts}
+            titles.discard(BOT)
             rows = [(title, notes.get(title) or {}) for title in sorted(titles)]
             return dict(sorted(rows, key=lambda row: row[1].get("saved", ""), reverse=True))
 
@@ -87,6 +90,7 @@ class Keeper:
         wait: Callable[[engine.Reply, int], object] = lambda reply, turns: reply.result(),
     ) -> dict[str, engine.Conversation]:  # fmt: skip
         """The stories of a session by name. From now on this is the session that is kept."""
+        check_title(title)
 
         def read(store: engine.Store) -> dict[str, engine.Conversation]:
             names, drafts = store.names(), store.notes(DRAFTS)
@@ -102,7 +106,7 @@ class Keeper:
                     story = model.conversation(sampling=replace(draft.sampling, seed=draft.seed))
                     story.sampling = draft.sampling
                 if draft is not None:
-                    _write_again(story, draft)
+                    _write_again(story, draft, 1 if model.info.level == "char" else MAX_TOKENS)
                 stories[name.partition("/")[2] or MAIN] = story
             return stories
 
@@ -133,6 +137,7 @@ class Keeper:
 
     def delete(self, title: str) -> None:
         """Delete a session for good."""
+        check_title(title)
 
         def erase(store: engine.Store) -> None:
             mine = [name for name in store.names() if name == title or name.startswith(f"{title}/")]
@@ -181,6 +186,8 @@ def check_title(title: str) -> None:
     """Raises `ValueError` for what cannot be a session's name."""
     if not title or "/" in title or not title.isprintable() or len(title) > 100:
         raise ValueError(f"name {engine.first_words(title, 40)!r}: give one of 1 to 100 characters without '/'")
+    if title == BOT:
+        raise ValueError(f"name {title!r}: that is where the bot keeps its stories; give another")
 
 
 def _read_draft(data: Any) -> Draft | None:
@@ -190,14 +197,14 @@ def _read_draft(data: Any) -> Draft | None:
         return None
 
 
-def _write_again(story: engine.Conversation, draft: Draft) -> None:
-    """Write a reply up to where it was, or a little beyond where tokens have several characters."""
-    sampling = replace(draft.sampling, length=min(draft.written, draft.sampling.length))
+def _write_again(story: engine.Conversation, draft: Draft, tokens: int) -> None:
+    """Write a reply up to where it was, or a little beyond; a character has so many `tokens` at most."""
+    sampling = replace(draft.sampling, length=min(tokens * draft.written, draft.sampling.length))
     story.goto(draft.parent)
     reply = story.retry(sampling) if draft.kind == "retry" else story.say(draft.text, sampling=sampling)
     count = 0
     for piece in reply:
         count += len(piece)
-        if count > draft.written:
+        if count >= draft.written:
             reply.stop()
     reply.result()

@@ -66,3 +66,22 @@ def test_another_model_says_at_which_turn_it_differs(tiny: Engine) -> None:
 def test_what_is_no_export_is_refused(tiny: Engine, text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         engine.replay(tiny, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("key", "x"), ("key", 1.5), ("key", 1 << 64), ("place", None), ("drawn", -1), ("seed", "1")]
+)
+def test_numbers_that_are_none_are_refused_before_the_engine_has_them(tiny: Engine, name: str, value: object) -> None:
+    exported = json.loads(written(tiny).export())
+    exported["turns"][1][name] = value
+    with pytest.raises(ValueError, match=f"{name} .* is no whole number"):
+        engine.replay(tiny, json.dumps(exported))
+    assert tiny.conversation().say("on", length=2).text
+
+
+def test_another_precision_is_named(tiny: Engine) -> None:
+    exported = json.loads(written(tiny).export())
+    exported["precision"] = "int8"
+    exported["turns"][1]["text"] = "#"
+    with pytest.raises(engine.EngineError, match=r"written with --precision int8$"):
+        engine.replay(tiny, json.dumps(exported))

@@ -241,6 +241,44 @@ def test_a_store_that_cannot_be_used_is_told_once_and_loses_no_words(sittings: S
     assert (tmp_path / "saved.txt").read_text(encoding="utf-8") == session.story.text
 
 
+def test_a_story_that_could_not_be_kept_is_tried_again_from_another(
+    sittings: Sittings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = sittings.sit("novel")
+    write(session, "ab")
+    session.enter("/fork b")
+    write(session, "in the fork")
+    session.enter("/goto main")
+
+    def fail(*_: object) -> None:
+        raise engine.StoreError("the disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr("repl.keeper.Keeper.keep", fail)
+        answer = session.enter("precious words")
+        assert answer.reply is not None
+        answer.reply.result()
+        assert "the disk is full" in session.finish(answer).message
+        session.enter("/goto b")
+        assert session.name == "b"
+        assert "NOT KEPT" in session.status()
+    session.enter("/where")
+    assert "NOT KEPT" not in session.status()
+    session.enter("/goto main")
+    assert "precious words" in opened(sittings, "novel").stories["main"].text
+
+
+def test_the_bots_stories_are_no_session(sittings: Sittings) -> None:
+    session = sittings.sit("novel")
+    write(session, "ab")
+    with engine.Store(sittings.url) as store:
+        store.save(session.model.conversation(), "discord/1/10/1")
+        for line in ("/open discord", "/delete discord", "/save discord", "/rename discord", "/new discord"):
+            assert "bot" in session.enter(line).message or "no session" in session.enter(line).message
+        assert "discord/1/10/1" in store.names()
+    assert "discord" not in session.enter("/sessions").message
+
+
 def test_a_session_open_in_two_windows_is_overwritten_by_none(sittings: Sittings) -> None:
     first = sittings.sit("novel")
     write(first, "ab")
