@@ -250,7 +250,7 @@ class StoryCommands(commands.Cog):
         else:
             async with self.scribe.turn(place, is_patient=True):
                 count = await self.scribe.call(lambda: stories.forget(place), is_slow=True)
-            text = f"Deleted {count} stories of this channel for good."
+            text = f"Deleted {count} {'story' if count == 1 else 'stories'} of this channel for good."
         note = " Messages in Discord are not touched: delete those yourself." if count else ""
         answer = text + note if count else "There was nothing to delete."
         if what == "what I wrote":

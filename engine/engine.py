@@ -173,6 +173,8 @@ class Engine:
 
         A long text takes a while: `tell` is told the share that was read, some times a second; what it raises ends it.
         """
+        if not isinstance(text, str):
+            raise ValueError(f"text {text!r}: must be a str")
         encoding = self.vocabulary.encode(text)
         if not len(encoding.ids):
             raise ValueError(f"text {text[:20]!r}: has nothing that the model knows")

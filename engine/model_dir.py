@@ -63,6 +63,11 @@ def _find(path: str | Path | None) -> ModelFiles:
         if given.suffix != ".keras":
             raise ModelLoadError(f"{given} is no model: give a model directory or a .keras file")
         return ModelFiles(given.stem, given, given.with_name(VOCABULARY))
+    if given.is_dir() and (given / CHECKPOINT).is_file():
+        raise ModelLoadError(
+            f"{given} has a training run without a finished epoch: go on with 'python -m engine.train --out {given} "
+            "--resume'"
+        )
     if given.is_dir():
         raise ModelLoadError(f"{given} has no {NETWORK}: give a directory that engine.train has made")
     found = ", ".join(names()) or "none"

@@ -49,7 +49,9 @@ class Sampling:
                 raise ValueError(f"{name} {value!r}: must be a {'whole ' if whole else ''}number")
             low, high = item.metadata["low"], item.metadata["high"]
             if not low <= value <= high:  # also true of a NaN
-                limits = f"from {low} to {high}" if high < 10**9 else f"at least {low}"
+                limits = f"from {low} to {high}"
+                if high >= 10**9:
+                    limits = f"at most {high}" if value > high else f"at least {low}"
                 raise ValueError(f"{name} {value}: must be {limits}")
         if self.top_p == 0:
             raise ValueError("top_p 0: must be above 0, at most 1")

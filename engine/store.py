@@ -193,6 +193,14 @@ class Store:
             selection = sql.select(tables.conversations.c.revision).where(tables.conversations.c.id == handle.id)
             return connection.execute(selection).scalar() == handle.revision
 
+    def mark(self, name: str) -> list[int] | None:
+        """What tells a stored conversation, as it is now, from what it was and will be; None if there is none."""
+        table = tables.conversations.c
+        with self._transaction(self._database) as connection:
+            selection = sql.select(table.id, table.revision).where(table.name == name)
+            found = connection.execute(selection).first()
+        return None if found is None else [found[0], found[1]]
+
     def write_notes(self, notes: Notes) -> None:
         """Keep small things beside the conversations: JSON values by topic and key, None deletes. One transaction."""
         with self._transaction(self._writing) as connection:

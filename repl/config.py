@@ -39,7 +39,7 @@ TEMPLATE = """\
 [looks]              # colours: ansiblue, #ff8800; bold, dim, underline, reverse
 {looks}
 
-[presets.mine]       # '/preset mine'
+# [presets.mine]     # '/preset mine'
 # temperature = 0.9
 # min_p = 0.05
 """

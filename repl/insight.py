@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from repl.session import Session
 
 CHOOSING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # the settings that change what is likely
+FILE_NAME = re.compile(r"\S*\w\.(txt|md|text)")
 MAX_HEAT = 4000  # characters that are shown in colours; the figures are of all
 
 
@@ -110,6 +111,8 @@ def _given_text(argument: str) -> str:
         is_file = path.is_file()
     except (OSError, RuntimeError, ValueError):  # too long for a name, or no name at all
         return argument
+    if not is_file and FILE_NAME.fullmatch(argument):
+        raise ValueError(f"there is no file {argument}: give a file that is there, or a text of more than one word")
     return read_story(path) if is_file else argument
 
 

@@ -33,6 +33,7 @@ class Draft:
     sampling: engine.Sampling
     seed: int | None = None  # of a story that has no turn yet, and so is not in the store
     written: int = 0
+    mark: list[int] | None = None  # of the stored story that it goes on from
 
 
 class Keeper:
@@ -40,7 +41,7 @@ class Keeper:
 
     def __init__(self, url: str | None = None, title: str = "") -> None:
         self.title, self.is_named = title, bool(title)
-        self._url = url
+        self._url, self._base = url, ""
         self._store: engine.Store | None = None
         self._thread = ThreadPoolExecutor(1, "keeper")
 
@@ -55,6 +56,7 @@ class Keeper:
             "turns": len(conversation.tree),
             "model": source or conversation.runner.name,
             "saved": datetime.now().isoformat(" ", "seconds"),
+            "story": story,
         }
 
         def save(store: engine.Store) -> None:
@@ -63,12 +65,17 @@ class Keeper:
 
         self._run(save)
 
-    def note_draft(self, story: str, draft: Draft) -> None:
-        """Note what is being written, without waiting for it."""
+    def note_draft(self, story: str, conversation: engine.Conversation, draft: Draft) -> None:
+        """Note what is being written, without waiting for it; not of a story that was changed or deleted elsewhere."""
 
         def write(store: engine.Store) -> None:
             with contextlib.suppress(engine.StoreError):  # the next save tells what is wrong
-                store.write_notes({(DRAFTS, self._name(store, story)): asdict(draft)})
+                name, mark = self._name(store, story), None
+                if conversation.handle is not None:
+                    if not store.is_current(conversation):
+                        return
+                    mark = store.mark(name)
+                store.write_notes({(DRAFTS, name): asdict(replace(draft, mark=mark))})
 
         self._thread.submit(lambda: write(self._opened()))
 
@@ -78,7 +85,7 @@ class Keeper:
         def look(store: engine.Store) -> dict[str, dict[str, Any]]:
             notes, drafts = store.notes(SESSIONS), store.notes(DRAFTS)
             titles = {*notes, *(name for name in store.names() if "/" not in name)}
-            titles |= {name.partition("/")[0] for name in drafts}
+            titles |= {name.partition("/")[0] for name, draft in drafts.items() if not draft.get("mark")}
             titles.discard(BOT)
             rows = [(title, notes.get(title) or {}) for title in sorted(titles)]
             return dict(sorted(rows, key=lambda row: row[1].get("saved", ""), reverse=True))
@@ -88,31 +95,40 @@ class Keeper:
     def open(
         self, model: engine.Engine, title: str, *, feed_again: bool = False,
         wait: Callable[[engine.Reply, int], object] = lambda reply, turns: reply.result(),
-    ) -> dict[str, engine.Conversation]:  # fmt: skip
-        """The stories of a session by name. From now on this is the session that is kept."""
+    ) -> tuple[dict[str, engine.Conversation], set[str]]:  # fmt: skip
+        """The stories of a session by name, and which of them are as they are stored.
+
+        From now on this is the session that is kept.
+        """
         check_title(title)
 
-        def read(store: engine.Store) -> dict[str, engine.Conversation]:
+        def read(store: engine.Store) -> tuple[dict[str, engine.Conversation], set[str]]:
             names, drafts = store.names(), store.notes(DRAFTS)
             mine = [name for name in sorted({*names, *drafts}) if name == title or name.startswith(f"{title}/")]
-            if not mine:
-                raise engine.StoreError(f"there is no session {title!r}: /sessions lists them")
-            stories = {}
+            stories, stored = dict[str, engine.Conversation](), set[str]()
             for name in mine:
                 draft = _read_draft(drafts.get(name))
+                if draft is not None and draft.mark != store.mark(name):
+                    draft = None  # somebody else has written on, or deleted it
                 if name in names:
                     story = store.open(model, name, feed_again=feed_again, wait=wait)
                 elif draft is not None:
                     story = model.conversation(sampling=replace(draft.sampling, seed=draft.seed))
                     story.sampling = draft.sampling
+                else:
+                    continue
                 if draft is not None:
                     _write_again(story, draft, 1 if model.info.level == "char" else MAX_TOKENS)
-                stories[name.partition("/")[2] or MAIN] = story
-            return stories
+                stories[own := name.partition("/")[2] or MAIN] = story
+                if draft is None and not feed_again:
+                    stored.add(own)
+            if not stories:
+                raise engine.StoreError(f"there is no session {title!r}: /sessions lists them")
+            return stories, stored
 
-        stories = self._run(read)
+        stories, stored = self._run(read)
         self.title, self.is_named = title, True
-        return stories
+        return stories, stored
 
     def rename(self, title: str, stories: Mapping[str, engine.Conversation], *, source: str | None) -> None:
         """Give the session another title: saved under the new one first, and only then deleted under the old."""
@@ -150,9 +166,9 @@ class Keeper:
 
         self._run(erase)
 
-    def begin_anew(self) -> None:
-        """What is kept from now on is another session, with a name of its own making."""
-        self.title, self.is_named = "", False
+    def begin_anew(self, base: str = "") -> None:
+        """What is kept from now on is another session, with a name of its own making: `base`, or else the time."""
+        self.title, self.is_named, self._base = "", bool(base), base
 
     def close(self) -> None:
         """Let go of the store, once all is written."""
@@ -164,7 +180,7 @@ class Keeper:
     def _name(self, store: engine.Store, story: str) -> str:
         """The name of a story in the store. A session without a title gets one from the time."""
         if not self.title:
-            first = title = f"{datetime.now():%Y-%m-%d-%H%M}"
+            first = title = self._base or f"{datetime.now():%Y-%m-%d-%H%M}"
             number, taken = 1, {*store.names(), *store.notes(DRAFTS)}
             while title in taken:
                 number += 1
@@ -205,6 +221,6 @@ def _write_again(story: engine.Conversation, draft: Draft, tokens: int) -> None:
     count = 0
     for piece in reply:
         count += len(piece)
-        if count >= draft.written:
+        if count > draft.written:
             reply.stop()
     reply.result()

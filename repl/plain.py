@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import sys
@@ -10,13 +11,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import engine
-from repl.answers import Answer, Quit
+from repl.answers import Answer, Fragments, Quit
 from repl.editor import edit_text
 from repl.oneshot import NOTE_EVERY
-from repl.screen import HARMLESS
+from repl.screen import HARMLESS, folded
 from repl.session import Session
 from repl.signals import stopping_at_ctrl_c
 
+MARKS = {"heat2": ".", "heat3": "+", "heat4": "#"}
 TELL_SECONDS = 2.0  # from one word on how far something is to the next
 
 
@@ -62,7 +64,13 @@ class Slowly:
 
 
 def _show(session: Session, answer: Answer) -> None:
-    _write(f"{answer.message}\n" if answer.message else "".join(text for _, text in answer.picture))
+    columns = session.columns
+    if answer.message and not answer.is_asked_for:
+        _write("\n".join(folded(answer.message, columns)) + "\n")
+    elif answer.message:
+        _write(f"{answer.message}\n")
+    else:
+        _write(marked(answer.picture, columns))
     if answer.edit is not None:
         _show(session, session.edited(answer.edit, edit_text(answer.edit.text)))
         return
@@ -89,6 +97,17 @@ def _show(session: Session, answer: Answer) -> None:
     _show(session, finished)
     if answer.reply is not None and answer.reply.finish_reason == "cancelled":
         _write("(stopped; Enter goes on from here)\n")
+
+
+def marked(picture: Fragments, columns: int) -> str:
+    """A picture without its colours; below what is hot, marks."""
+    text = "".join(piece for _, piece in picture)
+    marks = "".join(re.sub(r"[^\n]", MARKS.get(style, " "), piece) for style, piece in picture)
+    made = []
+    for line, below in zip(text.split("\n"), marks.split("\n"), strict=True):
+        for begin in range(0, max(1, len(line)), columns):
+            made += [line[begin : begin + columns], below[begin : begin + columns].rstrip()]
+    return "\n".join(line for number, line in enumerate(made) if line or number % 2 == 0)
 
 
 def _write(text: str) -> None:

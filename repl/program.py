@@ -53,6 +53,9 @@ def _run(argv: Sequence[str] | None) -> int:
     is_interactive = arguments.prompt is None and sys.stdin is not None and sys.stdin.isatty()
     if is_interactive and not sys.stdout.isatty():
         parser.error("stdout is no terminal: give --prompt, or a beginning on standard input")
+    for flag in ("samples", "echo", "json"):
+        if is_interactive and getattr(arguments, flag) != parser.get_default(flag):
+            parser.error(f"--{flag}: is for a text that is given with --prompt or through a pipe")
     if not is_interactive and arguments.prompt is None and sys.stdin is None:
         parser.error("standard input is closed: give --prompt")
     if not is_interactive and arguments.store is not None and arguments.session is None:

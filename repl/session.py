@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -58,6 +58,9 @@ class Session:
         self._draft: Draft | None = None
         self._kept: dict[str, object] = {}  # by story, what of it was saved last
         self._unkept: dict[str, str] = {}  # stories that are still to be saved, and why they could not be
+        self._noted = ""  # the story that the store knows as the present one
+        self.doomed = self.confirmed = ""
+        """The session that the next '/delete' of the same name really deletes: as of this line, and for the next."""
 
     @property
     def story(self) -> engine.Conversation:
@@ -75,6 +78,7 @@ class Session:
         Once a reply that it began has ended, `finish` is to be called.
         """
         choices, self.choices = self.choices, []
+        self.confirmed, self.doomed = self.doomed, ""
         if choices and line.isdecimal() and 1 <= int(line) <= len(choices):
             return self._guarded(lambda: self._choose(choices[int(line) - 1]))
         if line.startswith("/") and not line.startswith("//"):
@@ -114,7 +118,7 @@ class Session:
     def progress(self, written: int) -> None:
         """Note that so many characters of the present reply are there; to be called as soon as it has begun, and on."""
         if self.keeper is not None and self._draft is not None:
-            self.keeper.note_draft(self.name, replace(self._draft, written=written))
+            self.keeper.note_draft(self.name, self.story, replace(self._draft, written=written))
 
     def keep(self) -> None:
         """Save the present story if anything about it is new, and others that could not be saved before.
@@ -123,13 +127,13 @@ class Session:
         """
         self.story.sampling = self.sampling
         errors = []
-        for name in dict.fromkeys([*self._unkept, self.name]):
-            talk = self.stories[name]
-            mark = (id(talk), talk.present, len(talk.tree), talk.sampling)
+        for name in [*(name for name in self._unkept if name != self.name), self.name]:
+            talk, mark = self.stories[name], self._mark(name)
+            is_new = mark != self._kept.get(name) or (name == self.name and name != self._noted)
             try:
-                if self.keeper is not None and mark != self._kept.get(name) and talk.tree:
+                if self.keeper is not None and is_new and talk.tree:
                     self.keeper.keep(name, talk, self.source)
-                    self._kept[name] = mark
+                    self._kept[name], self._noted = mark, name
                 self._unkept.pop(name, None)
             except (engine.EngineError, OSError) as error:
                 self._unkept[name] = str(error)
@@ -137,10 +141,19 @@ class Session:
         if errors:
             raise errors[-1]
 
-    def take_over(self, stories: dict[str, engine.Conversation]) -> None:
-        """Go on with these stories in place of the present ones."""
-        self.stories, self.name = stories, MAIN if MAIN in stories else next(iter(stories))
-        self._kept, self._unkept = {}, {}
+    def _mark(self, name: str) -> object:
+        """What changes with a story."""
+        talk = self.stories[name]
+        return id(talk), talk.present, len(talk.tree), talk.sampling
+
+    def take_over(
+        self, stories: dict[str, engine.Conversation], present: str = MAIN, stored: Collection[str] = ()
+    ) -> None:
+        """Go on with these stories in place of the present ones. Those that are `stored` are in the store already."""
+        self.stories = stories
+        self.name = self._noted = next(name for name in (present, MAIN, *stories) if name in stories)
+        self._kept = {name: self._mark(name) for name in stored}
+        self._unkept = {name: "" for name in stories if name not in stored}
 
     def change_model(self, source: str) -> Answer:
         """Load another model and have it read the present stories; they are kept as another session."""
@@ -158,14 +171,15 @@ class Session:
             }
             self.patience.tell(1.0)
             undo.pop_all()
-        if self.keeper is not None and any(talk.tree for talk in self.stories.values()):
-            self.keeper.begin_anew()
-        present = self.name
+        keeper, stays = self.keeper, ""
+        if keeper is not None and any(talk.tree for talk in self.stories.values()):
+            if keeper.title:
+                stays = f"; {keeper.title!r} stays as it was, and this is a session of its own"
+            keeper.begin_anew(f"{keeper.title}-{model.info.name}" if keeper.is_named else "")
         self.model, self.source = model, source
-        self.take_over(stories)
-        self.name, self._unkept = present, dict.fromkeys(stories, "")
+        self.take_over(stories, self.name)
         before.close()
-        return Answer(f"this is {model.info.name} now; it has read the story so far")
+        return Answer(f"this is {model.info.name} now; it has read the story so far{stays}")
 
     def where(self) -> Answer:
         """The end of the story."""

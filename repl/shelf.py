@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import engine
 from repl.answers import Answer, Command
 from repl.files import as_markdown, read_story, write_new
 from repl.keeper import MAIN, Keeper
+from repl.oneshot import tell_unseen
 
 if TYPE_CHECKING:
     from repl.session import Session
@@ -42,28 +44,28 @@ def open_(session: Session, argument: str) -> Answer:
         raise ValueError(
             f"there is no session {argument!r}; " + (f"did you mean {near[0]!r}?" if near else "see /sessions")
         )
-    session.keep()
-    remark = open_session(session, argument, known[argument].get("model"))
+    _put_away(session)
+    remark = open_session(session, argument, known[argument])
     return Answer(f"{remark}\n{session.where().message}".strip("\n"))
 
 
-def open_session(session: Session, title: str, wrote: str | None) -> str:
+def open_session(session: Session, title: str, noted: Mapping[str, Any]) -> str:
     """Go on with a session. One that another model wrote is read by that if it is there, else by the present one.
 
-    Returns what is to be said of that.
+    `noted` is what is noted of it. Returns what is to be said of that.
     """
     keeper, note = _keeper(session), ""
     try:
-        stories = keeper.open(session.model, title)
+        stories, stored = keeper.open(session.model, title)
     except engine.OtherWeights:
-        note = _find_writer(session, wrote)
+        note = _find_writer(session, noted.get("model"))
         if note:
             with session.patience.during(f"{session.model.info.name} reads the story"):
-                stories = keeper.open(session.model, title, feed_again=True, wait=session.patience.wait)
+                stories, stored = keeper.open(session.model, title, feed_again=True, wait=session.patience.wait)
             keeper.begin_anew()
         else:
-            stories = keeper.open(session.model, title)
-    session.take_over(stories)
+            stories, stored = keeper.open(session.model, title)
+    session.take_over(stories, noted.get("story", MAIN), stored)
     session.sampling = session.story.sampling
     session.keep()  # a reply that was cut off and is written again is not in the store yet
     return note
@@ -80,8 +82,19 @@ def _find_writer(session: Session, wrote: str | None) -> str:
     return f"(other weights wrote it; {session.model.info.name} has read its text, as a session of its own)"
 
 
+def _put_away(session: Session) -> None:
+    """Keep the stories before others take their place. Raises `ValueError` that says what else there is to do."""
+    try:
+        session.keep()
+    except (engine.EngineError, OSError) as error:
+        raise ValueError(
+            f"first this one has to be kept, and it is not ({error}): '/save NEWNAME' keeps it, '/export FILE' and "
+            "leaving write it to a file"
+        ) from None
+
+
 def new(session: Session, argument: str) -> Answer:
-    session.keep()
+    _put_away(session)
     if session.keeper is not None:
         if argument and argument in session.keeper.sessions():
             raise ValueError(f"there is a session {argument!r} already: '/open {argument}' goes on with it")
@@ -97,6 +110,9 @@ def save(session: Session, argument: str) -> Answer:
     if not argument:
         session.keep()
         return Answer(f"kept as {keeper.title!r}" if keeper.title else "there is nothing to keep yet")
+    if argument == keeper.title:
+        _put_away(session)
+        return Answer(f"kept as {keeper.title!r}, at every turn")
     if keeper.title and not keeper.is_named:
         return rename(session, argument)
     keeper.copy(argument, session.stories, source=session.source)
@@ -104,6 +120,8 @@ def save(session: Session, argument: str) -> Answer:
 
 
 def rename(session: Session, argument: str) -> Answer:
+    if argument and argument == _keeper(session).title:
+        raise ValueError(f"rename {argument!r}: that is its name already")
     _keeper(session).rename(argument, session.stories, source=session.source)
     return Answer(f"this is {argument!r} now, and kept at every turn")
 
@@ -112,6 +130,9 @@ def delete(session: Session, argument: str) -> Answer:
     keeper = _keeper(session)
     if not argument:
         raise ValueError("delete: give a session's name; /sessions lists them")
+    if argument == keeper.title and session.confirmed != argument:
+        session.doomed = argument
+        return Answer(f"this is the session {argument!r}: '/delete {argument}' once more deletes it for good")
     keeper.delete(argument)
     if argument == keeper.title:
         keeper.begin_anew()
@@ -139,18 +160,20 @@ def import_(session: Session, argument: str) -> Answer:
     if not argument:
         raise ValueError("import: give a .json file that /export has made, or a text file")
     path = Path(argument).expanduser()
-    text = read_story(path)
+    text, unseen = read_story(path), ""
     with session.patience.during(f"reading {path.name}"):
         if path.suffix == ".json":
             talk = engine.replay(session.model, text, session.patience.wait)
         else:
             talk = session.model.conversation(sampling=session.sampling)
-            session.patience.wait(talk.say(text, length=0))
-    session.keep()
+            reply = talk.say(text, length=0)
+            session.patience.wait(reply)
+            unseen = tell_unseen(reply.unseen, session.model.info.level) if reply.unseen else ""
+    _put_away(session)
     if session.keeper is not None:
         session.keeper.begin_anew()
     session.take_over({MAIN: talk})
-    return session.where()
+    return Answer(f"{unseen}\n{session.where().message}".strip("\n"))
 
 
 def _keeper(session: Session) -> Keeper:

@@ -41,7 +41,7 @@ class Sitting:
         )
         session.speed = self._config.speed
         if (title := self._arguments.session) is not None and title in (known := self._keeper.sessions()):
-            session.remark = open_session(session, title, known[title].get("model"))
+            session.remark = open_session(session, title, known[title])
             session.sampling = replace(session.sampling, **self._given)
         gc.freeze()  # what is there now stays; looking through it for garbage holds up a key's echo
         return session

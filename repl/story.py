@@ -46,6 +46,8 @@ def goto(session: Session, argument: str) -> Answer:
     if argument in session.stories:
         session.name = argument
     elif argument.isdecimal():
+        if int(argument) not in {0, *(turn.id for turn in session.story.tree)}:
+            raise ValueError(f"goto {argument}: there is no such turn; /tree shows those that there are")
         session.story.goto(int(argument))
     else:
         others = ", ".join(session.stories)

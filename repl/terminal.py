@@ -59,7 +59,7 @@ class Terminal:
         self._begun = Answer()  # the last that the session gave
         self._keys = shown_keys(config.bindings)
         self._failure: BaseException | None = None
-        self._is_leaving = self._is_interrupted = False
+        self._is_leaving = self._is_ending = self._is_interrupted = False
         self._display = Display(output or create_output(), config.looks, config.prompt)
         self._writing = Writing(self._display)
         self._thread = ThreadPoolExecutor(1, "session")
@@ -111,13 +111,17 @@ class Terminal:
     def end_of_input(self) -> None:
         """Ctrl-D: leaves once what was entered before is done."""
         if self._waiting or self.is_writing or self._state not in ("", "loading the model"):
+            self._is_ending = True
             self._lines.put_nowait(None)
+            self._prompt.app.invalidate()
         else:
             self._leave()
 
     def accept(self, buffer: Buffer) -> bool:
-        """Enter: the line waits for its turn, and the prompt is empty again."""
+        """Enter: the line waits for its turn, and the prompt is empty again; after Ctrl-D it stays in the prompt."""
         self._is_leaving = False
+        if self._is_ending:
+            return True
         self._waiting.append(buffer.text)
         self._lines.put_nowait(buffer.text)
         return False
@@ -159,6 +163,8 @@ class Terminal:
         """What goes on, or the settings and the place."""
         if self._is_leaving:
             return " Ctrl-C again or Ctrl-D leaves"
+        if self._is_ending:
+            return " leaving once this is done; Ctrl-C stops it"
         status = self.session.status() if self.session is not None and self._state != "working" else ""
         if self.is_writing:
             doing = f"{self._writing.words()}; Ctrl-C or {self._keys['stop']} stops"

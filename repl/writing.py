@@ -86,6 +86,10 @@ class Writing:
                     note(count)
                 await self._rest(min(FRAME, (now - started) / 2) - (now - shown_at))  # the first frames come sooner
                 shown_at = time.perf_counter()
+                while len(unshown) > speed > 0 and not reply.is_cancelled:  # no more than a second ahead of the reader
+                    unshown = self._display.write(pace, unshown)
+                    await self._rest(FRAME)
+                    shown_at = time.perf_counter()
             if count:
                 self.speed = count / (time.perf_counter() - started)
             while unshown and not reply.is_cancelled:

@@ -199,7 +199,7 @@ def test_forget_deletes_for_good(channel: Channel, anna: Member, moderator: Memb
     assert "Deleted 1 of your texts" in answer(bea.slash(channel, "forget", what="what I wrote"))
     assert not on_disk("unmistakable Bea")
     assert "nothing to delete" in answer(bea.slash(channel, "forget", what="what I wrote"))
-    assert "Deleted 1 stories" in answer(moderator.slash(channel, "forget", what="all stories here"))
+    assert "Deleted 1 story" in answer(moderator.slash(channel, "forget", what="all stories here"))
 
 
 def test_what_a_member_wrote_is_forgotten_in_threads_too(channel: Channel, anna: Member) -> None:

@@ -32,7 +32,7 @@ def test_the_file_that_is_made_explains_all_and_changes_nothing(tmp_path: Path) 
 def test_every_line_of_it_holds_when_it_is_taken_up(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     config.init(path)
-    text = re.sub(r"^# (?=\w+ = )", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(r"^# (?=\w+ = |\[)", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     made = config.parse(text, path)
     assert made.keys == "emacs"
     assert made.sampling["temperature"] == 0.8

@@ -95,7 +95,9 @@ def test_a_reply_that_a_kill_cuts_off_is_written_again(sittings: Sittings, line:
     answer = session.enter(line)
     assert answer.reply is not None
     text = answer.reply.text
-    session.progress(15)  # and then the process is gone
+    session.progress(15)
+    assert session.keeper is not None
+    session.keeper.sessions()  # it is noted now, and then the process is gone
     again = opened(sittings, "novel")
     assert again.story.turns[-1].text == text[:15]
     straight = session.story.text
@@ -120,9 +122,9 @@ def test_the_very_first_reply_survives_a_kill(sittings: Sittings) -> None:
     session = sittings.sit()
     session.sampling = engine.Sampling(length=20)  # no seed: the numbers are nobody's but this story's
     answer = session.enter("the cat")
-    session.progress(12)
     assert answer.reply is not None
     assert session.keeper is not None
+    session.progress(12)
     title = next(iter(session.keeper.sessions()))
     assert opened(sittings, title).story.text == "the cat" + answer.reply.text[:12]
 
@@ -147,6 +149,9 @@ def test_sessions_are_listed_named_and_deleted(sittings: Sittings) -> None:
     assert "deleted for good" in session.enter("/delete book").message
     assert "did you mean 'second'" in session.enter("/open secnd").message
     assert "there is no session 'book'" in session.enter("/delete book").message
+    assert "once more deletes it" in session.enter("/delete second").message
+    session.enter("/where")
+    assert "once more deletes it" in session.enter("/delete second").message
     assert "this is a new story" in session.enter("/delete second").message
     assert session.story.text == ""
     assert "no sessions yet" in session.enter("/sessions").message
@@ -277,6 +282,75 @@ def test_the_bots_stories_are_no_session(sittings: Sittings) -> None:
             assert "bot" in session.enter(line).message or "no session" in session.enter(line).message
         assert "discord/1/10/1" in store.names()
     assert "discord" not in session.enter("/sessions").message
+
+
+def test_a_reply_of_another_window_is_not_written_again_into_a_story_that_has_gone_on(sittings: Sittings) -> None:
+    first, second = sittings.sit("novel"), sittings.sit()
+    write(first, "ab")
+    second.enter("/open novel")
+    answer = second.enter("refused")
+    assert answer.reply is not None
+    answer.reply.result()
+    second.progress(10)  # while it still is as the store has it
+    write(first, "cd")
+    assert "not kept" in second.finish(answer).message
+    for line in ("and so", "is this"):
+        answer = second.enter(line)
+        assert answer.reply is not None
+        answer.reply.result()
+        second.progress(10)
+        second.finish(answer)
+    assert "'/save NEWNAME' keeps it" in second.enter("/new").message
+    assert "refused" not in "".join(turn.text for turn in opened(sittings, "novel").story.tree)
+    assert opened(sittings, "novel").story.text == first.story.text
+    second.enter("/save mine")
+    assert "refused" in opened(sittings, "mine").story.text
+
+
+def test_what_is_deleted_elsewhere_does_not_come_back(sittings: Sittings) -> None:
+    first = sittings.sit("novel")
+    write(first, "ab")
+    sittings.sit().enter("/delete novel")
+    answer = first.enter("cd")
+    assert answer.reply is not None
+    answer.reply.result()
+    first.progress(10)
+    first.finish(answer)
+    assert "no sessions yet" in sittings.sit().enter("/sessions").message
+
+
+def test_a_session_goes_on_in_the_fork_where_it_was_left(sittings: Sittings) -> None:
+    session = sittings.sit("novel")
+    write(session, "ab")
+    session.enter("/fork side")
+    write(session, "cd")
+    assert opened(sittings, "novel").name == "side"
+    session.enter("/goto main")
+    assert opened(sittings, "novel").name == "main"
+
+
+def test_its_own_name_is_no_name_that_is_taken(sittings: Sittings) -> None:
+    session = sittings.sit("novel")
+    write(session, "ab")
+    assert session.enter("/save novel").message == "kept as 'novel', at every turn"
+    assert "its name already" in session.enter("/rename novel").message
+
+
+def test_another_model_goes_on_in_a_session_of_its_own_and_says_so(sittings: Sittings) -> None:
+    sittings.model = tiny_engine()  # for it is closed
+    session = sittings.sit("novel")
+    session._load = lambda _: tiny_engine(seed=9)
+    write(session, "ab")
+    session.enter("/fork side")
+    assert "'novel' stays as it was" in session.enter("/model other").message
+    write(session, "cd")
+    assert session.keeper is not None
+    assert session.keeper.title == "novel-tiny"
+    assert set(session.keeper.sessions()) == {"novel", "novel-tiny"}
+    session.model.close()
+    with engine.Store(sittings.url) as store:
+        assert {"novel-tiny", "novel-tiny/side"} <= set(store.names())
+        assert all("cd" not in text for *_, text in store.texts("novel/side").turns)
 
 
 def test_a_session_open_in_two_windows_is_overwritten_by_none(sittings: Sittings) -> None:

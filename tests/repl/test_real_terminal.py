@@ -222,7 +222,8 @@ def test_a_dumb_terminal_keeps_a_reply_that_a_kill_cuts_off(model: str) -> None:
     screen.child.close(force=True)
     with engine.load(model) as loaded:
         keeper = Keeper(None, "novel")
-        assert len(keeper.open(loaded, "novel")["main"].text) > 100
+        stories, _ = keeper.open(loaded, "novel")
+        assert len(stories["main"].text) > 100
         keeper.close()
 
 

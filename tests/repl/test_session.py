@@ -9,6 +9,7 @@ import pytest
 import engine
 from engine.engine import Engine
 from repl.oneshot import tell_unseen
+from repl.plain import marked
 from repl.session import COMMANDS, Quit, Session
 from tests.networks import level_engine, tiny_engine
 
@@ -240,6 +241,18 @@ def test_heat_is_the_text_and_its_bits(session: Session) -> None:
     assert text.startswith("the cat sat")
     score = session.model.score("the cat sat")
     assert f"{score.bits_per_character:.3f} bits a character" in "".join(piece for _, piece in picture)
+
+
+def test_a_terminal_without_colours_has_marks_below_what_is_hot() -> None:
+    picture = (("heat0", "ab"), ("heat2", "c\nd"), ("heat4", "ef"), ("note", "g"))
+    assert marked(picture, 80) == "abc\n  .\ndefg\n.##"
+    assert marked(picture, 2) == "ab\nc\n.\nde\n.#\nfg\n#"
+    assert marked((("", "a\n\nb\n"),), 80) == "a\n\nb\n"
+
+
+def test_a_file_that_is_not_there_is_no_text(session: Session) -> None:
+    assert "there is no file" in session.enter("/heat nowhere.txt").message
+    assert session.enter("/heat the cat.").picture
 
 
 def test_the_state_is_drawn_by_layer(session: Session) -> None:

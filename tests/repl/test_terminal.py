@@ -36,12 +36,28 @@ def pipe() -> Iterator[PipeInput]:
         yield made
 
 
-def sit(tiny: Engine, pipe: PipeInput, keys: str, sampling: engine.Sampling = SAMPLING) -> tuple[Session, str]:
-    """Type `keys` into a new session; returns it and all that was written to the terminal."""
+def sit(
+    tiny: Engine, pipe: PipeInput, keys: str, sampling: engine.Sampling = SAMPLING, *, interrupt_at: str = "",
+    after: float = 0.0,
+) -> tuple[Session, str]:  # fmt: skip
+    """Type `keys` into a new session; returns it and all that was written to the terminal.
+
+    So many seconds `after` the text `interrupt_at` is there, Ctrl-C comes as a signal.
+    """
     stream = io.StringIO()
     output = Vt100_Output(stream, lambda: Size(rows=24, columns=80), term="dumb")
     session = Session(tiny, sampling)
-    typing = threading.Thread(target=pipe.send_text, args=[keys])  # a pipe holds 64 kB
+
+    def type_keys() -> None:
+        pipe.send_text(keys)  # in a thread, for a pipe holds 64 kB
+        if interrupt_at:
+            until = time.monotonic() + 60
+            while interrupt_at not in stream.getvalue() and time.monotonic() < until:
+                time.sleep(0.02)
+            time.sleep(after)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    typing = threading.Thread(target=type_keys)
     typing.start()
     Terminal(session, pipe, output).run()
     typing.join()
@@ -266,6 +282,19 @@ def test_a_typewriter_writes_so_many_characters_a_second(tiny: Engine, pipe: Pip
     session, _ = sit(tiny, pipe, "/set speed 30\r/set length 45\rab\r\x04")
     assert 1.2 < time.monotonic() - started < 6
     assert len(session.story.turns[-1].text) == 45
+
+
+def test_a_typewriter_that_is_stopped_has_not_written_far_ahead(tiny: Engine, pipe: PipeInput) -> None:
+    keys = "/set speed 20\r/set length 100000\rab\r\x04"
+    session, _ = sit(tiny, pipe, keys, interrupt_at="leaving once this is done", after=1.0)
+    assert session.story.turns[-1].finish_reason == "cancelled"
+    assert len(session.story.text) < 3000
+
+
+def test_after_ctrl_d_it_says_that_it_leaves_and_takes_no_more_lines(tiny: Engine, pipe: PipeInput) -> None:
+    endless = engine.Sampling(seed=4, length=10**9, temperature=1.0)
+    session, _ = sit(tiny, pipe, "ab\r\x04never\r", endless, interrupt_at="leaving once this is done", after=0.3)
+    assert [turn.text for turn in session.story.turns if turn.kind == "prompt"] == ["ab"]
 
 
 def test_a_model_that_cannot_be_loaded_ends_it_with_the_reason(pipe: PipeInput) -> None:
