@@ -112,8 +112,13 @@ def _vocabulary_size(model: Path, backend: str) -> int:
 
 def _check(model: Path, text: str, size: int, backend: str) -> None:
     with engine.load(model, backend=backend) as loaded:
-        found = loaded.score(text).bits_per_character
-    if found > math.log2(size):
+        try:
+            found = loaded.score(text).bits_per_character
+        except ValueError:  # it knows nothing of it
+            found = math.inf
+    if found == math.inf:
+        print("engine.adopt: the model knows nothing of this text: is it the one it was trained on?", file=sys.stderr)
+    elif found > math.log2(size):
         print(
             f"engine.adopt: this text surprises the model like noise ({found:.2f} bits a character): if the model "
             "was trained, then its tokens have another order; give --tokens",

@@ -140,8 +140,9 @@ def _filtered(text: str, model: str | None, settings: TrainSettings) -> str:
 
 def _score(model: str | None, text: str, arguments: argparse.Namespace) -> Iterator[Figures]:
     """A model's figures over the text."""
-    text = text[split_point(len(text), arguments.tail) :]
     with engine.load(model, backend=arguments.backend, precision=arguments.precision) as loaded:
+        look = None if loaded.info.level == "char" else lambda begin, end: text[begin:end]
+        text = text[split_point(len(text), arguments.tail, look) :]
         name, encoding = loaded.info.name, loaded.encode(text)
         if encoding.unseen:
             what, whole = ("words", len(encoding.ids)) if loaded.info.level == "word" else ("characters", len(text))

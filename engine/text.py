@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import EngineError
+
+LONGEST_WORD = 200  # characters
 
 
 def read_text(path: str | Path) -> str:
@@ -29,6 +32,14 @@ def read_text(path: str | Path) -> str:
     return text
 
 
-def split_point(length: int, held_out: float) -> int:
-    """Where the held-out tail of a text of `length` tokens begins."""
-    return int(length * (1 - held_out))
+def split_point(length: int, held_out: float, look: Callable[[int, int], str] | None = None) -> int:
+    """Where the held-out tail of a text of `length` characters begins.
+
+    With `look`, which gives the characters from one place to another, no word is cut: the tail begins at the next white
+    space, if there is one near.
+    """
+    cut = int(length * (1 - held_out))
+    if look is None or not 0 < cut < length:
+        return cut
+    near = look(cut - 1, cut + LONGEST_WORD)
+    return cut + next((place for place, letter in enumerate(near[1:]) if letter.isspace() or near[place].isspace()), 0)

@@ -23,7 +23,10 @@ from engine.train.watch import Watch, is_terminal
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m engine.train", description="Train a model on your own text.")
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.train", description="Train a model on your own text.",
+        usage="python -m engine.train --data PATH... --out DIR [settings]; --help tells all of them",
+    )  # fmt: skip
     parser.add_argument(
         "--data", nargs="+", action="extend", metavar="PATH", help="text to learn from: files, folders, patterns, "
         "packed files, http(s) addresses, - for standard input; text, a chat's JSON or CSV export, JSON lines",

@@ -1,7 +1,8 @@
 """Token files on disk, found again by the text and settings that they were made from.
 
 An entry is a folder of `tokens.bin`, the ids of all parts one after the other in the smallest integers that hold them,
-and `entry.json`. It is written under a temporary name and renamed; one that is damaged is made anew.
+and `entry.json`. It is written under a temporary name and renamed; one that is damaged is made anew. A folder may hold
+anything else: only what has an entry's name, or a temporary one's, is ever removed.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,14 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 
-VERSION = 2
+VERSION = 3
 TOKENS, ENTRY = "tokens.bin", "entry.json"
 KEPT = 8  # entries, those used last
 READ = 1 << 22
 LEFT_BEHIND = 7 * 86400.0  # seconds after which nobody works on a temporary folder any more
+NEW, MADE = ".textrepl-new-", ".textrepl-made-"  # how temporary folders' names begin
+LOOKS, LOOK_SECONDS = 40, 0.05  # for an entry that another process has just made, too
+_NAME = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def default_folder() -> Path:
 
 
 def key(**made_from: Any) -> str:
-    """The name of the entry that is made from these."""
+    """The name of the entry that is made from these, as `_NAME` has it."""
     return hashlib.sha256(json.dumps([VERSION, made_from], sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -63,7 +68,9 @@ def find(folder: Path, name: str) -> tuple[Entry, NDArray[Any]] | None:
         data = json.loads((place / ENTRY).read_text(encoding="utf-8"))
         entry = Entry(**{**data, "parts": {part: tuple(values) for part, values in data["parts"].items()}})
         tokens: NDArray[Any] = np.memmap(place / TOKENS, dtype=entry.dtype, mode="r")
-        if len(tokens) != max(end for _, end, _ in entry.parts.values()) or _checksum(place / TOKENS) != entry.checksum:
+        if len(tokens) != max(end for _, end, _ in entry.parts.values()):
+            return None
+        if _checksum(place / TOKENS, entry) != entry.checksum:
             return None
         os.utime(place)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -77,7 +84,7 @@ def writing(folder: Path) -> Iterator[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder, ignore_cleanup_errors=True) as temporary:
+        with tempfile.TemporaryDirectory(prefix=NEW, dir=folder, ignore_cleanup_errors=True) as temporary:
             yield Path(temporary)
     except OSError as error:
         why = error.strerror or error
@@ -86,33 +93,52 @@ def writing(folder: Path) -> Iterator[Path]:
         ) from None
 
 
-def keep(folder: Path, name: str, temporary: Path, entry: Entry) -> None:
-    """Make an entry of what was written, in place of one that was damaged; drop those not used for longest."""
-    entry = Entry(**{**asdict(entry), "checksum": _checksum(temporary / TOKENS)})
+def keep(folder: Path, name: str, temporary: Path, entry: Entry) -> tuple[Entry, NDArray[Any]] | None:
+    """Make an entry of what was written, unless another process has just made it; drop those not used for longest.
+
+    Returns it as `find` does.
+    """
+    entry = replace(entry, checksum=_checksum(temporary / TOKENS, entry))
     (temporary / ENTRY).write_text(json.dumps(asdict(entry)), encoding="utf-8")
-    made = folder / f".made-{os.getpid()}-{name}"
-    made.mkdir(exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=MADE, dir=folder))
     for file in (TOKENS, ENTRY):
         (temporary / file).rename(made / file)
-    shutil.rmtree(folder / name, ignore_errors=True)
-    with contextlib.suppress(OSError):  # another process has made it meanwhile
-        made.rename(folder / name)
-    shutil.rmtree(made, ignore_errors=True)
-    entries = sorted(folder.glob(f"*/{ENTRY}"), key=lambda path: path.parent.stat().st_mtime, reverse=True)
+    try:
+        for _ in range(LOOKS):
+            if found := find(folder, name):
+                break
+            if not made.exists():  # another process is about to put its own in the place of ours
+                time.sleep(LOOK_SECONDS)
+                continue
+            shutil.rmtree(folder / name, ignore_errors=True)  # damaged
+            with contextlib.suppress(OSError):
+                made.rename(folder / name)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    entries = sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=_used, reverse=True)
     for path in entries[KEPT:]:
-        shutil.rmtree(path.parent, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
+    return found
+
+
+def _used(path: Path) -> float:
+    """When it was used last; what is gone already was never."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _sweep(folder: Path) -> None:
     """Remove what processes left that were killed on the way, long ago."""
-    for path in folder.glob(".*"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > LEFT_BEHIND:
-                shutil.rmtree(path, ignore_errors=True)
+    for path in folder.iterdir():
+        if path.name.startswith((NEW, MADE)) and time.time() - _used(path) > LEFT_BEHIND:
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def _checksum(path: Path) -> int:
-    checksum = 0
+def _checksum(path: Path, entry: Entry) -> int:
+    """Of the tokens, and of all that the entry says beside its checksum."""
+    checksum = zlib.crc32(json.dumps(asdict(replace(entry, checksum=0)), sort_keys=True).encode())
     with path.open("rb") as file:
         while data := file.read(READ):
             checksum = zlib.crc32(data, checksum)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import os
 import shlex
+import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from engine.model_dir import SETTINGS, replace_file, write_json, write_text
 from engine.train import presets
@@ -17,6 +19,8 @@ from engine.train.quantities import LN2, bits_of, perplexity
 from engine.train.settings import PRESETS, TrainSettings, as_text
 
 VERSION = 1
+CARD, HISTORY, PICTURE = "README.md", "training.csv", "loss.png"
+FILES = (SETTINGS, CARD, HISTORY, PICTURE)
 CELL_NAMES = {"gru": "GRU", "lstm": "LSTM", "rnn": "SimpleRNN"}
 LEVEL_NAMES = {"char": "character", "word": "word", "bpe": "byte-pair"}
 
@@ -44,7 +48,8 @@ def write(
     history: Sequence[dict[str, float]], sample: str, origin: Origin | None = None,
 ) -> None:  # fmt: skip
     """Write or replace the settings and the card. Raises `OSError` if the disk does not take one."""
-    command = command_line(settings, data, directory.name, origin)
+    place = where(directory)
+    command = command_line(settings, data, place, origin)
     names = [bare_name(word) for word in data]
     write_json(
         directory / SETTINGS,
@@ -58,20 +63,26 @@ def write(
             "figures": dataclasses.asdict(figures),
         },
     )
-    write_text(directory / "README.md", _card(directory.name, settings, names, command, figures, sample, origin))
+    write_text(directory / CARD, _card(place, settings, names, command, figures, sample, origin))
 
 
 def write_history(directory: Path, history: Sequence[dict[str, float]]) -> None:
     """The losses of each epoch, as a table and as a picture."""
-    write_text(directory / "training.csv", _csv(history))
-    write_picture(directory / "loss.png", history)
+    write_text(directory / HISTORY, _csv(history))
+    write_picture(directory / PICTURE, history)
 
 
-def command_line(settings: TrainSettings, data: Sequence[str], name: str, origin: Origin | None = None) -> str:
+def where(directory: Path) -> str:
+    """A model's directory as others may have it: as it was given, or below `models/`."""
+    is_here = not directory.is_absolute() and ".." not in directory.parts
+    return directory.as_posix() if is_here else f"models/{directory.name}"
+
+
+def command_line(settings: TrainSettings, data: Sequence[str], place: str, origin: Origin | None = None) -> str:
     """The command that trains this model again: the data's bare file names, and what the preset or default has not."""
     begun = presets.load(settings.preset) if settings.preset in PRESETS else {}
     words = ["python", "-m", "engine.train", "--data", *map(bare_name, data)]
-    words += ["--out", f"models/{name}", *(["--from", origin.name] if origin else [])]
+    words += ["--out", place, *(["--from", origin.name] if origin else [])]
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
         if item.name == "time" or (item.name == "preset" and not begun):
@@ -83,8 +94,11 @@ def command_line(settings: TrainSettings, data: Sequence[str], name: str, origin
 
 
 def bare_name(word: str) -> str:
-    """What stands after --data without the folders of its owner; an address whole."""
-    return word if "://" in word else Path(word).name
+    """What stands after --data as all may read it: without its owner's folders, an address without keys and queries."""
+    if "://" in word:
+        address = urllib.parse.urlsplit(word)
+        return address._replace(netloc=address.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return os.fsencode(Path(word).name).decode("utf-8", "replace")
 
 
 def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
@@ -132,7 +146,7 @@ def _csv(history: Sequence[dict[str, float]]) -> str:
 
 
 def _card(
-    name: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str,
+    place: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str,
     origin: Origin | None,
 ) -> str:  # fmt: skip
     held_out = "no text was held out"
@@ -151,9 +165,7 @@ def _card(
         measured = "and measured by the same command at its end."
     if figures.held_out_nats is not None and is_tail and can_be_read_again:
         files = shlex.join(names)
-        measured = (
-            f"and measured by `python -m engine.evaluate models/{name} --data {files} --tail {settings.held_out:g}`."
-        )
+        measured = f"and measured by `python -m engine.evaluate {place} --data {files} --tail {settings.held_out:g}`."
     test = ""
     if figures.test_nats is not None:
         told = f"{figures.test_nats:.4f} nats, perplexity {perplexity(figures.test_nats):.3f}"
@@ -165,7 +177,7 @@ def _card(
     over = "one-hot input" if settings.input == "one-hot" else f"an embedding of {settings.embedding}"
     units = as_text(settings.units).replace(",", ", ")
     level, unit = LEVEL_NAMES[settings.level], "character" if settings.level == "char" else "token"
-    return f"""# {name}
+    return f"""# {PurePosixPath(place).name}
 
 A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {units} units over {over}, \
 {figures.parameters:,} parameters.
@@ -193,6 +205,6 @@ A sample (temperature 0.8, seed 1):
 {sample.strip()}
 ```
 
-Write with it: `textrepl models/{name}`. `model.keras` is a stock Keras 3 model; `vocabulary.json` names its tokens in
+Write with it: `textrepl {place}`. `model.keras` is a stock Keras 3 model; `vocabulary.json` names its tokens in
 the order of their ids; `settings.json` and `training.csv` hold the run's settings and history.
 """

@@ -91,7 +91,7 @@ def load(directory: Path) -> Checkpoint:
         )
     except FileNotFoundError:
         raise TrainingError(f"there is nothing to resume in {directory}: start without --resume") from None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise TrainingError(f"{path} cannot be read ({error}): start again without --resume") from None
 
 

@@ -102,7 +102,8 @@ def read_corpus(
     with cache.writing(folder) as temporary:
         spool = Spool(temporary)
         spool.fill(inputs, settings, tell)
-        cut = split_point(spool.characters["training"], held_out if has_tail else 0.0)
+        look = None if settings.level == "char" else lambda begin, end: "".join(spool.texts("training", begin, end))
+        cut = split_point(spool.characters["training"], held_out if has_tail else 0.0, look)
         name = cache.key(
             text=spool.digest, cut=cut, level=settings.level, size=settings.vocabulary, split=settings.split,
             min_count=settings.min_count, vocabulary=vocabulary.to_json() if vocabulary else None,
@@ -110,11 +111,12 @@ def read_corpus(
         )  # fmt: skip
         found = cache.find(folder, name)
         if found is None:
+            if not cut:
+                raise TrainingError(_nothing_left(settings, held_out if has_tail else 0.0))
             cuts = Cuts(temporary / "cuts")
             made = vocabulary or _make_vocabulary(spool, cut, settings, old, cuts, tell)
             entry = _encode(spool, cut, settings, made, cuts, temporary, tell)
-            cache.keep(folder, name, temporary, entry)
-            found = cache.find(folder, name)
+            found = cache.keep(folder, name, temporary, entry)
     if found is None:
         raise TrainingError(f"token files in {folder} do not last: look after the disk, or name another by --cache")
     entry, ids = found
@@ -208,17 +210,33 @@ def _encode(
     )
 
 
-def _check(corpus: Corpus, steps: int, *, has_tail: bool, wants_held_out: bool, wants_test: bool) -> None:
-    if len(corpus.vocabulary) < 2:
-        raise TrainingError("the text has a single character, over and over: give text to learn from")
-    if wants_held_out and not len(corpus.held_out) and not has_tail:
-        raise TrainingError("nothing is held out: give more text to --validation, or a smaller --held-out-every")
-    unit = "characters" if corpus.vocabulary.level == "char" else "tokens"
-    if len(corpus.training) < 2 * (steps + 1) or (wants_held_out and len(corpus.held_out) < 2):
-        raise TrainingError(
-            f"the text is too short: {len(corpus.training) + len(corpus.held_out):,} {unit}, and training on lanes of "
-            f"{steps} steps needs at least {2 * (steps + 1):,} beside the held-out part; add text or lower --steps"
+def _nothing_left(settings: TrainSettings, held_out: float) -> str:
+    """Why there is nothing to learn from."""
+    if settings.held_out_every:
+        return (
+            f"--held-out-every {settings.held_out_every}: holds out all there is: give more files, or a larger number"
         )
+    return f"--held-out {held_out:g}: leaves nothing of so short a text to learn from: add text"
+
+
+def _check(corpus: Corpus, steps: int, *, has_tail: bool, wants_held_out: bool, wants_test: bool) -> None:
+    is_char = corpus.vocabulary.level == "char"
+    unit = "characters" if is_char else "tokens"
+    if len(corpus.vocabulary) < 2 and is_char:
+        raise TrainingError("the text has a single character, over and over: give text to learn from")
+    if len(corpus.vocabulary) < 2:
+        raise TrainingError("no word occurs often enough for --min-count: lower it, or give more text")
+    if len(corpus.training) < 2 * (steps + 1):
+        raise TrainingError(
+            f"the text is too short: {len(corpus.training) + len(corpus.held_out):,} {unit}, of which "
+            f"{len(corpus.training):,} are to learn from, and --steps {steps} needs {2 * (steps + 1):,}; add text or "
+            "lower --steps"
+        )
+    if wants_held_out and len(corpus.held_out) < 2:
+        mend = "a larger --held-out, or 0 for none"
+        if not has_tail:
+            mend = "more text to --validation, or a smaller --held-out-every"
+        raise TrainingError(f"the held-out text has {len(corpus.held_out)} {unit}, too few to judge by: give {mend}")
     if wants_test and len(corpus.test) < 2:
         raise TrainingError(f"--test has {len(corpus.test)} {unit}: give more text to test on")
 

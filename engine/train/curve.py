@@ -33,13 +33,16 @@ class Curve:
         if not self.training or update - self.training[-1][0] >= self._every:
             self.training.append((update, bits))
 
-    def add_rows(self, rows: Sequence[dict[str, float]], epochs: int) -> None:
-        """The held-out losses of epochs, and their training losses where no finer ones are known."""
+    def add_epoch(self, row: dict[str, float], update: float) -> None:
+        """The held-out loss of an epoch that ended at an update, and its training loss where no finer one is known."""
+        self.held_out.append((update, bits_of(row, "held_out")))
+        if not self.training or self.training[-1][0] < update * (1 - 0.5 / (row["epoch"] + 1)):
+            self.training.append((update, bits_of(row, "training")))
+
+    def add_history(self, rows: Sequence[dict[str, float]], update: int) -> None:
+        """Epochs that were as long as each other, up to an update."""
         for row in rows:
-            at = (row["epoch"] + 1) / max(1, epochs) * self._updates
-            self.held_out.append((at, bits_of(row, "held_out")))
-            if not self.training or self.training[-1][0] < at - self._updates / max(1, epochs) / 2:
-                self.training.append((at, bits_of(row, "training")))
+            self.add_epoch(row, (row["epoch"] + 1) / len(rows) * update)
 
     def window(self) -> tuple[float, float, float] | None:
         """The last update and the lowest and highest loss to show; None while there is nothing to draw."""

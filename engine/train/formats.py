@@ -17,9 +17,14 @@ from engine.train.sources import READ, Source
 
 MAX_RECORD = 64 << 20  # characters of one message or one line of a table
 GUTENBERG_HEADER = 1 << 16  # characters at a text's beginning in which the header must end
+SEAM = 256  # characters of a licence that are held, for its last words may be in two parts
 SPOKEN = ("Default", "Reply", "0", "19")  # types of Discord messages that people write
 _START = re.compile(r"^\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG[^\n]*\n?", re.MULTILINE)
 _END = re.compile(r"^(?:\*\*\* ?END OF (?:THE|THIS) PROJECT GUTENBERG|End of (?:the )?Project Gutenberg)", re.MULTILINE)
+_HEAD = re.compile(r"^.*Project Gutenberg", re.MULTILINE)  # the first line of a header
+_AFTER = re.compile(  # what ends a licence: its last words, or another book
+    rf"email newsletter to hear about new eBooks\.|{_START.pattern}", re.MULTILINE
+)
 _MESSAGES = re.compile(r'"messages"\s*:\s*\[')
 
 
@@ -62,29 +67,52 @@ def decode(source: Source) -> Iterator[str]:
 
 
 def without_gutenberg(parts: Iterable[str]) -> Iterator[str]:
-    """A text without the header and the footer that Project Gutenberg puts around a book; others as they are."""
-    parts = iter(parts)
-    text = ""
-    for part in parts:
-        text += part
-        if len(text) >= GUTENBERG_HEADER:
-            break
-    as_it_is, text = text, text.replace("\r\n", "\n") if "\r\n" in text[:GUTENBERG_HEADER] else text
-    start = _START.search(text[:GUTENBERG_HEADER])
-    if start is None:
-        yield as_it_is  # of \r\r\n, what follows would make a single line end
-        yield from parts
-        return
-    held = text[start.end() :].lstrip("\n")
-    for part in parts:
-        held = (held + part).replace("\r\n", "\n")
-        if _END.search(held):
-            break
-        cut = held.rfind("\n") + 1
-        yield held[:cut]
-        held = held[cut:]
-    end = _END.search(held)
-    yield held[: end.start()].rstrip("\n") + "\n" if end else held
+    """A text without the headers and licences that Project Gutenberg puts around books; others as they are.
+
+    Books may follow one another, as `cat` puts them. A header must begin within so many characters of a text's
+    beginning or of a licence's end, else what comes is taken for plain text to its end.
+    """
+    parts, held = iter(parts), ""
+    while True:
+        held = "".join(_filled(held, parts))
+        start = _START.search(held)
+        if start is None or start.start() > GUTENBERG_HEADER:
+            yield held
+            yield from parts
+            return
+        head = _HEAD.search(held, 0, start.start()) or start
+        yield held[: head.start()]
+        held, end = held[start.end() :].lstrip("\r\n"), None
+        while end is None:
+            end = _END.search(held)
+            cut = end.start() if end else held.rfind("\n") + 1
+            yield held[:cut].rstrip("\r\n") + "\n" if end else held[:cut]
+            held = held[cut:]
+            if end is None:
+                part = next(parts, "")
+                if not part:
+                    yield held
+                    return
+                held += part
+        after = None
+        while after is None:  # the licence
+            after = _AFTER.search(held)
+            held = held[after.start() if after[0].startswith("***") else after.end() :] if after else held[-SEAM:]
+            if after is None:
+                part = next(parts, "")
+                if not part:
+                    return
+                held += part
+        held = held.lstrip("\r\n")
+
+
+def _filled(held: str, parts: Iterator[str]) -> Iterator[str]:
+    """What is held, and as many parts as a header may be long."""
+    size = len(held)
+    yield held
+    while size < GUTENBERG_HEADER and (part := next(parts, "")):
+        yield part
+        size += len(part)
 
 
 def _lines(name: str, parts: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -6,6 +6,7 @@ TensorFlow is imported only when the text is known to be well.
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import TrainingError
-from engine.model_dir import CHECKPOINT, NETWORK
+from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY
 from engine.quiet import import_tensorflow
-from engine.train import checkpoint, memory, origin, presets
+from engine.train import card, checkpoint, memory, origin, presets
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
 from engine.train.origin import Parent
 from engine.train.quantities import seconds_of
@@ -58,6 +59,8 @@ class Job:
         """What is asked for. Raises `ValueError` for what cannot be, `EngineError` for a model that cannot be read."""
         if not self.inputs.training and not self.is_resumed:
             raise ValueError("--data: name the text files to learn from")
+        if "" in self.inputs.words():
+            raise ValueError("--data '': names nothing; '.' is this folder")
         if self.is_resumed and self.start is not None:
             raise ValueError("--from: a run that is resumed has begun already; give one of the two")
         if self.is_resumed and (fixed := sorted(self.given.keys() - CHANGEABLE)):
@@ -66,10 +69,11 @@ class Job:
         if isinstance(widths := self.given.get("units"), tuple):
             recipe["layers"] = len(widths)
         given = recipe | self.given
-        if self.start is None:
-            return Asked(TrainSettings.from_arguments(given), given)
-        parent = origin.read(self.start)
-        return Asked(parent.settings(self.given, recipe), given | parent.fixed, parent)
+        parent = origin.read(self.start) if self.start is not None else None
+        settings = parent.settings(self.given, recipe) if parent else TrainSettings.from_arguments(given)
+        if not self.is_resumed:
+            settings.check_used(self.given)
+        return Asked(settings, given | (parent.fixed if parent else {}), parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,11 @@ def train(job: Job, show: Show) -> Outcome:
         _make(job.board, "--tensorboard")
     try:
         import_tensorflow()
-    except ImportError:
-        raise TrainingError("training needs TensorFlow: install it with \"pip install 'textrepl[train]'\"") from None
+        importlib.import_module("matplotlib")  # for what is written after the first epoch
+    except ImportError as error:
+        raise TrainingError(
+            f"training needs TensorFlow and matplotlib ({error}): install them with \"pip install 'textrepl[train]'\""
+        ) from None
     import tensorflow as tf
 
     from engine.train import devices, replicas
@@ -155,7 +162,7 @@ def _train(
     numbers, rate = (trainer.total_updates, trainer.tokens_an_update), corpus.training_rate
     board = Board(job.board, *numbers, rate) if job.board and found.is_chief else None
     watch = show(settings.epochs, *numbers, level=settings.level, rate=rate)
-    watch.history(trainer.progress.history)
+    watch.history(trainer.progress.history, trainer.progress.update)
     with watch:
         for note in notes:
             watch.note(note)
@@ -180,8 +187,8 @@ def _further_notes(settings: TrainSettings, is_gpu: bool, parent: Parent | None,
 
 
 def _ready(job: Job, asked: Asked) -> _Ready:
-    if not job.is_resumed and any((job.out / name).exists() for name in (NETWORK, CHECKPOINT)):
-        raise TrainingError(f"{job.out} holds a model or a run already: choose another --out, or go on with --resume")
+    if not job.is_resumed:
+        _check_unused(job.out)
     if job.is_resumed and not (job.out / CHECKPOINT).exists():
         raise TrainingError(f"there is nothing to resume in {job.out}: start without --resume")
     if job.out.exists() and not job.out.is_dir():
@@ -193,9 +200,18 @@ def _ready(job: Job, asked: Asked) -> _Ready:
         return _Ready(asked.settings, job.inputs, corpus)
     saved = checkpoint.load(job.out)
     settings = replace(saved.settings, **job.given)
-    inputs = job.inputs if job.inputs.training else Inputs.from_words(saved.data)
+    inputs = job.inputs.or_else(Inputs.from_words(saved.data))
     vocabulary = known_vocabulary(job.out) if saved.origin or settings.level != "char" else None
     return _Ready(settings, inputs, _read(inputs, settings, vocabulary, job.cache), saved)
+
+
+def _check_unused(out: Path) -> None:
+    """Raises `TrainingError` where a run would write over what is not its own."""
+    if any((out / name).exists() for name in (NETWORK, CHECKPOINT)):
+        raise TrainingError(f"{out} holds a model or a run already: choose another --out, or go on with --resume")
+    taken = next((name for name in card.FILES if (out / name).exists()), None)
+    if taken is not None or ((out / VOCABULARY).exists() and any(out.glob("*.keras"))):
+        raise TrainingError(f"{out / (taken or VOCABULARY)} is there already, and no run's: choose another --out")
 
 
 def _plan(asked: Asked, ready: _Ready, began: float) -> Plan:

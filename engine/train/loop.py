@@ -162,23 +162,31 @@ class Trainer:
             if progress.first_loss is None and math.isfinite(loss):
                 progress.first_loss = max(loss, math.log(len(self.corpus.vocabulary)))  # no less than that of chance
             if not math.isfinite(loss) or loss > EXPLODED * (progress.first_loss or math.inf):
-                raise TrainingError(
-                    f"the loss became {loss:.3g} at update {progress.update}: lower --rate "
-                    f"(now {settings.rate:g}) or --clip (now {settings.clip:g}); the last good model is kept"
-                )
+                raise self._useless("the loss", loss)
             progress.update += 1
             progress.chunk += 1
             progress.epoch_loss += loss
             progress.seconds += time.perf_counter() - started
             yield loss
 
+    def _useless(self, what: str, loss: float) -> TrainingError:
+        return TrainingError(
+            f"{what} became {loss:.3g} at update {self.progress.update}: lower --rate (now {self.settings.rate:g}) or "
+            f"--clip (now {self.settings.clip:g}); the last good model is kept"
+        )
+
     def end_epoch(self) -> dict[str, float]:
-        """Score the held-out text, note the epoch in the history and move on to the next one."""
-        progress = self.progress
+        """Score the held-out text, note the epoch in the history and move on to the next one.
+
+        Raises `TrainingError` when that loss is not a number.
+        """
+        progress, held_out = self.progress, self.held_out_nats()
+        if not math.isfinite(held_out):
+            raise self._useless("the held-out loss", held_out)
         row = {
             "epoch": progress.epoch,
             "training_nats": progress.epoch_loss / max(1, progress.chunk),
-            "held_out_nats": self.held_out_nats(),
+            "held_out_nats": held_out,
             "training_rate": self.corpus.training_rate,  # tokens a character
             "held_out_rate": self.corpus.held_out_rate,
             "rate": self.learning_rate,
@@ -197,11 +205,21 @@ class Trainer:
         with self.average.in_place():
             return self._held_out_nats()
 
-    def save_model(self, path: Path) -> None:
-        """Write the `.keras` file, with the averages where weights are averaged."""
+    def weights(self) -> list[NDArray[Any]]:
+        """Those of the model as it would be saved now: the averages where weights are averaged."""
         with self.average.in_place():
             self.twin.finish()
+            weights: list[NDArray[Any]] = self.model.get_weights()
+        return weights
+
+    def save_model(self, path: Path, weights: list[NDArray[Any]]) -> None:
+        """Write the `.keras` file with these weights."""
+        trained = self.model.get_weights()
+        self.model.set_weights(weights)
+        try:
             self.model.save(path)
+        finally:
+            self.model.set_weights(trained)
 
     def _held_out_nats(self) -> float:
         ids = self.corpus.held_out
@@ -267,7 +285,8 @@ class Trainer:
             return self._gradients(masks, *arguments)
 
         loss, gradients, after = self.replicas.mean(gradients_of, inputs, targets, states, keep, weights)
-        gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
+        if math.isfinite(self.settings.clip):  # else the clipped ones would be no numbers
+            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
         self._optimizer.learning_rate.assign(rate)
         self._optimizer.apply(gradients)
         self.average.add(update)

@@ -118,7 +118,7 @@ class NotebookWatch(Watch):
         self, epochs: int, updates: int, tokens_an_update: int, *, level: str = "char", rate: float = 1.0
     ) -> None:
         super().__init__(epochs, updates, tokens_an_update, level=level, rate=rate)
-        self._curve = Curve(updates)
+        self._curve, self._update = Curve(updates), 0
         self._now = ""
         self._lines: list[str] = []
         self._drawn = -DRAW_SECONDS
@@ -130,6 +130,7 @@ class NotebookWatch(Watch):
     ) -> None:
         """Call after each update, `update` counted from 1."""
         self._follow(loss)
+        self._update = update
         self._curve.add_training(update, self._loss * self._rate / LN2)
         self._now = "  ".join(self._figures(epoch, update, best))
         if learning_rate is not None:
@@ -142,13 +143,14 @@ class NotebookWatch(Watch):
         self._lines = [*self._lines, line][-KEPT_LINES:]
         self._draw()
 
-    def history(self, rows: Sequence[dict[str, float]]) -> None:
-        """The epochs that the run has behind it."""
-        self._curve.add_rows(rows, self._epochs)
+    def history(self, rows: Sequence[dict[str, float]], update: int) -> None:
+        """The epochs that the run has behind it, up to an update."""
+        super().history(rows, update)
+        self._curve.add_history(rows, update)
 
     def epoch(self, row: dict[str, float], is_best: bool) -> None:
         """The line that an epoch leaves behind, and its point in the curve."""
-        self._curve.add_rows([row], self._epochs)
+        self._curve.add_epoch(row, self._update)
         super().epoch(row, is_best)
 
     def _repr_html_(self) -> str:

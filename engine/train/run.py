@@ -24,7 +24,7 @@ from engine.train.quantities import seconds_of, temperatures_of
 from engine.train.watch import Watch
 
 CHECKPOINT_SECONDS = 60.0
-MAX_WHOLE = 2_000_000  # tokens that are scored one after the other; of more, the score in lanes is told
+MAX_WHOLE = 2_000_000  # held-out tokens that are scored one after the other; of more, the score in lanes is told
 TRIED_TOKENS = 1000  # to see how long that takes
 SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, CARD_TEMPERATURE = 120, 400, 0.8
 
@@ -46,6 +46,7 @@ class Run:
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
         self._test_nats: float | None = None
+        self._unsaved: tuple[dict[str, float], list[NDArray[Any]]] | None = None  # a best epoch and its weights
 
     def train(self) -> bool:
         """Train what is left. Raises `TrainingError` for a useless loss or a disk that takes nothing."""
@@ -71,6 +72,9 @@ class Run:
                         self._keep_checkpoint()
                 else:
                     self._end_epoch()
+            if progress.history and progress.best_epoch is None and self._unsaved is None:  # before it was stopped
+                self._unsaved = progress.history[-1], trainer.weights()
+            self._save_best()
             self._keep_checkpoint()
             self._tell_why()
             if not self._must_stop() and self._is_chief:
@@ -129,13 +133,13 @@ class Run:
         """Score the epoch, keep the model if it is the best so far, and show a sample."""
         trainer, progress, started = self._trainer, self._trainer.progress, time.monotonic()
         row = trainer.end_epoch()
-        is_best = progress.best is None or row["held_out_nats"] < progress.best
-        (is_kept,) = trainer.replicas.agree(is_best and self._keep("the best model", self._write_model))
-        if is_kept:
-            progress.best, progress.best_epoch = row["held_out_nats"], int(row["epoch"])
-            self._keep("the card", lambda: self._write_card(self._held_out_nats(row), is_final=False))
-        self._keep("the losses", lambda: card.write_history(self._out, progress.history))
-        self._watch.epoch(row, is_kept)
+        best = progress.best if self._unsaved is None else self._unsaved[0]["held_out_nats"]
+        is_best = best is None or row["held_out_nats"] < best
+        if is_best:
+            self._unsaved = row, trainer.weights()
+        self._save_best()
+        self._write_history()
+        self._watch.epoch(row, is_best and self._unsaved is None)
         if self._board:
             self._board.epoch(progress.update, row)
         self._keep_checkpoint()
@@ -149,16 +153,40 @@ class Run:
                 if self._board:
                     self._board.sample(progress.update, temperature, text)
 
+    def _save_best(self) -> None:
+        """Write the best model and its card, if that is still to be done. All machines must do so at the same time."""
+        if self._unsaved is None:
+            return
+        row, weights = self._unsaved
+        trainer, progress = self._trainer, self._trainer.progress
+
+        def write() -> None:
+            with replace_file(self._out / NETWORK) as temporary:
+                trainer.save_model(temporary, weights)
+
+        (is_kept,) = trainer.replicas.agree(self._keep("the best model", write))
+        if is_kept:
+            self._unsaved = None
+            progress.best, progress.best_epoch = row["held_out_nats"], int(row["epoch"])
+            self._keep("the card", lambda: self._write_card(self._held_out_nats(row), is_final=False))
+
+    def _write_history(self) -> None:
+        self._keep("the losses", lambda: card.write_history(self._out, self._trainer.progress.history))
+
     def _finish(self) -> None:
         """Score the held-out text whole, with the engine that serves the model, and write the card."""
         if self._trainer.progress.best_epoch is None:
             return
+        if "the losses" in self._save_errors or not (self._out / card.HISTORY).exists():
+            self._write_history()
         corpus, progress = self._trainer.corpus, self._trainer.progress
         nats = self._held_out_nats(progress.history[progress.best_epoch or 0])
         is_whole = 1 < len(corpus.held_out) <= MAX_WHOLE and self._has_time_for(corpus.held_out)
         if is_whole:
             nats = self._whole_nats("the held-out text", corpus.held_out, corpus.held_out_characters)
-        if 1 < len(corpus.test) <= MAX_WHOLE and self._has_time_for(corpus.test):
+        if len(corpus.test) > 1 and not self._has_time_for(corpus.test):
+            self._watch.note("the test text is not scored, for the time is up: python -m engine.evaluate does it")
+        elif len(corpus.test) > 1:
             self._test_nats = self._whole_nats("the test text", corpus.test, corpus.characters["test"])
         self._keep("the card", lambda: self._write_card(nats, is_final=is_whole))
         if nats is not None and is_whole:
@@ -187,10 +215,6 @@ class Run:
     def _write_vocabulary(self) -> None:
         self._out.mkdir(parents=True, exist_ok=True)
         write_json(self._out / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
-
-    def _write_model(self) -> None:
-        with replace_file(self._out / NETWORK) as temporary:
-            self._trainer.save_model(temporary)
 
     def _held_out_nats(self, row: dict[str, float]) -> float | None:
         return row["held_out_nats"] if len(self._trainer.corpus.held_out) > 1 else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,13 @@ PRESETS = (
 )  # fmt: skip
 METAVARS: dict[type, str] = {int: "N", float: "X", str: "TEXT", bool: "yes|no"}
 GATES = {"gru": 3, "lstm": 4, "rnn": 1}  # of a cell: so many times its units is its kernels' width
+NEEDS = {  # what does nothing but with these values of another setting
+    "vocabulary": ("level", ("word", "bpe")), "split": ("level", ("word",)), "min_count": ("level", ("char", "word")),
+    "embedding": ("input", ("embedding",)),
+    "momentum": ("optimizer", ("sgd",)), "nesterov": ("optimizer", ("sgd",)),
+    "beta_2": ("optimizer", ("adam", "adamw", "rmsprop")), "final_rate": ("schedule", ("cosine",)),
+    "decay": ("schedule", ("step", "exponential")), "decay_after": ("schedule", ("step",)),
+}  # fmt: skip
 ADAMW_DECAY = 0.01  # where --weight-decay is "auto"
 
 
@@ -173,6 +180,14 @@ class TrainSettings:
             raise ValueError(
                 f"--tied yes: needs --embedding {self.widths[-1]}, as wide as the last layer (now {self.embedding})"
             )
+
+    def check_used(self, given: Collection[str]) -> None:
+        """Raises `ValueError` for a setting that was given a value and does nothing beside the others."""
+        for name, (other, values) in NEEDS.items():
+            if name in given and getattr(self, other) not in values:
+                raise ValueError(
+                    f"--{name.replace('_', '-')}: is for --{other} {' or '.join(values)} (now {getattr(self, other)})"
+                )
 
     def _settle_widths(self, widths: tuple[int, ...]) -> None:
         """One form for one network: a number where all layers are as wide, and their count in `layers`."""

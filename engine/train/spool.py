@@ -39,6 +39,10 @@ class Inputs:
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
 
+    def or_else(self, others: Inputs) -> Inputs:
+        """The same, with others' names where there are none."""
+        return Inputs(self.training or others.training, self.validation or others.validation, self.test or others.test)
+
     def words(self) -> tuple[str, ...]:
         """As they stand on the command line after --data."""
         further = (("--validation", self.validation), ("--test", self.test))
@@ -83,7 +87,7 @@ class Spool:
         with ThreadPoolExecutor(1) as hashing:
             for part, names in zip(PARTS, named, strict=True):
                 every = settings.held_out_every if part == "training" else 0
-                for number, source in enumerate(sources.open_all(names), 1):
+                for number, source in enumerate(sources.open_all(names, self._folder), 1):
                     here = "held_out" if every and number % every == 0 else part
                     self._add(here, source, settings, apply, tell, hashing)
 
@@ -91,18 +95,27 @@ class Spool:
         self, part: str, source: sources.Source, settings: TrainSettings, apply: Callable[[str], str], tell: Tell,
         hashing: Executor,
     ) -> None:  # fmt: skip
-        is_empty, raw = True, False
+        is_empty, raw = True, False  # whether there is no text; whether there was some before the filters
+
+        def seen(texts: Iterator[str]) -> Iterator[str]:
+            nonlocal raw
+            for text in texts:
+                raw = raw or not text.isspace()
+                yield text
+
         self.files[part].append(self.characters[part])
         with (self._folder / part).open("ab") as file:
-            text = formats.read(source, settings.field, settings.names)
+            text = seen(formats.read(source, settings.field, settings.names))
             for piece in normalized(text, apply):
-                raw = True
                 is_empty = is_empty and not piece.strip()
                 self._write(part, piece, file, hashing)
                 tell(f"reading {source.name}", sum(self.characters.values()), time.monotonic() - self._began)
         if is_empty and source.is_named:
-            why = "has nothing left by --keep, --ascii or --lower" if raw and settings.keep else "is empty"
-            raise TrainingError(f"{source.name} {why}: give a file with text in it")
+            if raw:
+                raise TrainingError(
+                    f"{source.name} has nothing left by --keep or --ascii: give it other text, or leave them out"
+                )
+            raise TrainingError(f"{source.name} is empty: give a file with text in it")
 
     def _write(self, part: str, piece: str, file: IO[bytes], hashing: Executor) -> None:
         data = piece.encode("utf-8", "replace")  # half a surrogate pair is no character

@@ -6,10 +6,9 @@ that no way to end (`kill -9`, Ctrl-Z, a closed window) can leave a terminal wit
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Self, TextIO, cast
+from typing import Self, TextIO
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
@@ -34,9 +33,7 @@ class View(Watch):
         super().__init__(epochs, updates, tokens_an_update, stream, level=level, rate=rate)
         self._curve, self._update = Curve(updates), 0
         self._shown_figures: list[str] = []
-        self._console = Console(
-            file=cast(TextIO, _Undaunted(self._stream)), force_terminal=True, markup=False, highlight=False, emoji=False
-        )
+        self._console = Console(file=self._stream, force_terminal=True, markup=False, highlight=False, emoji=False)
         self._live = Live(
             self, console=self._console, transient=True, refresh_per_second=DRAWINGS_A_SECOND,
             vertical_overflow="crop",
@@ -53,9 +50,10 @@ class View(Watch):
         finally:
             self._console.show_cursor(True)
 
-    def history(self, rows: Sequence[dict[str, float]]) -> None:
-        """The epochs that a resumed run has behind it."""
-        self._curve.add_rows(rows, self._epochs)
+    def history(self, rows: Sequence[dict[str, float]], update: int) -> None:
+        """The epochs that a resumed run has behind it, up to an update."""
+        super().history(rows, update)
+        self._curve.add_history(rows, update)
 
     def update(
         self, epoch: int, update: int, loss: float, best: float | None, learning_rate: float | None = None
@@ -69,7 +67,7 @@ class View(Watch):
 
     def epoch(self, row: dict[str, float], is_best: bool) -> None:
         """The line that an epoch leaves behind, and its point in the curve."""
-        self._curve.add_rows([row], self._epochs)
+        self._curve.add_epoch(row, self._update)
         super().epoch(row, is_best)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -92,37 +90,6 @@ class View(Watch):
 
     def _show(self, text: str) -> None:
         self._console.print(Text(text.removesuffix("\n")))
-
-
-class _Undaunted(io.TextIOBase):
-    """A stream that nobody reads any more must not end a run of hours."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self._stream.encoding or "utf-8"
-
-    def isatty(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
-    def write(self, text: str) -> int:
-        try:
-            return self._stream.write(text)
-        except UnicodeEncodeError:
-            return self._stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
-        except (OSError, ValueError):
-            return len(text)
-
-    def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            return
 
 
 def flowed(pieces: Sequence[str], width: int) -> list[str]:

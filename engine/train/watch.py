@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import os
 import shutil
@@ -10,7 +11,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Self, TextIO
+from typing import Self, TextIO, cast
 
 from engine.train.quantities import LN2, duration, perplexity
 
@@ -35,11 +36,11 @@ class Watch:
         self, epochs: int, updates: int, tokens_an_update: int, stream: TextIO | None = None,
         *, level: str = "char", rate: float = 1.0,
     ) -> None:  # fmt: skip
-        self._stream = stream or sys.stdout
+        self._stream = cast(TextIO, Undaunted(stream or sys.stdout))
         self._epochs, self._updates, self._tokens = epochs, updates, tokens_an_update
         self._loss = self._seconds = math.nan
         self._shown = self._last = time.monotonic()
-        self._level, self._rate = level, rate
+        self._level, self._rate, self._held_out_rate = level, rate, rate
 
     def __enter__(self) -> Self:
         return self
@@ -47,8 +48,10 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         """Nothing to put away."""
 
-    def history(self, rows: Sequence[dict[str, float]]) -> None:
-        """The epochs that a resumed run has behind it."""
+    def history(self, rows: Sequence[dict[str, float]], update: int) -> None:
+        """The epochs that a resumed run has behind it, up to an update."""
+        for row in rows[-1:]:
+            self._held_out_rate = row.get("held_out_rate", 1.0)
 
     def update(
         self, epoch: int, update: int, loss: float, best: float | None, learning_rate: float | None = None
@@ -69,9 +72,10 @@ class Watch:
 
     def epoch(self, row: dict[str, float], is_best: bool) -> None:
         """The line that an epoch leaves behind."""
+        self._held_out_rate = row.get("held_out_rate", 1.0)
         self.note(
             f"epoch {int(row['epoch']) + 1}/{self._epochs}: training {row['training_nats']:.4f}, "
-            f"held out {self.told(row['held_out_nats'], row.get('held_out_rate', 1.0))}, "
+            f"held out {self.told(row['held_out_nats'], self._held_out_rate)}, "
             f"after {duration(row['seconds'])}{', the best so far' if is_best else ''}"
         )
 
@@ -106,13 +110,43 @@ class Watch:
             f"{self._tokens / self._rate / max(1e-9, self._seconds):,.0f} chars/s",
             f"{duration((self._updates - update) * self._seconds)} left",
         ]  # fmt: skip
-        return figures if best is None else [*figures, f"best {best * self._rate / LN2:.3f}"]
+        return figures if best is None else [*figures, f"best {best * self._held_out_rate / LN2:.3f}"]
 
     def _show(self, text: str) -> None:
-        """A reader that went away, or a full disk under a log, must not end a run of hours."""
-        with contextlib.suppress(OSError):
-            self._stream.write(text)
+        self._stream.write(text)
+        self._stream.flush()
+
+
+class Undaunted(io.TextIOBase):
+    """A stream that takes everything: a reader that went away, or letters that it lacks, must not end a long run."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        """None where standard output is closed."""
+        self._stream = stream or io.StringIO()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding or "utf-8"
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except UnicodeEncodeError:
+            return self._stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
+        except (OSError, ValueError):
+            return len(text)
+
+    def flush(self) -> None:
+        try:
             self._stream.flush()
+        except (OSError, ValueError):
+            return
 
 
 class ReadingLine:

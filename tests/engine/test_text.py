@@ -32,3 +32,14 @@ def test_a_folder_is_no_text(tmp_path: Path) -> None:
 
 def test_the_split_is_that_of_the_published_figures() -> None:
     assert split_point(1_115_394, 0.1) == 1_003_854
+
+
+def test_where_words_are_the_tokens_none_is_cut() -> None:
+    text = "ab cd\nefgh " * 10
+    for share in (0.1, 0.25, 0.33, 0.5, 0.9):
+        cut = split_point(len(text), share, lambda begin, end: text[begin:end])
+        assert 0 <= cut - split_point(len(text), share) <= 4
+        assert text[cut].isspace() or text[cut - 1].isspace()
+    for share in (0.0, 1.0):
+        assert split_point(100, share, lambda begin, end: "x" * (end - begin)) == split_point(100, share)
+    assert split_point(1000, 0.5, lambda begin, end: "x" * (end - begin)) == 500

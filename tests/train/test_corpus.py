@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -156,12 +158,70 @@ def test_a_text_of_one_endless_line_is_read_in_parts_between_words(
 
 
 def test_what_was_killed_on_the_way_is_swept_away(book: Path, tmp_path: Path) -> None:
-    (old := tmp_path / "cache" / ".new-old").mkdir(parents=True)
-    (new := tmp_path / "cache" / ".new-new").mkdir()
+    (old := tmp_path / "cache" / f"{cache.NEW}old").mkdir(parents=True)
+    (new := tmp_path / "cache" / f"{cache.NEW}new").mkdir()
     (old / "training").write_text("half a text")
     os.utime(old, (0, 0))
     read(tmp_path / "cache", book)
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_cache_touches_nothing_that_is_not_its_own(book: Path, tmp_path: Path) -> None:
+    mine = [tmp_path / "cache" / name for name in (".git", ".venv", "notes", "0" * 31)]
+    for folder in mine:
+        folder.mkdir(parents=True)
+        (folder / cache.ENTRY).write_text("{}")
+        os.utime(folder, (0, 0))
+    for number in range(cache.KEPT + 2):
+        read(tmp_path / "cache", book / f"{number + 1:02}.txt")
+    assert all(folder.exists() for folder in mine)
+    assert len([path for path in (tmp_path / "cache").iterdir() if len(path.name) == 32]) == cache.KEPT
+
+
+@pytest.mark.parametrize("name", ["vocabulary", "parts", "files", "unseen"])
+def test_an_entry_that_was_changed_by_hand_is_made_anew(book: Path, tmp_path: Path, name: str) -> None:
+    good = read(tmp_path / "cache", book)
+    (path,) = (tmp_path / "cache").glob(f"*/{cache.ENTRY}")
+    entry = json.loads(path.read_text())
+    entry[name] = {"vocabulary": {}, "parts": {"training": [0, 9, 9]}, "files": None, "unseen": 5}[name]
+    path.write_text(json.dumps(entry))
+    again = read(tmp_path / "cache", book)
+    assert again.vocabulary.tokens == good.vocabulary.tokens
+    assert text_of(again, "training") == text_of(good, "training")
+    assert again.unseen == 0
+
+
+def test_many_may_read_the_same_new_text_at_once(book: Path, tmp_path: Path) -> None:
+    for number in range(5):
+        begin = threading.Barrier(4)
+
+        def work(number: int = number, begin: threading.Barrier = begin) -> int:
+            begin.wait()
+            return read(tmp_path / "cache", book, min_count=number + 1).training_characters
+
+        with ThreadPoolExecutor(4) as pool:
+            assert len({working.result() for working in [pool.submit(work) for _ in range(4)]}) == 1
+
+
+def test_nothing_left_to_learn_from_says_why(book: Path, tmp_path: Path) -> None:
+    for level in ("char", "word", "bpe"):
+        with pytest.raises(TrainingError, match="--held-out-every 1: holds out all"):
+            read(tmp_path / "cache", book, held_out_every=1, level=level)
+    with pytest.raises(TrainingError, match="no word occurs often enough for --min-count"):
+        read(tmp_path / "cache", book, level="word", min_count=10_000)
+    with pytest.raises(TrainingError, match="a larger --held-out"):
+        read(tmp_path / "cache", book, held_out=0.0001)
+    (path := tmp_path / "ru.txt").write_text("привет", encoding="utf-8")
+    with pytest.raises(TrainingError, match="nothing left by --keep or --ascii"):
+        read(tmp_path / "cache", path, ascii=True)
+
+
+def test_models_that_were_made_of_a_folder_are_not_read_with_it(book: Path, tmp_path: Path) -> None:
+    digest = read(tmp_path / "cache", book).digest
+    (made := book / "model").mkdir()
+    for name in ("checkpoint.npz", "settings.json", "README.md", "training.csv"):
+        (made / name).write_text("{}")
+    assert read(tmp_path / "cache", book).digest == digest
 
 
 def test_too_few_files_to_hold_one_out(book: Path, tmp_path: Path) -> None:

@@ -49,14 +49,14 @@ def test_held_out_losses_are_marked_in_bits_a_character() -> None:
     rows = [
         {"epoch": epoch, "training_nats": 3.0, "held_out_nats": 4.0 * LN2, "held_out_rate": 0.5} for epoch in (0, 1)
     ]
-    curve.add_rows(rows, epochs=2)
+    curve.add_history(rows, 1000)
     assert curve.held_out == [(500.0, 2.0), (1000.0, 2.0)]
     assert "".join(curve.drawn(40, 5)).count("o") == 2
 
 
 def test_a_resumed_run_has_its_epochs_in_the_curve() -> None:
     curve = Curve(100)
-    curve.add_rows([{"epoch": 0, "training_nats": 2.0, "held_out_nats": 2.0}], epochs=4)
+    curve.add_history([{"epoch": 0, "training_nats": 2.0, "held_out_nats": 2.0}], 25)
     curve.add_training(26, 2.5)
     assert [x for x, _ in curve.training] == [25.0, 26]
     assert curve.drawn(40, 5)
@@ -65,5 +65,5 @@ def test_a_resumed_run_has_its_epochs_in_the_curve() -> None:
 def test_losses_beyond_all_use_are_left_out() -> None:
     curve = falling(100)
     curve.add_training(101, math.inf)
-    curve.add_rows([{"epoch": 0, "training_nats": math.nan, "held_out_nats": math.nan}], epochs=1)
+    curve.add_epoch({"epoch": 0, "training_nats": math.nan, "held_out_nats": math.nan}, 100)
     assert len(curve.drawn(40, 5)) == 5

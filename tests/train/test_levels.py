@@ -28,7 +28,7 @@ def test_the_most_frequent_words_are_kept(plain_text: Path) -> None:
     assert corpus.vocabulary.tokens[6:] == ("cat", "dog", "log")  # of those as frequent, the first in the alphabet
     assert (corpus.training == 0).sum() == 180  # "mat" is unknown
     text = plain_text.read_text()
-    assert corpus.training_characters == split_point(len(text), 0.1)
+    assert corpus.training_characters == split_point(len(text), 0.1, lambda begin, end: text[begin:end])
     assert corpus.held_out_rate == pytest.approx(8 / 24, abs=0.001)
     assert "tokens" in corpus.describe()
 

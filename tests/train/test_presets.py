@@ -54,7 +54,7 @@ def test_a_preset_is_overridden_and_its_command_gives_it_again(name: str) -> Non
     wanted = {key: float if key == "weight_decay" else type(getattr(TrainSettings(), key)) for key in values}  # or auto
     assert {key: type(value) for key, value in values.items()} == wanted
     settings = TrainSettings(**values | {"epochs": 3, "seed": 7, "lower": False})
-    words = shlex.split(card.command_line(settings, ["a.txt"], "mine"))
+    words = shlex.split(card.command_line(settings, ["a.txt"], "models/mine"))
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     given = vars(parser.parse_args(words[words.index("--out") + 2 :]))
@@ -64,7 +64,7 @@ def test_a_preset_is_overridden_and_its_command_gives_it_again(name: str) -> Non
 
 def test_a_value_that_looks_like_a_flag_is_told_so_that_it_is_none() -> None:
     settings = TrainSettings(keep="-a-z", sample_prompt="-x")
-    words = shlex.split(card.command_line(settings, ["a.txt"], "mine"))
+    words = shlex.split(card.command_line(settings, ["a.txt"], "models/mine"))
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     given = vars(parser.parse_args(words[words.index("--out") + 2 :]))
@@ -73,7 +73,7 @@ def test_a_value_that_looks_like_a_flag_is_told_so_that_it_is_none() -> None:
 
 def test_a_preset_of_another_version_is_told_by_its_settings() -> None:
     settings = TrainSettings(preset="gone", units=7)
-    assert card.command_line(settings, ["a.txt"], "m").endswith("--out models/m --units 7")
+    assert card.command_line(settings, ["a.txt"], "models/m").endswith("--out models/m --units 7")
 
 
 def test_a_wrong_name_lists_them_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

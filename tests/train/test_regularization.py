@@ -147,7 +147,7 @@ def test_the_averages_are_judged_and_saved_and_training_goes_on_from_the_weights
         now = [np.asarray(variable) for variable in trainer.twin.variables]
         wanted = [share * old + (1 - share) * new for old, new in zip(wanted, now, strict=True)]
     trained = [np.asarray(variable) for variable in trainer.twin.variables]
-    trainer.save_model(tmp_path / "model.keras")
+    trainer.save_model(tmp_path / "model.keras", trainer.weights())
     judged = trainer.held_out_nats()
     for variable, value in zip(trainer.twin.variables, trained, strict=True):
         assert (np.asarray(variable) == value).all()

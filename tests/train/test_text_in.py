@@ -9,6 +9,8 @@ import http.server
 import io
 import json
 import lzma
+import socket
+import struct
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from hypothesis import strategies as st
 
 from engine.errors import TrainingError
 from engine.train import filters, formats, sources
+from engine.train.formats import without_gutenberg
 from engine.train.settings import TrainSettings
 from engine.vocabulary import normalize
 
@@ -84,6 +87,10 @@ def test_what_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest
     assert "taken for a trap" in refused(zipped(tmp_path / "bomb.zip", a_txt=bomb))
     half = bomb[: 1 << 19]  # each is allowed, all together are not
     assert "taken for a trap" in refused(zipped(tmp_path / "many.zip", **{f"n{n}_txt": half for n in range(8)}))
+    packed_half = gzip.compress(half)
+    assert "taken for a trap" in refused(
+        zipped(tmp_path / "packed.zip", **{f"n{n}_txt_gz": packed_half for n in range(8)})
+    )
 
 
 def test_folders_patterns_and_order(tmp_path: Path) -> None:
@@ -118,6 +125,10 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "/book.txt.gz")
             self.end_headers()
+            return
+        if self.path == "/reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
             return
         if self.path == "/none":
             self.send_error(404)
@@ -161,6 +172,7 @@ def test_addresses(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "gave nothing for" in refused(f"{address}/silent")
     assert "cannot be fetched" in refused("http://127.0.0.1:1/x")
     assert "cannot be fetched" in refused("http://")
+    assert "cannot be fetched" in refused(f"{address}/reset")
 
 
 BOOK = (
@@ -174,6 +186,32 @@ BOOK = (
 def test_gutenbergs_header_and_footer_are_removed(tmp_path: Path, lines: int) -> None:
     (path := tmp_path / "book.txt").write_text(BOOK.format("One line.\r\n" * lines), newline="")
     assert read(path) == "Chapter 1\n\n" + "One line.\n" * lines + "The end.\n"
+
+
+def test_books_may_follow_one_another(tmp_path: Path) -> None:
+    other = BOOK.replace("Nothing", "Else").replace("NOTHING", "ELSE")
+    last = "Please subscribe to our email newsletter to hear about new eBooks.\r\n"
+    one, two = "Chapter 1\n\nOne.\nThe end.\n", "Chapter 1\n\nTwo.\nThe end.\n"
+    path = tmp_path / "books.txt"
+    for middle, text in (("", one + two), (last, one + two), (last + "My own.\r\n", one + "My own.\n" + two)):
+        path.write_text(
+            BOOK.format("One.\r\n") + middle + other.removeprefix("\ufeff").format("Two.\r\n") + last, newline=""
+        )
+        assert read(path) == text
+    path.write_text(BOOK.format("One.\r\n") + last + "My own.\r\n" * 100_000, newline="")
+    assert read(path) == one + "My own.\n" * 100_000
+
+
+@given(st.integers(1, 2000))
+def test_where_a_books_parts_are_cut_does_not_matter(size: int) -> None:
+    text = BOOK.format("One line.\r\n" * 90) * 2
+    parts = [text[n : n + size] for n in range(0, len(text), size)]
+    assert "".join(without_gutenberg(parts)) == "".join(without_gutenberg([text]))
+
+
+def test_what_stands_before_a_header_stays(tmp_path: Path) -> None:
+    (path := tmp_path / "x.txt").write_text("Mine.\n" + BOOK.removeprefix("\ufeff").format(""), newline="")
+    assert read(path) == "Mine.\nChapter 1\n\nThe end.\n"
 
 
 def test_a_text_that_only_speaks_of_gutenberg_stays_whole(tmp_path: Path) -> None:
