@@ -10,7 +10,7 @@ import engine
 def test_the_bundled_model_has_its_papers() -> None:
     papers = engine.about()
     assert papers.name == "shakespeare"
-    assert "2.061 bits" in papers.card
+    assert "2.031 bits" in papers.card
     assert papers.settings["settings"]["units"] == 512
     assert len(papers.losses) == 30
     assert papers.losses[-1][1] < papers.losses[0][1]
