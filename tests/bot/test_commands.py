@@ -47,7 +47,7 @@ def test_continue_writes_what_the_engine_writes(channel: Channel, anna: Member, 
 
 def test_a_text_is_set_off_from_the_story(channel: Channel, anna: Member, moderator: Member) -> None:
     written(anna.slash(channel, "continue", text="O", length=1, temperature=0))
-    written(anna.slash(channel, "continue", text="and then", length=3, temperature=0))
+    written(anna.slash(channel, "continue", text="and then", length=2, temperature=0))
     answer(moderator.slash(channel, "settings", join="line"), "line")
     written(anna.slash(channel, "continue", text="JULIET:", length=3))
     exported = anna.slash(channel, "export").wait_message(lambda m: m.attachments)

@@ -44,7 +44,11 @@ def test_a_long_reply_grows_and_goes_on_in_further_messages(channel: Channel, an
     assert [bool(message.buttons) for message in messages] == [False] * (len(messages) - 1) + [True]
     contents = [content for _, content in first.edits if content]
     assert len(contents) >= 2
-    assert all(after.startswith(before) for before, after in itertools.pairwise(contents))
+    page = contents[-1]  # which may end behind a break before what was shown of it
+    assert all(
+        after.startswith(before) or (before.startswith(after) and after == page)
+        for before, after in itertools.pairwise(contents)
+    )
 
 
 def test_stop_is_for_who_asked_and_for_moderators(

@@ -239,7 +239,7 @@ def test_closing_keeps_what_was_written_and_refuses_more() -> None:
     model.close()
     model.close()
     assert running.text.startswith("ab")
-    assert waiting.text == "cd"
+    assert waiting.text.startswith("cd")  # it may have had its turn
     for call in (lambda: running.say("x"), lambda: model.score("a")):
         with pytest.raises(engine.EngineClosed, match="load the model again"):
             call()
