@@ -15,7 +15,7 @@ from pathlib import Path
 import pexpect
 import pyte
 
-COLUMNS, LINES = 96, 50
+COLUMNS, LINES = 96, 62
 CELL_WIDTH, CELL_HEIGHT, MARGIN = 8.4, 18, 14
 PAPER, INK, DIM = "#16181d", "#d6d8de", "#7d8290"
 COLORS = {"default": INK, "brightblack": DIM, "magenta": "#d08be8", "black": "#202020"}
