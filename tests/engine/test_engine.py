@@ -373,7 +373,7 @@ def test_32_threads_at_random_write_what_one_thread_writes(seconds: float) -> No
                 said.append(talk.retry().text)
             elif kind == "stop":  # however much it wrote, what is kept is a beginning of what it would have written
                 branch, again = talk.fork(), talk.fork()
-                reply = branch.say("", length=10**6)
+                reply = branch.say("", length=2000)  # no more, for a busy machine may be late to stop it
                 time.sleep(plan.random() / 100)
                 reply.stop()
                 assert again.say("", length=len(reply.text)).text == reply.text
