@@ -17,14 +17,12 @@ from engine.train.sources import READ, Source
 
 MAX_RECORD = 64 << 20  # characters of one message or one line of a table
 GUTENBERG_HEADER = 1 << 16  # characters at a text's beginning in which the header must end
-SEAM = 256  # characters of a licence that are held, for its last words may be in two parts
+LAST_WORDS = "email newsletter to hear about new eBooks."  # of the licence
 SPOKEN = ("Default", "Reply", "0", "19")  # types of Discord messages that people write
 _START = re.compile(r"^\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG[^\n]*\n?", re.MULTILINE)
 _END = re.compile(r"^(?:\*\*\* ?END OF (?:THE|THIS) PROJECT GUTENBERG|End of (?:the )?Project Gutenberg)", re.MULTILINE)
 _HEAD = re.compile(r"^.*Project Gutenberg", re.MULTILINE)  # the first line of a header
-_AFTER = re.compile(  # what ends a licence: its last words, or another book
-    rf"email newsletter to hear about new eBooks\.|{_START.pattern}", re.MULTILINE
-)
+_AFTER = re.compile(rf"{re.escape(LAST_WORDS)}|{_START.pattern}", re.MULTILINE)  # its end, or another book
 _MESSAGES = re.compile(r'"messages"\s*:\s*\[')
 
 
@@ -72,47 +70,50 @@ def without_gutenberg(parts: Iterable[str]) -> Iterator[str]:
     Books may follow one another, as `cat` puts them. A header must begin within so many characters of a text's
     beginning or of a licence's end, else what comes is taken for plain text to its end.
     """
-    parts, held = iter(parts), ""
+    text = _Ahead(parts)
     while True:
-        held = "".join(_filled(held, parts))
-        start = _START.search(held)
+        while len(text.held) < GUTENBERG_HEADER and text.take():
+            pass
+        start = _START.search(text.held)
         if start is None or start.start() > GUTENBERG_HEADER:
-            yield held
-            yield from parts
+            yield text.held
+            yield from text.parts
             return
-        head = _HEAD.search(held, 0, start.start()) or start
-        yield held[: head.start()]
-        held, end = held[start.end() :].lstrip("\r\n"), None
-        while end is None:
-            end = _END.search(held)
-            cut = end.start() if end else held.rfind("\n") + 1
-            yield held[:cut].rstrip("\r\n") + "\n" if end else held[:cut]
-            held = held[cut:]
-            if end is None:
-                part = next(parts, "")
-                if not part:
-                    yield held
-                    return
-                held += part
-        after = None
-        while after is None:  # the licence
-            after = _AFTER.search(held)
-            held = held[after.start() if after[0].startswith("***") else after.end() :] if after else held[-SEAM:]
-            if after is None:
-                part = next(parts, "")
-                if not part:
-                    return
-                held += part
-        held = held.lstrip("\r\n")
+        head = _HEAD.search(text.held, 0, start.start()) or start
+        yield text.held[: head.start()]
+        text.held = text.held[start.end() :].lstrip("\r\n")
+        yield from text.until(_END)
+        for _ in text.until(_AFTER):
+            pass  # the licence
+        if not text.held:
+            return
+        text.held = text.held.removeprefix(LAST_WORDS).lstrip("\r\n")
 
 
-def _filled(held: str, parts: Iterator[str]) -> Iterator[str]:
-    """What is held, and as many parts as a header may be long."""
-    size = len(held)
-    yield held
-    while size < GUTENBERG_HEADER and (part := next(parts, "")):
-        yield part
-        size += len(part)
+class _Ahead:
+    """A text that comes in parts, of which some is held to be looked through."""
+
+    def __init__(self, parts: Iterable[str]) -> None:
+        self.parts, self.held = iter(parts), ""
+
+    def take(self) -> bool:
+        """Hold one more part; False if there is none."""
+        part = next(self.parts, "")
+        self.held += part
+        return bool(part)
+
+    def until(self, pattern: re.Pattern[str]) -> Iterator[str]:
+        """The lines before a match, without blank ones before it. What is held begins with it then, or is empty."""
+        while (found := pattern.search(self.held)) is None:
+            cut = self.held.rfind("\n") + 1
+            yield self.held[:cut]
+            self.held = self.held[cut:]
+            if not self.take():
+                yield self.held
+                self.held = ""
+                return
+        yield self.held[: found.start()].rstrip("\r\n") + "\n"
+        self.held = self.held[found.start() :]
 
 
 def _lines(name: str, parts: Iterable[str]) -> Iterator[tuple[int, str]]:
