@@ -107,12 +107,9 @@ def new(session: Session, argument: str) -> Answer:
 
 def save(session: Session, argument: str) -> Answer:
     keeper = _keeper(session)
-    if not argument:
+    if argument in ("", keeper.title):
         session.keep()
-        return Answer(f"kept as {keeper.title!r}" if keeper.title else "there is nothing to keep yet")
-    if argument == keeper.title:
-        _put_away(session)
-        return Answer(f"kept as {keeper.title!r}, at every turn")
+        return Answer(f"kept as {keeper.title!r}, at every turn" if keeper.title else "there is nothing to keep yet")
     if keeper.title and not keeper.is_named:
         return rename(session, argument)
     keeper.copy(argument, session.stories, source=session.source)
