@@ -75,7 +75,7 @@ class Cutter:
             gaps[0] = False
         first = bounds.take(kept)
         size = bounds.take(kept + 1) - first
-        met: Met = (2 * self._number(data, codes, first, size) + gaps).astype(np.int32)
+        met: Met = 2 * self._number(data, codes, first, size) + gaps
         return met
 
     def _kinds(self, data: bytes) -> NDArray[np.uint8]:
@@ -91,12 +91,13 @@ class Cutter:
 
     def _number(
         self, data: bytes, codes: NDArray[np.uint8], first: NDArray[np.int64], size: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
+    ) -> NDArray[np.int32]:
         """The pieces' numbers; those that no slot has are looked up in a dictionary one by one."""
         words = np.ndarray((len(codes) - 7,), "<u8", codes, strides=(1,))
         heads = words[first] & _MASKS.take(size, mode="clip")
-        tails = words[first + 8] & _MASKS.take(np.clip(size - 8, 0, 7))
-        tails |= np.minimum(size, PACKED + 1).astype(np.uint64) << np.uint64(56)
+        tails = np.minimum(size, PACKED + 1).astype(np.uint64) << np.uint64(56)
+        longer = np.flatnonzero(size > 8)
+        tails[longer] |= words[first[longer] + 8] & _MASKS.take(np.minimum(size[longer] - 8, 7))
         mixed = heads * _MIX ^ tails * _TURN
         slots = (((mixed ^ (mixed >> np.uint64(29))) * _MIX) >> np.uint64(64 - SLOTS)).view(np.int64)
         numbers = self._found(slots, heads, tails)
@@ -117,10 +118,11 @@ class Cutter:
 
     def _found(
         self, slots: NDArray[np.int64], heads: NDArray[np.uint64], tails: NDArray[np.uint64]
-    ) -> NDArray[np.int64]:
+    ) -> NDArray[np.int32]:
         """The numbers that these slots have for these pieces, -1 for none. No slot has a longer piece's tail."""
-        is_found = (self._heads.take(slots) == heads) & (self._tails.take(slots) == tails)
-        return np.where(is_found, self._slots.take(slots), -1).astype(np.int64)
+        numbers: NDArray[np.int32] = self._slots.take(slots)
+        numbers[(self._heads.take(slots) != heads) | (self._tails.take(slots) != tails)] = -1
+        return numbers
 
     def _keep(self, slot: int, number: int, head: np.uint64, tail: np.uint64) -> None:
         for place in ((slot + probe) % (1 << SLOTS) for probe in range(PROBES)):
@@ -155,15 +157,19 @@ class Pieces:
         if not len(met):
             return np.zeros(0, np.int32), 0, 0
         ways = self._ways(met)
-        sizes, firsts = _view(self._sizes)[ways], _view(self._firsts)[ways]
-        places = np.repeat(firsts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
-        values = _view(self._values)[places]
+        sizes, firsts = _view(self._sizes).take(ways), _view(self._firsts).take(ways)
+        places = np.repeat(firsts, sizes)
+        longer = np.flatnonzero(sizes > 1)  # few: most pieces are one token
+        further = sizes[longer]
+        within = np.arange(further.sum()) - np.repeat(np.cumsum(further) - further, further)
+        places[np.repeat(np.cumsum(sizes)[longer] - further, further) + within] += within
+        values = _view(self._values).take(places)
         return values, int(_view(self._characters)[ways].sum()), int(_view(self._unseen)[ways].sum())
 
     def _forget(self, cutter: Cutter) -> None:
         self.cutter = cutter
         # of each way to meet a piece, by four times its number, plus 2 after a space, plus 1 where it joins
-        self._firsts, self._sizes, self._after = array("i"), array("i"), array("i")
+        self._firsts, self._sizes, self._after = array("i"), array("i"), array("b")
         self._characters, self._unseen, self._values = array("i"), array("i"), array("i", [0])
 
     def _ways(self, met: Met) -> NDArray[np.int64]:
@@ -177,11 +183,10 @@ class Pieces:
             values.extend(more)
         self._sizes.extend([-1] * len(more))
         while True:
-            after = _view(self._after)
-            joins = resolve(after[2 * met], after[2 * met + 1], self._joins)
-            ways = 2 * met + joins[:-1]
-            new = ways[_view(self._sizes)[ways] < 0]
-            del after
+            after = np.frombuffer(self._after, np.int8).reshape(-1, 2).take(met, 0)
+            joins = resolve(after[:, 0], after[:, 1], self._joins)
+            ways: NDArray[np.int64] = 2 * met.astype(np.int64) + joins[:-1]
+            new = ways[_view(self._sizes).take(ways) < 0]
             if not len(new):
                 self._joins = bool(joins[-1])
                 return ways
@@ -226,17 +231,20 @@ class Cuts:
                     yield np.fromfile(file, np.int32, size)
 
 
-def resolve(if_apart: NDArray[Any], if_joined: NDArray[Any], joins: bool) -> NDArray[np.int64]:
+def resolve(if_apart: NDArray[Any], if_joined: NDArray[Any], joins: bool) -> NDArray[Any]:
     """The states `[N+1]` of a chain that begins with `joins`, each step's outcome given for both states before it.
 
-    Most steps end in one state whatever was before. The state after another one is that of the last such step, turned
-    as often as steps since then turn it.
+    Most steps end in one state whatever was before. The others keep the state or turn it; after one of them it is what
+    it was before the first of their row, turned as often as they have turned it since.
     """
-    is_fixed = np.concatenate([[True], if_apart == if_joined])
-    turns = np.concatenate([[0], np.cumsum(if_apart > if_joined)])
-    last = np.maximum.accumulate(np.where(is_fixed, np.arange(len(is_fixed)), 0))
-    fixed = np.concatenate([[int(joins)], if_apart])
-    states: NDArray[np.int64] = fixed[last] ^ ((turns - turns[last]) & 1)
+    states = np.concatenate([[joins], if_apart]).astype(np.int8)
+    open_steps = np.flatnonzero(if_apart != if_joined)
+    if len(open_steps):
+        is_first = np.diff(open_steps, prepend=-2) > 1
+        turns = np.cumsum(if_apart[open_steps])
+        first = np.maximum.accumulate(np.where(is_first, np.arange(len(open_steps)), 0))
+        before = turns[first] - if_apart[open_steps[first]]
+        states[open_steps + 1] = states[open_steps[first]] ^ ((turns - before) & 1)
     return states
 
 
