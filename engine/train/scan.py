@@ -18,6 +18,7 @@ begins anew before that step, and no gradient passes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -30,6 +31,17 @@ def product(a: Tensor, b: Tensor, dtype: Any, **kwargs: bool) -> Tensor:
     if dtype == tf.float32:
         return tf.matmul(a, b, **kwargs)
     return tf.cast(tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), **kwargs), tf.float32)
+
+
+def product_with_transposed(kernel: Tensor, dtype: Any) -> Callable[[Tensor], Tensor]:
+    """What makes `[M, K]` of many rows `[M, N]` in turn, by the transposed of a kernel `[K, N]`.
+
+    In float32 it is turned once, and each product is a quarter faster; in bfloat16 they are as fast without.
+    """
+    if dtype != tf.float32:
+        return lambda rows: product(rows, kernel, dtype, transpose_b=True)
+    turned = tf.transpose(kernel)
+    return lambda rows: product(rows, turned, dtype)
 
 
 def column_sums(rows: Tensor) -> Tensor:
@@ -73,6 +85,8 @@ def gru_scan(
         _, _, hidden, before, *kept = tf.while_loop(lambda t, *_: t < steps, step, start, parallel_iterations=1)
 
         def gradient(upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            backwards = product_with_transposed(kernel, dtype)
+
             def back(n: Tensor, d_h: Tensor, *arrays: Any) -> tuple[Any, ...]:
                 t = steps - 1 - n
                 z, r, c, h_c, apart = (array.read(t) for array in kept)
@@ -83,7 +97,7 @@ def gru_scan(
                 d_r = sigmoid_grad(r, d_c * h_c)
                 d_x = tf.concat([d_z, d_r, d_c], 1)
                 d_product = tf.cast(tf.concat([d_z, d_r, d_c * r], 1), dtype)
-                d_h = masked(d_through + product(d_product, kernel, dtype, transpose_b=True), keep, t)
+                d_h = masked(d_through + backwards(d_product), keep, t)
                 return n + 1, d_h, *_written(arrays, t, d_x, d_product)
 
             begin = (0, tf.zeros_like(state), *_arrays(steps, tf.float32, dtype))
@@ -125,6 +139,8 @@ def lstm_scan(
         _, _, last, hidden, before, *kept = tf.while_loop(lambda t, *_: t < steps, step, start, parallel_iterations=1)
 
         def gradient(upstream: Tensor, d_last: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            backwards = product_with_transposed(kernel, dtype)
+
             def back(n: Tensor, d_h: Tensor, d_c: Tensor, *arrays: Any) -> tuple[Any, ...]:
                 t = steps - 1 - n
                 i, f, g, o, c_before, squashed = (array.read(t) for array in kept)
@@ -134,7 +150,7 @@ def lstm_scan(
                 d_g, d_o = tanh_grad(g, d_c * i), sigmoid_grad(o, d_h * squashed)
                 d_x = tf.concat([d_i, d_f, d_g, d_o], 1)
                 d_product = tf.cast(d_x, dtype)
-                d_h = masked(product(d_product, kernel, dtype, transpose_b=True), keep, t)
+                d_h = masked(backwards(d_product), keep, t)
                 return n + 1, d_h, masked(d_c * f, keep, t), *_written(arrays, t, d_x, d_product)
 
             begin = (0, tf.zeros_like(state), d_last, *_arrays(steps, tf.float32, dtype))
@@ -167,11 +183,13 @@ def rnn_scan(x: Tensor, state: Tensor, kernel: Tensor, dtype: Any = tf.float32, 
         _, _, hidden, before = tf.while_loop(lambda t, *_: t < steps, step, start, parallel_iterations=1)
 
         def gradient(upstream: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            backwards = product_with_transposed(kernel, dtype)
+
             def back(n: Tensor, d_h: Tensor, *arrays: Any) -> tuple[Any, ...]:
                 t = steps - 1 - n
                 d_x = tanh_grad(hidden.read(t), d_h + upstream[t])
                 d_product = tf.cast(d_x, dtype)
-                d_h = masked(product(d_product, kernel, dtype, transpose_b=True), keep, t)
+                d_h = masked(backwards(d_product), keep, t)
                 return n + 1, d_h, *_written(arrays, t, d_x, d_product)
 
             begin = (0, tf.zeros_like(state), *_arrays(steps, tf.float32, dtype))
