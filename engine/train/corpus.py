@@ -160,38 +160,37 @@ def _make_vocabulary(
     else:
         tell("learning a vocabulary", 0, 0.0)
         parts = itertools.chain.from_iterable(_texts(spool, settings, "training", 0, cut))
-        learned = tokens.learn(parts, settings, cuts)
+        learned = tokens.learn(parts, settings, cuts if settings.reset != "file" else None)  # files are told apart
     return extended(old, learned) if old is not None else learned
 
 
 def _encode(
     spool: Spool, cut: int, settings: TrainSettings, vocabulary: Vocabulary, cuts: Cuts, temporary: Path, tell: Tell
 ) -> cache.Entry:
-    """Write the ids of all parts into a token file. What of the text to learn from was cut before is not cut again."""
+    """Write the ids of all parts into a token file. What of the text to learn from was cut before is not read again."""
     whole = spool.characters["training"]
     places: dict[str, tuple[int, int, int]] = {}
+    is_cut = cuts.split == vocabulary.split
     pieces: dict[str, list[tuple[str, int, int | None]]] = {
-        "training": [("training", 0, cut)],
+        "training": [("training", cuts.characters if is_cut else 0, cut)],
         "held_out": [("training", cut, whole), ("held_out", 0, None)],
         "test": [("test", 0, None)],
     }
     files: list[int] = []
     with (temporary / cache.TOKENS).open("wb") as file:
-        cutter = cuts.cutter if cuts.split == vocabulary.split else None
-        encoder = tokens.Encoder(vocabulary, file, spool.counts, cutter)
-        cut_before = iter(cuts if cutter else ())
+        encoder = tokens.Encoder(vocabulary, file, spool.counts, cuts.cutter if is_cut else None)
         for part in PARTS:
             encoder.begin()
             begin = encoder.tokens
+            for met in cuts if is_cut and part == "training" else ():
+                encoder.add_cut(met)
+                tell("making tokens", encoder.characters, 0.0)
             for piece in pieces[part]:
                 for blocks in _blocks(spool, settings, vocabulary.level, *piece):
-                    if part == "training":
+                    if part == "training" and settings.reset == "file":
                         files.append(encoder.tokens)
                     for data in blocks:
-                        if (met := next(cut_before, None)) is not None:
-                            encoder.add_cut(met)
-                        else:
-                            encoder.add(data)
+                        encoder.add(data)
                         tell("making tokens", encoder.characters, 0.0)
             places[part] = begin, encoder.tokens, encoder.characters
         if not encoder.tokens:

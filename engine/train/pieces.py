@@ -209,6 +209,7 @@ class Cuts:
 
     def __init__(self, path: Path) -> None:
         self.cutter: Cutter | None = None
+        self.characters = 0  # of the text that they are of
         self._path, self._sizes = path, list[int]()
 
     @property
@@ -216,13 +217,14 @@ class Cuts:
         """How they were cut; None while there are none."""
         return self.cutter.split if self.cutter else None
 
-    def add(self, met: Met, cutter: Cutter) -> None:
-        """One more part. What a second cutter has cut is left out."""
+    def add(self, met: Met, cutter: Cutter, characters: int) -> None:
+        """One more part, of so many characters. What a second cutter has cut is left out."""
         self.cutter = self.cutter or cutter
         if cutter is self.cutter:
             with self._path.open("ab") as file:
                 file.write(met.data)
             self._sizes.append(len(met))
+            self.characters += characters
 
     def __iter__(self) -> Iterator[Met]:
         if self._sizes:

@@ -52,7 +52,7 @@ def _learn_words(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | Non
         pieces = pieces or Pieces(look, split)
         met = pieces.cut(part.encode())
         if cuts is not None:
-            cuts.add(met, pieces.cutter)
+            cuts.add(met, pieces.cutter, len(part))
         found = np.bincount(pieces.values(met)[0])
         while len(counts) < len(found):
             counts = np.concatenate([counts, np.zeros_like(counts)])
