@@ -58,9 +58,12 @@ def rate_at(settings: TrainSettings, update: int, updates: int) -> float:
     return settings.rate * (settings.final_rate + (1 - settings.final_rate) * cosine)
 
 
-def make_optimizer(settings: TrainSettings) -> Any:
-    """The optimizer of the settings. Keras' weight decay is decoupled for all of them: weights * rate * decay."""
-    decay: Any = settings.decay_of_weights
+def make_optimizer(settings: TrainSettings, updates: int) -> Any:
+    """The optimizer of the settings, where an epoch has so many updates.
+
+    Keras' weight decay is decoupled for all of them: weights * rate * decay.
+    """
+    decay: Any = settings.decay_of_weights(updates)
     kinds = {
         "adam": lambda: keras.optimizers.Adam(settings.rate, beta_2=settings.beta_2, weight_decay=decay or None),
         "adamw": lambda: keras.optimizers.AdamW(settings.rate, beta_2=settings.beta_2, weight_decay=decay),
@@ -96,7 +99,7 @@ class Trainer:
         self.model = build_model(len(corpus.vocabulary), settings)
         self.twin = Twin(self.model, dtype=settings.precision, fused=fused, is_tied=settings.tied, is_gpu=is_gpu)
         self.states: list[Any] = self._zero_state(self.batch)
-        self._optimizer = make_optimizer(settings)
+        self._optimizer = make_optimizer(settings, self.sequences.count(0))
         self._optimizer.build(self.twin.variables)
         self.average = Average(self.twin.variables, settings.average)
         self.origin: Origin | None = None

@@ -28,7 +28,7 @@ NEEDS = {  # what does nothing but with these values of another setting
     "beta_2": ("optimizer", ("adam", "adamw", "rmsprop")), "final_rate": ("schedule", ("cosine",)),
     "decay": ("schedule", ("step", "exponential")), "decay_after": ("schedule", ("step",)),
 }  # fmt: skip
-ADAMW_DECAY = 0.01  # where --weight-decay is "auto"
+MOST_DECAY, DECAY_EPOCHS = 0.3, 6.8  # of AdamW's weights, where --weight-decay is "auto"
 
 
 def _option(
@@ -127,7 +127,8 @@ class TrainSettings:
     patience: int = _option(0, "stop after this many epochs without a better score; 0 for never", low=0, high=10**6)
     beta_2: float = _option(0.99, "Adam's second decay", low=0.0, high=0.999999)
     weight_decay: float | str = _option(
-        "auto", f"decoupled weight decay, times the rate; auto: {ADAMW_DECAY} for adamw, else none", low=0.0, high=1.0,
+        "auto", f"decoupled weight decay, times the rate; auto: for adamw {MOST_DECAY}, less for long texts, else none",
+        low=0.0, high=1.0,
         read=_number_or("auto"), metavar="X|auto",
     )  # fmt: skip
     clip: float = _option(1.0, "largest norm of the whole gradient", low=1e-9)
@@ -214,12 +215,17 @@ class TrainSettings:
         """The share dropped before the output."""
         return self.dropout if isinstance(self.dropout_output, str) else self.dropout_output
 
-    @property
-    def decay_of_weights(self) -> float:
-        """Decoupled weight decay of the optimizer, times the rate."""
-        if isinstance(self.weight_decay, str):
-            return ADAMW_DECAY if self.optimizer == "adamw" else 0.0
-        return self.weight_decay
+    def decay_of_weights(self, updates: int) -> float:
+        """Decoupled weight decay of the optimizer, times the rate, where an epoch has so many updates.
+
+        "auto" forgets weights no sooner than in 6.8 epochs at the full rate. That as many epochs serve texts of any
+        length is of Wang and Aitchison 2024, "How to set AdamW's weight decay as you scale model and dataset size".
+        """
+        if not isinstance(self.weight_decay, str):
+            return self.weight_decay
+        if self.optimizer != "adamw" or not self.rate:
+            return 0.0
+        return min(MOST_DECAY, 1 / (self.rate * DECAY_EPOCHS * max(1, updates)))
 
 
 def check_layers(widths: tuple[int, ...], layers: int | None) -> None:

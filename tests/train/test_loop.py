@@ -113,10 +113,10 @@ def test_weight_decay_of_an_old_run_is_adamws_alone(
     with np.load(tmp_path / CHECKPOINT) as file:
         arrays = {name: file[name] for name in file.files}
     header = json.loads(str(arrays.pop("header")))
-    assert checkpoint.load(tmp_path).settings.decay_of_weights == 0.01
+    assert checkpoint.load(tmp_path).settings.decay_of_weights(100) == 0.01
     del header["settings"]["average"], header["settings"]["time"], header["progress"]["elapsed"], header["origin"]
     np.savez(tmp_path / CHECKPOINT, header=np.array(json.dumps(header)), **arrays)
-    assert checkpoint.load(tmp_path).settings.decay_of_weights == decay
+    assert checkpoint.load(tmp_path).settings.decay_of_weights(100) == decay
 
 
 def test_damaged_checkpoints_are_refused(corpus: Corpus, tmp_path: Path) -> None:

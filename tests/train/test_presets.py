@@ -148,8 +148,8 @@ def test_weights_are_spread_evenly() -> None:
 
 def test_momentum_is_nesterovs_where_asked_for() -> None:
     settings = TrainSettings(optimizer="sgd", nesterov=True, momentum=0.8)
-    assert make_optimizer(settings).nesterov
-    assert not make_optimizer(dataclasses.replace(settings, nesterov=False)).nesterov
+    assert make_optimizer(settings, 1).nesterov
+    assert not make_optimizer(dataclasses.replace(settings, nesterov=False), 1).nesterov
 
 
 @pytest.mark.parametrize(

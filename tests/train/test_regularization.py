@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -178,10 +179,19 @@ def test_an_error_on_the_way_leaves_the_trained_weights() -> None:
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
 def test_weight_decay_is_decoupled_for_every_optimizer(optimizer: str) -> None:
     """With gradients of zero, weights fall by rate times decay and nothing else."""
-    settings: dict[str, Any] = {"optimizer": optimizer, "rate": 0.5}
-    for given, share in ((0.1, 0.1), (0.0, 0.0), ("auto", 0.01 if optimizer == "adamw" else 0.0)):
-        made = make_optimizer(TrainSettings(**settings, weight_decay=given))
+    settings: dict[str, Any] = {"optimizer": optimizer, "rate": 0.25}
+    for given, share in ((0.1, 0.1), (0.0, 0.0), ("auto", 0.3 if optimizer == "adamw" else 0.0)):
+        made = make_optimizer(TrainSettings(**settings, weight_decay=given), 1)
         variable = tf.Variable([8.0, -2.0])
         made.build([variable])
         made.apply([tf.zeros(2)])
-        assert variable.numpy() == pytest.approx(np.array([8.0, -2.0]) * (1 - 0.5 * share))
+        assert variable.numpy() == pytest.approx(np.array([8.0, -2.0]) * (1 - 0.25 * share))
+
+
+def test_weights_of_a_long_text_decay_more_slowly() -> None:
+    """By a factor e in 6.8 epochs at the full rate; in no more than 0.3 of the rate an update."""
+    settings = TrainSettings(rate=4e-3)
+    assert settings.decay_of_weights(16) == settings.decay_of_weights(122) == 0.3
+    for updates in (123, 1000, 50_000):
+        decay = settings.decay_of_weights(updates)
+        assert (1 - 4e-3 * decay) ** (6.8 * updates) == pytest.approx(1 / math.e, rel=1e-3)
