@@ -128,8 +128,7 @@ class TrainSettings:
     beta_2: float = _option(0.99, "Adam's second decay", low=0.0, high=0.999999)
     weight_decay: float | str = _option(
         "auto", f"decoupled weight decay, times the rate; auto: for adamw {MOST_DECAY}, less for long texts, else none",
-        low=0.0, high=1.0,
-        read=_number_or("auto"), metavar="X|auto",
+        low=0.0, high=1.0, read=_number_or("auto"), metavar="X|auto",
     )  # fmt: skip
     clip: float = _option(1.0, "largest norm of the whole gradient", low=1e-9)
     dropout: float = _option(
