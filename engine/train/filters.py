@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from engine.near import NEAR, bare
 from engine.vocabulary import normalize
 
-PART = 1 << 17  # characters that are handled together
+PART = 1 << 20  # characters that are handled together
 MAX_HELD = 1 << 22  # characters without a line end that are held back
 _RANGE = re.compile(r"(.)-(.)", re.DOTALL)
 

@@ -34,7 +34,7 @@ STDIN = "-"
 MAX_UNPACKED, MAX_RATIO = 256 << 20, 100
 MAX_DOWNLOAD = 4 << 30
 SECONDS = 30.0  # without a byte from an address
-READ = 1 << 17  # what the arrays of a part need stays in a core's cache
+READ = 1 << 20
 
 
 @dataclass(slots=True)

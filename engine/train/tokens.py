@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from engine.train.spool import CODES, wide_codes
 from engine.vocabulary import Vocabulary
 from engine.words import UNKNOWN, joins_next, tokenize
 
+CACHED = 1 << 18  # characters whose arrays of words stay in a core's cache
 BYTES = 256
 CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 after a character's first one
 APART_WORD = "a"  # a token that joins nothing, in either split
@@ -46,7 +47,7 @@ def _learn_words(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | Non
         return Made([numbers.setdefault(token, len(numbers)) for token in tokens], joins)
 
     pieces, counts = None, np.zeros(1 << 16, np.int64)
-    for part in parts:
+    for part in _smaller(parts):
         if split == "auto":
             split = "spaces" if _SPLIT_BEFORE.search(part) else "words"
         pieces = pieces or Pieces(look, split)
@@ -60,6 +61,16 @@ def _learn_words(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | Non
     often = [token for token, number in numbers.items() if counts[number] >= settings.min_count and token != UNKNOWN]
     ranked = sorted(often, key=lambda token: (-counts[numbers[token]], token))
     return Vocabulary((UNKNOWN, *ranked[: settings.vocabulary - 1]), "word", UNKNOWN, split)
+
+
+def _smaller(parts: Iterable[str]) -> Iterator[str]:
+    """The same text in smaller parts, each to the end of a line."""
+    for part in parts:
+        begin = 0
+        while begin < len(part):
+            end = part.find("\n", begin + CACHED) + 1 or len(part)
+            yield part[begin:end]
+            begin = end
 
 
 def _learn_byte_pairs(parts: Iterable[str], settings: TrainSettings) -> Vocabulary:
