@@ -35,15 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         report = read(arguments.files[0], arguments.level) if arguments.level else compare(**vars(arguments))
+        print(json.dumps(report), flush=True)
     except EngineError as error:
         return fail("engine.train.bench_reading", str(error))
     except OSError as error:
-        return fail("engine.train.bench_reading", f"{error.filename}: {error.strerror}")
+        return fail("engine.train.bench_reading", f"{error.filename or 'stdout'}: {error.strerror}")
     except subprocess.CalledProcessError:  # has said why
         return 1
     except KeyboardInterrupt:
         return 130
-    print(json.dumps(report))
     return 0
 
 
