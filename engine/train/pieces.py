@@ -233,7 +233,7 @@ class Cuts:
                     yield np.fromfile(file, np.int32, size)
 
 
-def resolve(if_apart: NDArray[Any], if_joined: NDArray[Any], joins: bool) -> NDArray[Any]:
+def resolve(if_apart: NDArray[Any], if_joined: NDArray[Any], joins: bool) -> NDArray[np.int8]:
     """The states `[N+1]` of a chain that begins with `joins`, each step's outcome given for both states before it.
 
     Most steps end in one state whatever was before. The others keep the state or turn it; after one of them it is what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
@@ -39,18 +40,19 @@ def learn(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | None = Non
 
 def _learn_words(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | None) -> Vocabulary:
     """The unknown token, then the most frequent ones; of two as frequent, the first in alphabetical order."""
+    parts = iter(parts)
+    first = next(parts, "")
     split, numbers = settings.split, dict[str, int]()
+    if split == "auto":
+        split = "spaces" if _SPLIT_BEFORE.search(first) else "words"
 
     def look(piece: str, joins: bool) -> Made:
         tokens = tokenize(piece, split, None if joins else APART_WORD)
         joins = joins_next(tokens[-1], split) if tokens else joins
         return Made([numbers.setdefault(token, len(numbers)) for token in tokens], joins)
 
-    pieces, counts = None, np.zeros(1 << 16, np.int64)
-    for part in _smaller(parts):
-        if split == "auto":
-            split = "spaces" if _SPLIT_BEFORE.search(part) else "words"
-        pieces = pieces or Pieces(look, split)
+    pieces, counts = Pieces(look, split), np.zeros(1 << 16, np.int64)
+    for part in _smaller(itertools.chain([first], parts)):
         met = pieces.cut(part.encode())
         if cuts is not None:
             cuts.add(met, pieces.cutter, len(part))
