@@ -103,7 +103,9 @@ def kernel() -> Iterator[Any]:
     client.start_channels()
     yield client
     client.stop_channels()
+    shell = manager.kernel.shell
     manager.shutdown_kernel()
+    type(shell).clear_instance()  # else every test after this one would run in a notebook
 
 
 def test_a_notebook_has_a_curve_that_is_drawn_in_place(kernel: Any, plain_text: Path, tmp_path: Path) -> None:
