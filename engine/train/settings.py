@@ -152,9 +152,8 @@ class TrainSettings:
     held_out: float = _option(0.1, "share of the text, at its end, kept for validation", low=0.0, high=0.9)
     held_out_every: int = _option(0, "keep every n-th file for validation, and no tail; 0 for none", low=0, high=10**6)
     precision: str = _option(
-        "float32",
-        "of matrix products, on a GPU of whole layers; bfloat16 is faster where the hardware has it; auto: there, "
-        "and float32 elsewhere",
+        "auto",
+        "of matrix products, on a GPU of whole layers; auto: bfloat16 where this CPU multiplies it, float32 elsewhere",
         choices=("float32", "bfloat16", "auto"),
     )
     device: str = _option("auto", "where to compute; auto: on a GPU, if there is one", choices=("auto", "cpu", "gpu"))

@@ -26,7 +26,9 @@ from engine.train.regularization import NO_MASKS  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
 
 SCHEDULES = ("constant", "step", "exponential")
-SMALL = TrainSettings(units=32, layers=2, embedding=12, batch=8, steps=16, epochs=2, rate=1e-2, warmup=10)
+SMALL = TrainSettings(
+    units=32, layers=2, embedding=12, batch=8, steps=16, epochs=2, rate=1e-2, warmup=10, precision="float32"
+)
 
 
 @pytest.fixture
@@ -57,15 +59,19 @@ def test_it_learns(corpus: Corpus) -> None:
 
 
 @pytest.mark.parametrize("stop_after", [7, 140])
-def test_a_run_that_was_interrupted_ends_in_the_same_weights(corpus: Corpus, tmp_path: Path, stop_after: int) -> None:
+@pytest.mark.parametrize(("precision", "batch"), [("float32", 8), ("bfloat16", 64)])  # 64 lanes: some on each core
+def test_a_run_that_was_interrupted_ends_in_the_same_weights(
+    corpus: Corpus, tmp_path: Path, stop_after: int, precision: str, batch: int
+) -> None:
     tf.config.experimental.enable_op_determinism()
-    straight = Trainer(SMALL, corpus)
+    settings = dataclasses.replace(SMALL, precision=precision, batch=batch)
+    straight = Trainer(settings, corpus)
     losses = train(straight)
-    first = Trainer(SMALL, corpus)
+    first = Trainer(settings, corpus)
     begun = train(first, stop_after)
     checkpoint.save(tmp_path, first.checkpoint(("plain.txt",)))
     saved = checkpoint.load(tmp_path)
-    assert saved.settings == SMALL
+    assert saved.settings == settings
     assert saved.data == ("plain.txt",)
     second = Trainer(saved.settings, corpus)
     second.restore(saved)

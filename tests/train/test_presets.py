@@ -109,7 +109,7 @@ def test_a_run_keeps_the_name_of_its_preset(plain_text: Path, tmp_path: Path) ->
 def test_a_loss_summed_over_steps_is_ours_with_rate_and_clip_converted(plain_text: Path) -> None:
     """An update of ptb-small against SGD at rate 1, clipped at 5, of a loss summed over 20 steps."""
     small: dict[str, Any] = {"units": 8, "embedding": 8, "vocabulary": 300, "init_scale": 2.0}  # wide, so that it clips
-    settings = TrainSettings(**presets.load("ptb-small") | small)
+    settings = TrainSettings(**presets.load("ptb-small") | small, precision="float32")
     trainer = Trainer(settings, read_corpus([plain_text], 0.1, settings.steps, settings))
     batch = next(iter(trainer.sequences.read(0)))
     with tf.GradientTape() as tape:

@@ -30,6 +30,7 @@ PLAIN = TrainSettings(units=(6, 4), embedding=5, dropout=0.0, weight_drop=0.0)
 SMALL = TrainSettings(
     units=(12, 8), embedding=8, tied=True, batch=4, steps=8, epochs=1, rate=1e-2, warmup=5, dropout=0.1,
     dropout_input=0.1, dropout_output=0.2, dropout_embedding=0.1, weight_drop=0.2, ar=2.0, tar=1.0, average=0.98,
+    precision="float32",
 )  # fmt: skip
 
 

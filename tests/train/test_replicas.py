@@ -27,7 +27,7 @@ from engine.train.loop import Trainer  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
 
 RUN = ["--units", "24", "--embedding", "8", "--batch", "8", "--steps", "16", "--rate", "0.01", "--warmup", "10"]
-RUN += ["--sample-every", "0"]
+RUN += ["--sample-every", "0", "--precision", "float32"]
 TWO_CPUS = """
 import copy, dataclasses, sys
 from engine.quiet import import_tensorflow
@@ -44,7 +44,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 settings = TrainSettings(
     units=24, layers=1, embedding=8, batch=8, steps=8, epochs=1, rate=1e-2, warmup=5, dropout_input=0.2,
-    sequences=sys.argv[2], tar=0.1,
+    sequences=sys.argv[2], tar=0.1, precision="float32",
 )
 corpus = read_corpus([sys.argv[1]], 0.1, settings.steps, settings)
 found = {}
