@@ -33,6 +33,7 @@ from engine.train.spool import Inputs
 from engine.train.watch import ReadingLine
 
 READ_BY = ("level", "vocabulary", "split", "min_count", "lower", "ascii", "keep", "held_out")  # settings that decide
+ORDER = 6  # tokens in a row
 Ids = NDArray[Any]
 Grams = NDArray[np.uint64]  # n tokens as the digits of one number, the last one lowest
 
@@ -42,8 +43,7 @@ class Counts:
 
     def __init__(self, ids: Ids, size: int, order: int) -> None:
         """Raises `TrainingError` where so many tokens in a row make no number of 64 bits."""
-        if size**order >= 2**64:
-            most = next(n for n in range(order, 0, -1) if size**n < 2**64)
+        if (most := most_in_a_row(size, order)) < order:
             raise TrainingError(f"--order {order}: {size:,} different tokens can be counted up to --order {most}")
         self.size = np.uint64(size)
         self._orders: list[_Order] = []
@@ -67,6 +67,11 @@ class Counts:
         for offset in range(length):
             grams = grams * self.size + ids[offset : offset + len(grams)].astype(np.uint64)
         return grams
+
+
+def most_in_a_row(size: int, order: int) -> int:
+    """How many of `size` different tokens, `order` at the most, make a number of 64 bits."""
+    return next(n for n in range(order, 0, -1) if size**n < 2**64)
 
 
 class _Order:
@@ -108,11 +113,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data", nargs="+", action="extend", required=True, metavar="PATH", help="text to count")
     parser.add_argument("--validation", nargs="+", action="extend", default=[], metavar="PATH", help="text to score")
-    parser.add_argument("--order", type=int, default=6, metavar="N", help="tokens in a row (6)")
+    parser.add_argument("--order", type=int, metavar="N", help=f"tokens in a row ({ORDER}, fewer of very many words)")
     add_arguments(parser, READ_BY)
     arguments = vars(parser.parse_args(argv))
     inputs, order = Inputs(tuple(arguments.pop("data")), tuple(arguments.pop("validation"))), arguments.pop("order")
-    if not 1 <= order <= 20:
+    if order is not None and not 1 <= order <= 20:
         parser.error(f"--order {order}: must be from 1 to 20")
     try:
         settings = TrainSettings(**arguments)
@@ -127,12 +132,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def score(inputs: Inputs, settings: TrainSettings, order: int) -> str:
+def score(inputs: Inputs, settings: TrainSettings, order: int | None) -> str:
     """One line: what was counted, and what it foretells of the text held out."""
     with ReadingLine() as line:
-        corpus = read_corpus(inputs, settings.held_out, order, settings, tell=line.tell)
+        corpus = read_corpus(inputs, settings.held_out, order or ORDER, settings, tell=line.tell)
     if len(corpus.held_out) < 2:
         raise TrainingError("nothing is held out to score: name --validation, or give --held-out")
+    order = order or most_in_a_row(len(corpus.vocabulary), ORDER)
     nats = float(Counts(corpus.training, len(corpus.vocabulary), order).nats(corpus.held_out).mean())
     return (
         f"{order}-gram Kneser-Ney of {corpus.describe()}: {nats:.4f} nats a token = "

@@ -83,15 +83,16 @@ class Trainer:
     ) -> None:
         is_gpu = devices.has_gpu()
         fused = is_gpu if fused is None else fused
+        self.replicas = replicas or Alone()
+        (is_slower,) = self.replicas.agree(fastest_precision(is_gpu=fused) == "float32")  # asked whatever is set
         if settings.precision == "auto":
-            settings = replace(settings, precision=fastest_precision(is_gpu=fused))
+            settings = replace(settings, precision="float32" if is_slower else "bfloat16")
         if fused and settings.reset != "never":
             raise TrainingError(
                 f"--reset {settings.reset}: a GPU's fused kernels cannot begin anew in the midst of a chunk; take "
                 "--sequences lines or --reset never, or --device cpu"
             )
         self.settings, self.corpus, self.progress = settings, corpus, Progress()
-        self.replicas = replicas or Alone()
         self.sequences = make_sequences(settings, corpus)
         self.batch = self.replicas.whole(self.sequences.batch, settings.batch)
         if self.batch != self.sequences.batch:

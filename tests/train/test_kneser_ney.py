@@ -74,6 +74,12 @@ def test_more_tokens_than_a_number_holds_are_refused() -> None:
         Counts(np.zeros(10, np.uint16), 10_000, 6)
 
 
+def test_as_many_tokens_are_counted_as_a_number_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text(" ".join(f"{number} {number % 7}" for number in range(2000)))
+    assert main(["--data", str(tmp_path / "a.txt"), "--level", "word"]) == 0
+    assert capsys.readouterr().out.startswith("5-gram Kneser-Ney of")
+
+
 def test_the_command_tells_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.txt").write_text(TEXT * 3)
     assert main(["--data", str(tmp_path / "a.txt"), "--order", "4"]) == 0

@@ -27,6 +27,7 @@ from engine.train.job import Job  # noqa: E402
 from engine.train.loop import Trainer, make_optimizer, rate_at  # noqa: E402
 from engine.train.precision import fastest_precision  # noqa: E402
 from engine.train.regularization import NO_MASKS  # noqa: E402
+from engine.train.replicas import Alone  # noqa: E402
 from engine.train.settings import PRESETS, TrainSettings, add_arguments  # noqa: E402
 from engine.train.spool import Inputs  # noqa: E402
 
@@ -167,6 +168,17 @@ def test_automatic_precision_is_settled_when_the_run_begins(plain_text: Path) ->
     settings = TrainSettings(units=8, batch=4, steps=8, embedding=4, precision="auto")
     trainer = Trainer(settings, read_corpus([plain_text], 0.1, 8))
     assert trainer.checkpoint(()).settings.precision == fastest_precision() != "auto"
+
+
+def test_automatic_precision_is_that_of_the_slowest_machine(plain_text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class WithASlower(Alone):
+        def agree(self, *flags: bool) -> tuple[bool, ...]:
+            return tuple(True for _ in flags)
+
+    monkeypatch.setattr("engine.train.loop.fastest_precision", lambda **_: "bfloat16")
+    settings, corpus = TrainSettings(units=8, batch=4, steps=8, embedding=4), read_corpus([plain_text], 0.1, 8)
+    assert Trainer(settings, corpus).settings.precision == "bfloat16"
+    assert Trainer(settings, corpus, replicas=WithASlower()).settings.precision == "float32"
 
 
 @pytest.mark.slow
