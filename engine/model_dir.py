@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,14 @@ def replace_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_halves(path: Path) -> None:
+    """Remove what `replace_file` has left in writers that were killed."""
+    for half in path.parent.glob(f".{path.stem}.*{path.suffix}"):
+        if half.stem.rpartition(".")[2].isdigit():
+            with suppress(OSError):
+                half.unlink()
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -17,6 +17,7 @@ from engine.train import presets
 from engine.train.origin import Origin
 from engine.train.quantities import LN2, bits_of, perplexity
 from engine.train.settings import PRESETS, TrainSettings, as_text
+from engine.train.spool import Inputs
 
 VERSION = 1
 CARD, HISTORY, PICTURE = "README.md", "training.csv", "loss.png"
@@ -145,31 +146,36 @@ def _csv(history: Sequence[dict[str, float]]) -> str:
     return text.getvalue()
 
 
+def _of(names: Sequence[str]) -> str:
+    return f" of {', '.join(names)}" if names else ""
+
+
 def _card(
     place: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str,
     origin: Origin | None,
 ) -> str:  # fmt: skip
-    held_out = "no text was held out"
-    is_tail = "--validation" not in names and not settings.held_out_every
-    can_be_read_again = "-" not in names
+    inputs, held_out = Inputs.from_words(names), "no text was held out"
+    apart = _of(inputs.validation)
+    is_tail = not inputs.validation and not settings.held_out_every
+    can_be_read_again = "-" not in inputs.training
     if figures.held_out_nats is not None:
         nats, rate = figures.held_out_nats, figures.held_out_tokens / figures.held_out_characters
         a_token = "" if settings.level == "char" else " a token"
         how = "whole, weights fixed, the state carried through" if figures.is_final else "in lanes, while training"
         held_out = (
             f"{nats:.4f} nats{a_token} = {nats * rate / LN2:.3f} bits a character, perplexity {perplexity(nats):.3f}, "
-            f"over {'the last ' * is_tail}{figures.held_out_characters:,} characters, scored {how}"
+            f"over {'the last ' * is_tail}{figures.held_out_characters:,} characters{apart}, scored {how}"
         )
     measured = "(nothing was held out to measure it by)."
     if figures.held_out_nats is not None:
         measured = "and measured by the same command at its end."
     if figures.held_out_nats is not None and is_tail and can_be_read_again:
-        files = shlex.join(names)
+        files = shlex.join(inputs.training)
         measured = f"and measured by `python -m engine.evaluate {place} --data {files} --tail {settings.held_out:g}`."
     test = ""
     if figures.test_nats is not None:
         told = f"{figures.test_nats:.4f} nats, perplexity {perplexity(figures.test_nats):.3f}"
-        test = f"| test | {told}, over {figures.test_characters:,} characters |\n"
+        test = f"| test | {told}, over {figures.test_characters:,} characters{_of(inputs.test)} |\n"
     began = ""
     if origin is not None:
         told = f"`{origin.name}`, {origin.tokens:,} tokens, weights of sha256 `{origin.sha256[:16]}`"
@@ -184,7 +190,7 @@ A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {units}
 
 | | |
 | --- | --- |
-{began}| data | {", ".join(names)}: {figures.training_characters:,} characters to learn from |
+{began}| data | {", ".join(inputs.training)}: {figures.training_characters:,} characters to learn from |
 | held out | {held_out} |
 {test}| training loss | {figures.training_nats:.4f} nats a {unit}, with dropout, in epoch {figures.best_epoch} (kept) |
 | time | {figures.seconds / 60:.0f} minutes of training |

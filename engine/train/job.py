@@ -7,6 +7,8 @@ TensorFlow is imported only when the text is known to be well.
 from __future__ import annotations
 
 import importlib
+import shlex
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from engine.train.replicas import Alone
 
 CHANGEABLE = {  # when going on with a run
-    "epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "time", "device",
+    "epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "time", "device", "precision", "rate",
+    "clip",
 }  # fmt: skip
 TENSORBOARD = "tensorboard"  # in a run's directory, where no other place is named
 Show = Callable[..., Watch]  # makes what shows a run, as `Watch(epochs, updates, tokens_an_update, level=, rate=)`
@@ -128,8 +131,13 @@ def train(job: Job, show: Show) -> Outcome:
     tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
     is_gpu = devices.choose(ready.settings.device)
     found = replicas.find()
-    with found.taking_part():
-        return _train(job, show if found.is_chief else Watch, asked, ready, found, began, is_gpu=is_gpu)
+    try:
+        with found.taking_part():
+            return _train(job, show if found.is_chief else Watch, asked, ready, found, began, is_gpu=is_gpu)
+    except tf.errors.ResourceExhaustedError:
+        raise TrainingError(
+            "the device that trains has too little memory: lower --batch, --steps or --units, or take --device cpu"
+        ) from None
 
 
 def _train(
@@ -146,8 +154,11 @@ def _train(
             raise TrainingError("--time: measures one machine, and these are several; name a network and --epochs")
         chosen = _plan(asked, ready, began)
         settings, notes = chosen.settings, [chosen.describe()]
+        if "batch" not in asked.given:
+            settings = replace(settings, batch=max(1, settings.batch // found.count) * found.count)
     if not is_gpu:
-        memory.check(of_batch(settings, corpus), len(corpus.vocabulary), len(corpus.held_out), memory.available())
+        free, lanes = memory.available(), of_batch(settings, corpus)
+        memory.check(lanes, len(corpus.vocabulary), len(corpus.held_out), free, found.workers)
     trainer = Trainer(settings, corpus, replicas=found)
     if ready.saved is not None:
         trainer.restore(ready.saved)
@@ -156,7 +167,8 @@ def _train(
     found.compare(trainer.settings, corpus.digest, trainer.progress.update, trainer.origin)
     notes.append(
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
-        f"{trainer.total_updates:,} updates of {trainer.batch} {settings.sequences} x {settings.steps} steps"
+        f"{trainer.total_updates:,} updates of {trainer.batch} {settings.sequences} x {settings.steps} steps in "
+        f"{trainer.precision}"
     )
     notes += _further_notes(settings, is_gpu, asked.parent, corpus)
     numbers, rate = (trainer.total_updates, trainer.tokens_an_update), corpus.training_rate
@@ -168,9 +180,10 @@ def _train(
             watch.note(note)
         is_done = Run(trainer, job.out, ready.inputs.words(), watch, board, began=began).train()
         if is_done:
-            watch.note(f"done: write with it by 'textrepl {job.out}'")
+            watch.note(f"done: write with it by 'textrepl {shlex.quote(str(job.out))}'")
         else:
-            watch.note(f"saved; go on with 'python -m engine.train --out {job.out} --resume'")
+            piped = "--data - " if "-" in ready.inputs.words() else ""  # the same text again
+            watch.note(f"saved; go on with 'python -m engine.train {piped}--out {shlex.quote(str(job.out))} --resume'")
     return Outcome(is_done, trainer.progress.history)
 
 
@@ -190,7 +203,10 @@ def _ready(job: Job, asked: Asked) -> _Ready:
     if not job.is_resumed:
         _check_unused(job.out)
     if job.is_resumed and not (job.out / CHECKPOINT).exists():
-        raise TrainingError(f"there is nothing to resume in {job.out}: start without --resume")
+        way = "start without --resume"
+        if (job.out / NETWORK).exists():
+            way = f"it has a model, but no checkpoint; begin from that with --from {job.out} and another --out"
+        raise TrainingError(f"there is nothing to resume in {job.out}: {way}")
     if job.out.exists() and not job.out.is_dir():
         raise TrainingError(f"{job.out} is a file: choose another --out")
     if not job.is_resumed:
@@ -201,16 +217,27 @@ def _ready(job: Job, asked: Asked) -> _Ready:
     saved = checkpoint.load(job.out)
     settings = replace(saved.settings, **job.given)
     inputs = job.inputs.or_else(Inputs.from_words(saved.data))
+    if "-" in inputs.words() and "-" not in job.inputs.words() and sys.stdin.isatty():
+        raise TrainingError(
+            f"this run read standard input: pipe the same text into 'python -m engine.train --data - --out "
+            f"{shlex.quote(str(job.out))} --resume'"
+        )
     vocabulary = known_vocabulary(job.out) if saved.origin or settings.level != "char" else None
+    if vocabulary is None and saved.origin:
+        raise TrainingError(
+            f"{job.out / VOCABULARY} is not there, and it tells which row of the weights is which token's: put it back"
+        )
     return _Ready(settings, inputs, _read(inputs, settings, vocabulary, job.cache), saved)
 
 
 def _check_unused(out: Path) -> None:
     """Raises `TrainingError` where a run would write over what is not its own."""
     if any((out / name).exists() for name in (NETWORK, CHECKPOINT)):
-        raise TrainingError(f"{out} holds a model or a run already: choose another --out, or go on with --resume")
+        way = "go on with --resume" if (out / CHECKPOINT).exists() else f"begin from it with --from {out}"
+        raise TrainingError(f"{out} holds a model or a run already: choose another --out, or {way}")
     taken = next((name for name in card.FILES if (out / name).exists()), None)
-    if taken is not None or ((out / VOCABULARY).exists() and any(out.glob("*.keras"))):
+    networks = [path for path in out.glob("*.keras") if not path.name.startswith(".")]
+    if taken is not None or ((out / VOCABULARY).exists() and networks):
         raise TrainingError(f"{out / (taken or VOCABULARY)} is there already, and no run's: choose another --out")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,15 @@ SCORING_LANES = 64
 SCORING_CONTEXT = 512  # tokens read before a lane is scored, so that its state is the carried one
 SCORING_STEPS = 256
 EXPLODED = 3.0  # times the first loss
+MustStop = Callable[[], bool]
+
+
+class Stopped(Exception):
+    """Scoring was given up because its caller asked for it."""
+
+
+def _never() -> bool:
+    return False
 
 
 def rate_at(settings: TrainSettings, update: int, updates: int) -> float:
@@ -85,8 +94,8 @@ class Trainer:
         fused = is_gpu if fused is None else fused
         self.replicas = replicas or Alone()
         (is_slower,) = self.replicas.agree(fastest_precision(is_gpu=fused) == "float32")  # asked whatever is set
-        if settings.precision == "auto":
-            settings = replace(settings, precision="float32" if is_slower else "bfloat16")
+        fastest = "float32" if is_slower else "bfloat16"
+        self.precision = fastest if settings.precision == "auto" else settings.precision
         if fused and settings.reset != "never":
             raise TrainingError(
                 f"--reset {settings.reset}: a GPU's fused kernels cannot begin anew in the midst of a chunk; take "
@@ -98,7 +107,7 @@ class Trainer:
         if self.batch != self.sequences.batch:
             self.sequences = make_sequences(replace(settings, batch=self.batch), corpus)
         self.model = build_model(len(corpus.vocabulary), settings)
-        self.twin = Twin(self.model, dtype=settings.precision, fused=fused, is_tied=settings.tied, is_gpu=is_gpu)
+        self.twin = Twin(self.model, dtype=self.precision, fused=fused, is_tied=settings.tied, is_gpu=is_gpu)
         self.states: list[Any] = self._zero_state(self.batch)
         self._optimizer = make_optimizer(settings, self.sequences.count(0))
         self._optimizer.build(self.twin.variables)
@@ -176,15 +185,18 @@ class Trainer:
     def _useless(self, what: str, loss: float) -> TrainingError:
         return TrainingError(
             f"{what} became {loss:.3g} at update {self.progress.update}: lower --rate (now {self.settings.rate:g}) or "
-            f"--clip (now {self.settings.clip:g}); the last good model is kept"
+            f"--clip (now {self.settings.clip:g}), and start again, or go on with them from the last good checkpoint, "
+            "which is kept, by --resume"
         )
 
-    def end_epoch(self) -> dict[str, float]:
+    def end_epoch(self, *, is_over: bool = True, must_stop: MustStop = _never) -> dict[str, float]:
         """Score the held-out text, note the epoch in the history and move on to the next one.
 
-        Raises `TrainingError` when that loss is not a number.
+        Where it is not over yet, it is scored as far as it came and can be gone on with; the better one of the two
+        scores is then the epoch's. Raises `TrainingError` when that loss is not a number, `Stopped` as
+        `held_out_nats` does.
         """
-        progress, held_out = self.progress, self.held_out_nats()
+        progress, held_out = self.progress, self.held_out_nats(must_stop)
         if not math.isfinite(held_out):
             raise self._useless("the held-out loss", held_out)
         row = {
@@ -196,18 +208,21 @@ class Trainer:
             "rate": self.learning_rate,
             "seconds": round(progress.seconds, 1),
         }
-        progress.history.append(row)
-        progress.epoch, progress.chunk, progress.epoch_loss = progress.epoch + 1, 0, 0.0
+        earlier = progress.history[progress.epoch :]  # of the same epoch
+        progress.history[progress.epoch :] = [min([*earlier, row], key=lambda one: one["held_out_nats"])]
+        if is_over:
+            progress.epoch, progress.chunk, progress.epoch_loss = progress.epoch + 1, 0, 0.0
         return row
 
-    def held_out_nats(self) -> float:
+    def held_out_nats(self, must_stop: MustStop = _never) -> float:
         """Nats a token over the whole held-out text (the training loss where nothing is held out).
 
         The text is scored in lanes side by side, each token once, each lane with the state carried in over the
-        512 tokens before it. Where weights are averaged, it is the averages that are judged.
+        512 tokens before it. Where weights are averaged, it is the averages that are judged. Raises `Stopped` where
+        `must_stop`, which is asked now and then, says so.
         """
         with self.average.in_place():
-            return self._held_out_nats()
+            return self._held_out_nats(must_stop)
 
     def weights(self) -> list[NDArray[Any]]:
         """Those of the model as it would be saved now: the averages where weights are averaged."""
@@ -225,7 +240,7 @@ class Trainer:
         finally:
             self.model.set_weights(trained)
 
-    def _held_out_nats(self) -> float:
+    def _held_out_nats(self, must_stop: MustStop = _never) -> float:
         ids = self.corpus.held_out
         if len(ids) < 2:
             return self.progress.epoch_loss / max(1, self.progress.chunk)
@@ -242,6 +257,8 @@ class Trainer:
             shared = (inputs.astype(np.int32), wanted.astype(np.int32), counted.astype(np.float32), real[-1:])
             nats, states = self._score(*map(self._share, shared), states)
             total += float(nats)
+            if must_stop():
+                raise Stopped
         return total / (len(ids) - 1)
 
     def begin_from(self, parent: Parent) -> None:
@@ -251,9 +268,12 @@ class Trainer:
         self.origin = parent.origin
 
     def checkpoint(self, data: tuple[str, ...]) -> Checkpoint:
-        """Everything that `restore` needs, as arrays."""
+        """Everything that `restore` needs, as arrays. Raises `TrainingError` where an update spoiled the weights."""
+        weights = [np.asarray(variable) for variable in self.twin.variables]
+        if not all(np.isfinite(weight).all() for weight in weights):
+            raise self._useless("a weight", math.nan)
         arrays = {
-            "weights": [np.asarray(variable) for variable in self.twin.variables],
+            "weights": weights,
             "optimizer": [np.asarray(variable) for variable in self._optimizer.variables],
             "states": self.replicas.gather(self.states),
             "average": [np.asarray(variable) for variable in self.average.variables],

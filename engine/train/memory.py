@@ -45,26 +45,28 @@ def weights(settings: TrainSettings, vocabulary_size: int) -> int:
     return total + inputs * vocabulary_size
 
 
-def needed(settings: TrainSettings, vocabulary_size: int, held_out: int = 0) -> int:
+def needed(settings: TrainSettings, vocabulary_size: int, held_out: int = 0, machines: int = 1) -> int:
     """Bytes that a run takes at the least: its weights, gradients, optimizer and an update or a part of scoring.
 
-    `held_out`: tokens that are scored after each epoch.
+    `held_out`: tokens that are scored after each epoch. `machines` share the lanes.
     """
     copies = 3 + SLOTS[settings.optimizer] + bool(settings.average)  # weights, gradients, gradients clipped
-    tokens = settings.batch * settings.steps
+    tokens = settings.batch * settings.steps // machines
     update = tokens * (KEPT[settings.cell] * sum(settings.widths) + vocabulary_size)
-    scored = min(SCORED_TOKENS, held_out) * (SCORED * max(settings.widths) + vocabulary_size)
+    scored = min(SCORED_TOKENS, held_out) // machines * (SCORED * max(settings.widths) + vocabulary_size)
     return FLOAT * (copies * weights(settings, vocabulary_size) + max(update, scored)) + GRAPH
 
 
-def check(settings: TrainSettings, vocabulary_size: int, held_out: int, free: int | None) -> None:
+def check(
+    settings: TrainSettings, vocabulary_size: int, held_out: int, free: int | None, machines: int = 1
+) -> None:  # fmt: skip
     """Raise a `TrainingError` that says what would fit, if `free` bytes are too few."""
-    need = needed(settings, vocabulary_size, held_out)
+    need = needed(settings, vocabulary_size, held_out, machines)
     if free is None or need <= free:
         return
     for smaller, told in _smaller(settings):
-        if needed(smaller, vocabulary_size, held_out) <= free:
-            advice = f"{told} needs {_gigabytes(needed(smaller, vocabulary_size, held_out))}"
+        if (less := needed(smaller, vocabulary_size, held_out, machines)) <= free:
+            advice = f"{told} needs {_gigabytes(less)}"
             break
     else:
         advice = "lower --units" if settings.level == "char" else "lower --units or --vocabulary"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import threading
@@ -16,10 +17,10 @@ from numpy.typing import NDArray
 
 import engine
 from engine.errors import EngineError, TrainingError
-from engine.model_dir import NETWORK, VOCABULARY, replace_file, write_json
+from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY, remove_halves, replace_file, write_json
 from engine.train import card, checkpoint
 from engine.train.board import Board
-from engine.train.loop import Trainer
+from engine.train.loop import Stopped, Trainer
 from engine.train.quantities import seconds_of, temperatures_of
 from engine.train.watch import Watch
 
@@ -43,6 +44,7 @@ class Run:
         self._scoring_seconds = 0.0  # to score and keep an epoch, when last it was done
         self._is_asked = self._is_stopping = False  # to stop: here, and on any machine
         self._is_chief = trainer.replicas.is_chief  # who alone writes and prints
+        self._has_vocabulary = False
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
         self._test_nats: float | None = None
@@ -53,20 +55,22 @@ class Run:
         trainer, progress = self._trainer, self._trainer.progress
         before = self._listen()
         try:
-            self._keep("the vocabulary", self._write_vocabulary)
+            if self._is_chief:
+                for name in (NETWORK, CHECKPOINT):
+                    remove_halves(self._out / name)
+            self._keep_vocabulary()
             while progress.epoch < trainer.settings.epochs and not (self._must_stop() or self._is_over()):
                 self._watch.pause()
                 for loss in trainer.updates():
                     self._watch.update(progress.epoch, progress.update, loss, progress.best, trainer.learning_rate)
                     if self._board:
                         self._board.update(progress.update, loss, trainer.learning_rate, progress.seconds)
-                    is_due = time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
-                    flags = trainer.replicas.agree(self._is_asked, self._is_late(), is_due)
+                    flags = trainer.replicas.agree(self._is_asked, self._is_late(), self._is_due())
                     self._is_stopping, is_late, is_due = flags
                     if self._is_stopping:
                         break
                     if is_late:
-                        self._end_epoch()
+                        self._end_epoch(is_over=progress.update >= trainer.total_updates)
                         break
                     if is_due:
                         self._keep_checkpoint()
@@ -78,19 +82,29 @@ class Run:
             self._keep_checkpoint()
             self._tell_why()
             if not self._must_stop() and self._is_chief:
-                self._finish()
+                with contextlib.suppress(Stopped):
+                    self._finish()
             self._must_stop()  # where the others wait for the chief
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
         for error in self._save_errors.values():
-            raise TrainingError(f"{error}: make room, then go on with --resume; what was saved before is whole")
+            raise TrainingError(f"{error}: make room, then {self._way_on()}; what was saved before is whole")
         return not self._is_stopping
+
+    def _way_on(self) -> str:
+        if (self._out / CHECKPOINT).exists():
+            return "go on with --resume"
+        return f"begin from the model with --from {self._out}" if (self._out / NETWORK).exists() else "start again"
 
     def _must_stop(self) -> bool:
         """Whether any machine was asked to stop. All machines must look at the same time."""
         (self._is_stopping,) = self._trainer.replicas.agree(self._is_asked)
         return self._is_stopping
+
+    def _is_due(self, seconds: float = 0.0) -> bool:
+        """Whether a checkpoint would come too late after so many seconds."""
+        return self._is_chief and time.monotonic() + seconds - self._saved_at > CHECKPOINT_SECONDS
 
     def _is_late(self) -> bool:
         """Whether there is just time to score and keep what was learned (--time)."""
@@ -99,7 +113,7 @@ class Run:
     def _is_over(self) -> bool:
         trainer = self._trainer
         (is_late,) = trainer.replicas.agree(self._is_late())
-        is_late = is_late and trainer.progress.best_epoch is not None
+        is_late = is_late and bool(trainer.progress.history)
         return trainer.has_no_more_updates or trainer.has_given_up or is_late
 
     def _tell_why(self) -> None:
@@ -129,10 +143,17 @@ class Run:
         line = "stopping after this update, and saving (once more to stop at once) ..."
         threading.Thread(target=self._watch.note, args=(line,)).start()  # this one may be in the midst of writing
 
-    def _end_epoch(self) -> None:
-        """Score the epoch, keep the model if it is the best so far, and show a sample."""
-        trainer, progress, started = self._trainer, self._trainer.progress, time.monotonic()
-        row = trainer.end_epoch()
+    def _end_epoch(self, *, is_over: bool = True) -> None:
+        """Score the epoch, keep the model if it is the best so far, and show a sample; nothing if asked to stop."""
+        trainer, progress, seconds = self._trainer, self._trainer.progress, self._scoring_seconds
+        (is_due,) = trainer.replicas.agree(self._is_due(seconds) or not seconds)  # that are not known before the first
+        if is_due:
+            self._keep_checkpoint()
+        started = time.monotonic()
+        try:
+            row = trainer.end_epoch(is_over=is_over, must_stop=self._must_stop)
+        except Stopped:
+            return
         best = progress.best if self._unsaved is None else self._unsaved[0]["held_out_nats"]
         is_best = best is None or row["held_out_nats"] < best
         if is_best:
@@ -174,8 +195,11 @@ class Run:
         self._keep("the losses", lambda: card.write_history(self._out, self._trainer.progress.history))
 
     def _finish(self) -> None:
-        """Score the held-out text whole, with the engine that serves the model, and write the card."""
-        if self._trainer.progress.best_epoch is None:
+        """Score the held-out text whole, with the engine that serves the model, and write the card.
+
+        Raises `Stopped` if asked to stop meanwhile.
+        """
+        if self._trainer.progress.best_epoch is None or not self._has_vocabulary:
             return
         if "the losses" in self._save_errors or not (self._out / card.HISTORY).exists():
             self._write_history()
@@ -210,7 +234,16 @@ class Run:
         """Nats a token of a text, by the engine that serves the model, in one lane."""
         self._watch.note(f"scoring {what} whole ...")
         with engine.load(self._out) as model:
-            return model.score_tokens(np.asarray(ids, np.int32), characters).nats / len(ids)
+            return model.score_tokens(np.asarray(ids, np.int32), characters, self._go_on).nats / len(ids)
+
+    def _go_on(self, share: float) -> None:
+        if self._is_asked:
+            raise Stopped
+
+    def _keep_vocabulary(self) -> None:
+        """Write it, unless that is done."""
+        if not self._has_vocabulary:
+            self._has_vocabulary = self._keep("the vocabulary", self._write_vocabulary)
 
     def _write_vocabulary(self) -> None:
         self._out.mkdir(parents=True, exist_ok=True)
@@ -246,10 +279,11 @@ class Run:
             return [f"(no sample: {error})" for _ in temperatures]
 
     def _keep_checkpoint(self) -> None:
-        self._saved_at = time.monotonic()
-        self._trainer.progress.elapsed = self._saved_at - self._began
+        self._trainer.progress.elapsed = time.monotonic() - self._began
         made = self._trainer.checkpoint(self._data)
+        self._keep_vocabulary()
         is_kept = self._keep("a checkpoint", lambda: checkpoint.save(self._out, made))
+        self._saved_at = time.monotonic()  # however long that took
         if is_kept and self._board:
             self._keep("what TensorBoard shows", self._board.flush)
 

@@ -68,6 +68,16 @@ def test_no_advice_that_does_not_help() -> None:
         memory.check(TrainSettings(level="word"), 10_000_000, 0, GIB)
 
 
+def test_machines_share_the_lanes_and_not_the_weights() -> None:
+    settings = TrainSettings(batch=4096)
+    lanes = memory.needed(settings, 65) - memory.needed(TrainSettings(batch=1, steps=1), 65)
+    saved = memory.needed(settings, 65) - memory.needed(settings, 65, machines=4)
+    assert saved == pytest.approx(0.75 * lanes, rel=0.01)
+    with pytest.raises(TrainingError, match="--batch 2048 needs"):
+        memory.check(settings, 65, 0, memory.needed(settings, 65) - 1)
+    memory.check(settings, 65, 0, memory.needed(settings, 65) - 1, machines=2)
+
+
 def test_scoring_needs_room_too() -> None:
     settings = TrainSettings(level="word", units=64, batch=1, steps=1)
     assert memory.needed(settings, 10_000, 10**6) - memory.needed(settings, 10_000) > 600 << 20

@@ -164,10 +164,11 @@ def test_bfloat16_is_for_cpus_that_have_it(flags: str, precision: str, tmp_path:
     assert fastest_precision(cpu=tmp_path / "none") == "float32"
 
 
-def test_automatic_precision_is_settled_when_the_run_begins(plain_text: Path) -> None:
+def test_automatic_precision_is_settled_anew_on_each_machine(plain_text: Path) -> None:
     settings = TrainSettings(units=8, batch=4, steps=8, embedding=4, precision="auto")
     trainer = Trainer(settings, read_corpus([plain_text], 0.1, 8))
-    assert trainer.checkpoint(()).settings.precision == fastest_precision() != "auto"
+    assert trainer.precision == fastest_precision() != "auto"
+    assert trainer.checkpoint(()).settings.precision == "auto"
 
 
 def test_automatic_precision_is_that_of_the_slowest_machine(plain_text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,8 +178,8 @@ def test_automatic_precision_is_that_of_the_slowest_machine(plain_text: Path, mo
 
     monkeypatch.setattr("engine.train.loop.fastest_precision", lambda **_: "bfloat16")
     settings, corpus = TrainSettings(units=8, batch=4, steps=8, embedding=4), read_corpus([plain_text], 0.1, 8)
-    assert Trainer(settings, corpus).settings.precision == "bfloat16"
-    assert Trainer(settings, corpus, replicas=WithASlower()).settings.precision == "float32"
+    assert Trainer(settings, corpus).precision == "bfloat16"
+    assert Trainer(settings, corpus, replicas=WithASlower()).precision == "float32"
 
 
 @pytest.mark.slow
