@@ -182,9 +182,14 @@ def _train(
         if is_done:
             watch.note(f"done: write with it by 'textrepl {shlex.quote(str(job.out))}'")
         else:
-            piped = "--data - " if "-" in ready.inputs.words() else ""  # the same text again
-            watch.note(f"saved; go on with 'python -m engine.train {piped}--out {shlex.quote(str(job.out))} --resume'")
+            watch.note(f"saved; go on with '{_resuming(job.out, ready.inputs)}'")
     return Outcome(is_done, trainer.progress.history)
+
+
+def _resuming(out: Path, inputs: Inputs) -> str:
+    """The command that goes on with a run; one that read standard input wants the same text again."""
+    piped = "--data - " if "-" in inputs.words() else ""
+    return f"python -m engine.train {piped}--out {shlex.quote(str(out))} --resume"
 
 
 def _further_notes(settings: TrainSettings, is_gpu: bool, parent: Parent | None, corpus: Corpus) -> list[str]:
@@ -218,10 +223,7 @@ def _ready(job: Job, asked: Asked) -> _Ready:
     settings = replace(saved.settings, **job.given)
     inputs = job.inputs.or_else(Inputs.from_words(saved.data))
     if "-" in inputs.words() and "-" not in job.inputs.words() and sys.stdin.isatty():
-        raise TrainingError(
-            f"this run read standard input: pipe the same text into 'python -m engine.train --data - --out "
-            f"{shlex.quote(str(job.out))} --resume'"
-        )
+        raise TrainingError(f"this run read standard input: pipe the same text into '{_resuming(job.out, inputs)}'")
     vocabulary = known_vocabulary(job.out) if saved.origin or settings.level != "char" else None
     if vocabulary is None and saved.origin:
         raise TrainingError(
