@@ -17,7 +17,8 @@ from engine.settings import Sampling
 
 if TYPE_CHECKING:
     from engine.conversation import Conversation, Turn
-    from engine.engine import Activity, Engine, Info, Score, load
+    from engine.engine import Activity, Engine, Info, Score
+    from engine.loading import load
     from engine.papers import About, about, model_names
     from engine.reply import Reply
     from engine.rewriting import Texts, read_again, replay
@@ -58,7 +59,8 @@ __all__ = [
 _HOMES = {
     "papers": ("About", "about", "model_names"),
     "conversation": ("Conversation", "Turn"),
-    "engine": ("Activity", "Engine", "Info", "Score", "load"),
+    "engine": ("Activity", "Engine", "Info", "Score"),
+    "loading": ("load",),
     "reply": ("Reply",),
     "rewriting": ("Texts", "read_again", "replay"),
     "store": ("Store",),

@@ -25,65 +25,74 @@ NUMBERS_AHEAD = 32  # random numbers made at once for each row, and the most tok
 
 
 class Batch:
-    """The rows of the next step, in its order, and their states `[B, S]`."""
+    """The states `[B, S]` of the running rows, whose list is shared with the scheduler that changes it.
 
-    def __init__(self, program: Step, banned: int | None) -> None:
-        self.rows: list[Row] = []
+    `unwritten` is the id of a token that is never drawn, if any.
+    """
+
+    def __init__(self, program: Step, unwritten: int | None, rows: list[Row]) -> None:
+        self._rows = rows
         self.states: State = np.zeros((0, program.state_size), np.float32)  # before `ids` are fed
         self._ids: Ids = np.zeros(0, np.int32)  # the tokens to feed next
-        self._program, self._banned = program, banned
+        self._program, self._unwritten = program, unwritten
         self._drawing: Drawing | None = None  # None when other rows draw than before
         self._announced = 0.0
         self.written = 0  # tokens, in all
 
-    def join(self, rows: Sequence[Row]) -> None:
-        """Put rows behind the others."""
-        self._change([*self.rows, *rows], np.concatenate([self.states, np.stack([row.state for row in rows])]))
+    def join(self) -> None:
+        """Take in the rows that were put behind the others."""
+        new = [row.state for row in self._rows[len(self.states) :]]
+        self._change(np.concatenate([self.states, np.stack(new)]))
 
-    def keep(self, places: list[int]) -> None:
-        """Keep the rows at these places only, in this order."""
-        self._change([self.rows[place] for place in places], self.states[places])
+    def keep(self, indices: list[int]) -> None:
+        """Only the rows that stood at these indices are left, in this order."""
+        self._change(self.states[indices])
 
-    def _change(self, rows: list[Row], states: State) -> None:
-        self.hand_over()
-        self.rows, self.states, self._drawing = rows, states, None
-        self._ids = np.array([row.next for row in rows], np.int32)
+    def put_states_back(self) -> None:
+        """Give each row its state."""
+        for row, state in zip(self._rows, self.states, strict=False):  # new ones may still have their own
+            row.state = state
+
+    def _change(self, states: State) -> None:
+        self.hand_over()  # in the old states
+        self.states, self._drawing = states, None
+        self._ids = np.array([row.next for row in self._rows], np.int32)
 
     def step(self) -> list[int]:
-        """Feed each row a token, and the rows that do not draw yet some more; returns the places of finished rows."""
+        """Feed each row a token, and the rows that do not draw yet some more; returns the indices of finished rows."""
         began = time.monotonic()
         logits, self.states = self._program(self._ids, self.states)
         if self._drawing is None:
-            self._drawing = Drawing(self.rows, self._banned)
+            self._drawing = Drawing(self._rows, self._unwritten)
         drawing = self._drawing
-        finished = self._draw(drawing, logits) if drawing.places else []
+        finished = self._draw(drawing, logits) if drawing.indices else []
         if drawing.others:
             others, last = self._observe(drawing.others, logits[drawing.others])
             finished += last
-            if drawing.places:
+            if drawing.indices:
                 finished += self._feed(others, began)
         return finished
 
     def hand_over(self) -> list[int]:
-        """Give the rows what they drew; returns the places of finished rows."""
+        """Give the rows what they drew; returns the indices of finished rows."""
         drawing = self._drawing
         if drawing is None:
             return []
         return [
-            place
-            for place, row, tokens in zip(drawing.places, drawing.rows, drawing.take_drawn(), strict=True)
-            if row.take(tokens, self.states[place])
+            index
+            for index, row, tokens in zip(drawing.indices, drawing.rows, drawing.take_drawn(), strict=True)
+            if row.take(tokens, self.states[index])
         ]
 
     def _draw(self, drawing: Drawing, logits: Logits) -> list[int]:
         if drawing.others:
-            tokens = drawing.draw(logits[drawing.places])
-            self._ids[drawing.places] = tokens
+            tokens = drawing.draw(logits[drawing.indices])
+            self._ids[drawing.indices] = tokens
         else:
             self._ids = tokens = drawing.draw(logits)
-        self.written += len(drawing.places)
+        self.written += len(drawing.indices)
         now = time.monotonic()
-        is_time = now - self._announced >= ANNOUNCE_SECONDS + ANNOUNCE_SECONDS_A_ROW * len(self.rows)
+        is_time = now - self._announced >= ANNOUNCE_SECONDS + ANNOUNCE_SECONDS_A_ROW * len(self._rows)
         fresh = drawing.take_fresh()
         finished = self.hand_over() if is_time or fresh or drawing.is_due else []
         if is_time:
@@ -92,28 +101,28 @@ class Batch:
             row.announce()
         return finished
 
-    def _feed(self, places: list[int], began: float) -> list[int]:
+    def _feed(self, indices: list[int], began: float) -> list[int]:
         """Feed some rows on without the others, for a share of the time since `began`."""
         now, finished = time.monotonic(), list[int]()
         deadline = now + FEEDING_SHARE * (now - began)
-        while places and now < deadline:
-            logits, self.states[places] = self._program(self._ids[places], self.states[places])
-            places, last = self._observe(places, logits)
+        while indices and now < deadline:
+            logits, self.states[indices] = self._program(self._ids[indices], self.states[indices])
+            indices, last = self._observe(indices, logits)
             finished += last
             now = time.monotonic()
         return finished
 
-    def _observe(self, places: list[int], logits: Logits) -> tuple[list[int], list[int]]:
-        """Tell rows what came of their step, `logits [len(places), V]`; returns who goes on, and who is done."""
+    def _observe(self, indices: list[int], logits: Logits) -> tuple[list[int], list[int]]:
+        """Tell rows what came of their step, `logits [len(indices), V]`; returns who goes on, and who is done."""
         going_on, finished = [], []
-        for place, row_logits in zip(places, logits, strict=True):
-            row = self.rows[place]
-            if row.observe(row_logits, self.states[place]):
-                finished.append(place)
+        for index, row_logits in zip(indices, logits, strict=True):
+            row = self._rows[index]
+            if row.observe(row_logits, self.states[index]):
+                finished.append(index)
                 continue
-            self._ids[place] = row.next
+            self._ids[index] = row.next
             if not row.draws:
-                going_on.append(place)
+                going_on.append(index)
             elif self._drawing is not None:
                 self.hand_over()
                 self._drawing = None
@@ -123,19 +132,19 @@ class Batch:
 class Drawing:
     """The rows that draw, while they stay the same: their settings and numbers as arrays, and what they drew."""
 
-    def __init__(self, rows: Sequence[Row], banned: int | None) -> None:
-        self.places = [place for place, row in enumerate(rows) if row.draws]
-        self.others = [place for place, row in enumerate(rows) if not row.draws]
-        self.rows = cast(list[ReplyRow], [rows[place] for place in self.places])
+    def __init__(self, rows: Sequence[Row], unwritten: int | None) -> None:
+        self.indices = [index for index, row in enumerate(rows) if row.draws]
+        self.others = [index for index, row in enumerate(rows) if not row.draws]
+        self.rows = cast(list[ReplyRow], [rows[index] for index in self.indices])
         self.left = min((row.left for row in self.rows), default=0)  # tokens until the first of them is done
         self.may_stop = any(row.sampling.stop for row in self.rows)  # at any token
         self._fresh = [row for row in self.rows if row.is_fresh]
-        self._sampler = Sampler([row.sampling for row in self.rows], banned)
+        self._sampler = Sampler([row.sampling for row in self.rows], unwritten)
         self._recent = [
             deque(row.recent if row.sampling.repetition_penalty > 1 else (), PENALTY_WINDOW) for row in self.rows
         ]
         self._keys = [row.key for row in self.rows]
-        self._places = [row.place for row in self.rows]
+        self._offsets = [row.offset for row in self.rows]
         self._count = 0
         self._numbers = np.zeros((0, 0))
         self._drawn: list[Ids] = []
@@ -144,8 +153,8 @@ class Drawing:
         """A token a row, from `logits [B, V]`."""
         number = self._count % NUMBERS_AHEAD
         if number == 0:
-            places = [place + self._count for place in self._places]
-            self._numbers = np.ascontiguousarray(uniforms(self._keys, places, NUMBERS_AHEAD).T)
+            offsets = [offset + self._count for offset in self._offsets]
+            self._numbers = np.ascontiguousarray(uniforms(self._keys, offsets, NUMBERS_AHEAD).T)
         tokens = self._sampler(logits, self._numbers[number], self._recent).astype(np.int32)
         for row, _ in self._sampler.penalized:
             self._recent[row].append(int(tokens[row]))

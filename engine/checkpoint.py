@@ -21,14 +21,14 @@ class Checkpoint:
 
     `source` is the state `[S]`, float32, or what reads it from where it is kept; `pending`, the tokens not yet fed,
     oldest first (one, but for the very start, a prompt that was stopped on the way and a reply that was stopped in the
-    midst of a character); the random generator's `key` and `place`, and the seed it came from.
+    midst of a character); the random generator's `key` and `offset`, and the seed it came from.
     """
 
     source: State | Callable[[], State]
     pending: tuple[int, ...]
     seed: int
     key: int
-    place: int
+    offset: int
 
     @property
     def state(self) -> State:
@@ -59,3 +59,8 @@ class Result:
     text: str
     end: Checkpoint
     finish_reason: FinishReason
+
+    @property
+    def drawn(self) -> int:
+        """How many random numbers it took. Its text may have fewer tokens, where a stop string ended it."""
+        return self.end.offset - self.prompt_end.offset

@@ -1,7 +1,8 @@
 """A conversation as a tree of turns, each of which ends in a checkpoint.
 
-Knows no thread, no file and no model: what runs a request is passed in as a `Runner`. A conversation belongs to
-one thread at a time; while a reply is written, whatever asks for the conversation's place waits for its end.
+Knows no thread, no file and no model: what runs a request is passed in as a `Runner`. A conversation belongs to one
+thread at a time. A reply gets its turn in the tree in `settle` alone, which waits for its end; whatever asks for turns,
+text or the present turn settles first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.checkpoint import Checkpoint, FinishReason, Request, State
-from engine.errors import EngineError
 from engine.reply import Reply
 from engine.sampling import PENALTY_WINDOW, Sampling, derive_key
 from engine.vocabulary import Encoding
@@ -58,12 +58,27 @@ class Kept(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All of a conversation as plain data: its turns in the order of their ids with the start first, and its place."""
+    """A conversation as plain data: its turns in the order of their ids, the start first, and the present one."""
 
     sampling: Sampling
     turns: tuple[Turn, ...]
     present: int
     forward: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A reply that is being written after the turn `parent`, behind a prompt if it has `tokens` or `text`.
+
+    The conversation goes on from it, unless it is one of several alternatives.
+    """
+
+    reply: Reply
+    parent: int
+    sampling: Sampling
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    is_alternative: bool = False
 
 
 class Runner(Protocol):
@@ -86,7 +101,7 @@ class Runner(Protocol):
 
 
 class Conversation:
-    """The tree, and the place in it where the next turn goes."""
+    """The tree of turns, and the present one, which the next turn follows."""
 
     def __init__(self, runner: Runner, sampling: Sampling | None = None, owner: Hashable = None) -> None:
         _check_sampling(sampling)
@@ -101,8 +116,7 @@ class Conversation:
         self._present = 0
         self._next_id = 1
         self._forward: dict[int, int] = {}  # the child last visited, by parent
-        self._writing: tuple[Reply, int, str, tuple[int, ...], Sampling] | None = None
-        self._alternatives: list[tuple[Reply, int, Sampling]] = []  # that are being written after the present turn
+        self._writing: list[Writing] = []  # whose turns are not in the tree yet
 
     def say(self, text: str = "", *, length: int | None = None, sampling: Sampling | None = None) -> Reply:
         """Feed `text`, if any, and write on. Settings hold for this reply; another seed starts its numbers anew.
@@ -113,7 +127,7 @@ class Conversation:
         if not isinstance(text, str):
             raise ValueError(f"text {text!r}: must be a str")
         _check_sampling(sampling)
-        here = self._here()
+        here = self.settle()
         settings = sampling or self.sampling
         if length is not None:
             settings = replace(settings, length=length)
@@ -124,13 +138,13 @@ class Conversation:
         return self._write(here, start, encoding.text, tuple(encoding.ids.tolist()), settings, dict(encoding.replaced))
 
     def retry(self, sampling: Sampling | None = None) -> Reply:
-        """Write another reply in place of the present one, from the checkpoint where that began.
+        """Write another reply beside the present one, from the checkpoint where that began.
 
         Draws fresh numbers, derived from the seed, the turn and the attempt, or those of `sampling.seed`.
         Raises `ValueError` if there is no turn yet.
         """
         _check_sampling(sampling)
-        here = self._here()
+        here = self.settle()
         if here.kind == "start":
             raise ValueError("there is nothing to retry yet")
         before = self._turns[here.parent or 0] if here.kind == "reply" else here
@@ -149,7 +163,7 @@ class Conversation:
         Raises `ValueError` if there is no turn yet, or for an `n` below 1.
         """
         _check_sampling(sampling)
-        here = self._here()
+        here = self.settle()
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n {n!r}: must be a whole number, at least 1")
         if not here.checkpoint.pending:
@@ -161,8 +175,8 @@ class Conversation:
         recent = recent_tokens(self._turns, here, settings)
         for attempt in range(attempts, attempts + n):
             request = Request(_attempt(start, here.id, attempt), recent, settings, {}, self._owner)
-            self._alternatives.append((self.runner.run(request), here.id, settings))
-        return [reply for reply, _, _ in self._alternatives]
+            self._writing.append(Writing(self.runner.run(request), here.id, settings, is_alternative=True))
+        return [writing.reply for writing in self._writing]
 
     def undo(self, n: int = 1) -> None:
         """Go back `n` turns (a prompt is one, a reply is one). Raises `ValueError` if there are fewer."""
@@ -175,12 +189,12 @@ class Conversation:
         """Go forward `n` turns, the way last gone. Raises `ValueError` if there are fewer."""
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"redo {n}: must be a whole number, at least 1")
-        place = self._here().id
+        turn_id = self.settle().id
         for step in range(n):
-            if place not in self._forward:
+            if turn_id not in self._forward:
                 raise ValueError(f"redo {n}: there are {step} turns to bring back")
-            place = self._forward[place]
-        self._present = place
+            turn_id = self._forward[turn_id]
+        self._present = turn_id
 
     def goto(self, turn_id: int) -> None:
         """Go to any turn of the tree; 0 is the start. Raises `ValueError` if there is no such turn."""
@@ -193,7 +207,7 @@ class Conversation:
     def fork(self, turn_id: int | None = None) -> Conversation:
         """Another conversation that begins as a copy of this branch, or of that to a turn; both go their own ways."""
         branch = Conversation(self.runner, self.sampling, self._owner)
-        here = self._here() if turn_id is None else self._turn(turn_id)
+        here = self.settle() if turn_id is None else self._turn(turn_id)
         path = [self._turns[0], *self._path(here)]
         branch._turns = {turn.id: turn for turn in path}
         branch._forward = {before.id: turn.id for before, turn in itertools.pairwise(path)}
@@ -202,7 +216,7 @@ class Conversation:
 
     def snapshot(self) -> Snapshot:
         """The whole conversation as data; waits for a reply that is being written."""
-        present = self._here().id
+        present = self.settle().id
         return Snapshot(self.sampling, tuple(self._turns.values()), present, dict(self._forward))
 
     def export(self) -> str:
@@ -226,7 +240,7 @@ class Conversation:
                         "sampling": turn.sampling and asdict(turn.sampling),
                         "seed": turn.checkpoint.seed,
                         "key": turn.checkpoint.key,
-                        "place": turn.checkpoint.place - turn.drawn,
+                        "place": turn.checkpoint.offset - turn.drawn,
                         "drawn": turn.drawn,
                         "finish_reason": turn.finish_reason,
                     }
@@ -251,14 +265,35 @@ class Conversation:
 
         Turns up to `after` were put by before.
         """
-        present = self._here().id
+        present = self.settle().id
         for turn in list(self._turns.values()):
             point, is_new = turn.checkpoint, turn.id > after
             if turn.kind == "start" or not (is_new or turn.id == present or isinstance(point.source, np.ndarray)):
                 continue
-            place = kept(turn)
-            point = replace(point, source=point.state if turn.id == present else place.state)
-            self._turns[turn.id] = replace(turn, checkpoint=point, written=place.tokens)
+            parts = kept(turn)
+            point = replace(point, source=point.state if turn.id == present else parts.state)
+            self._turns[turn.id] = replace(turn, checkpoint=point, written=parts.tokens)
+
+    def settle(self) -> Turn:
+        """Wait for what is being written and put its turns into the tree. Returns the present turn.
+
+        Raises what ended a reply if that was an error (`EngineError`); the conversation is still where it was then.
+        """
+        while self._writing:
+            self._take_in(self._writing.pop(0))
+        return self._turns[self._present]
+
+    def _take_in(self, writing: Writing) -> None:
+        result, parent, here = writing.reply.result(), writing.parent, self._present
+        if writing.tokens or writing.text:
+            parent = self._add("prompt", writing.text, writing.tokens, parent, result.prompt_end)
+        if result.drawn:
+            self._add(
+                "reply", result.text, result.tokens, parent, result.end, writing.sampling, result.finish_reason,
+                result.drawn,
+            )  # fmt: skip
+        if writing.is_alternative:
+            self._present = here
 
     @property
     def text(self) -> str:
@@ -268,18 +303,18 @@ class Conversation:
     @property
     def turns(self) -> list[Turn]:
         """The turns of the present branch, from the start's first child to the present one."""
-        return self._path(self._here())
+        return self._path(self.settle())
 
     @property
     def tree(self) -> list[Turn]:
         """All turns in the order they were made, without the start."""
-        self._here()
+        self.settle()
         return [turn for turn in self._turns.values() if turn.parent is not None]
 
     @property
     def present(self) -> int:
         """The id of the turn that the next one follows; 0 at the start."""
-        return self._here().id
+        return self.settle().id
 
     def next_tokens(self, n: int = 10, sampling: Sampling | None = None) -> list[tuple[str, float]]:
         """The `n` likeliest next tokens with their probabilities, likeliest first: before any setting, or with these.
@@ -289,7 +324,7 @@ class Conversation:
         _check_sampling(sampling)
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n {n!r}: must be a whole number, at least 1")
-        here = self._here()
+        here = self.settle()
         checkpoint = here.checkpoint
         if not checkpoint.pending:
             checkpoint = replace(checkpoint, pending=(self.runner.start_token()[0],))
@@ -301,7 +336,7 @@ class Conversation:
         return sum(turn.parent == before.id and turn.kind == "reply" for turn in self._turns.values())
 
     def _turn(self, turn_id: int) -> Turn:
-        self._here()
+        self.settle()
         if not isinstance(turn_id, int) or turn_id not in self._turns:
             raise ValueError(f"turn_id {turn_id}: there is no such turn")
         return self._turns[turn_id]
@@ -313,30 +348,6 @@ class Conversation:
             branch.append(turn)
             turn = self._turns[turn.parent]
         return branch[::-1]
-
-    def _here(self) -> Turn:
-        """The present turn, once what is being written has ended and has its place in the tree."""
-        while self._alternatives:
-            reply, here, sampling = self._alternatives.pop(0)
-            result = reply.result()
-            if drawn := result.end.place - result.prompt_end.place:
-                self._add("reply", result.text, result.tokens, here, result.end, sampling, result.finish_reason, drawn)
-                self._present = here
-        if self._writing is not None:
-            reply, parent, text, tokens, sampling = self._writing
-            try:
-                result = reply.result()
-            except EngineError:
-                self._writing = None  # the conversation is still where it was before
-                raise
-            self._writing = None
-            if tokens or text:
-                parent = self._add("prompt", text, tokens, parent, result.prompt_end)
-            if drawn := result.end.place - result.prompt_end.place:
-                self._add(
-                    "reply", result.text, result.tokens, parent, result.end, sampling, result.finish_reason, drawn
-                )
-        return self._turns[self._present]
 
     def _add(
         self, kind: Kind, text: str, tokens: tuple[int, ...], parent: int, end: Checkpoint,
@@ -358,7 +369,7 @@ class Conversation:
         start = replace(start, source=start.state, pending=start.pending + tokens)
         recent = recent_tokens(self._turns, before, sampling, tokens)
         reply = self.runner.run(Request(start, recent, sampling, unseen, self._owner))
-        self._writing = reply, before.id, text, tokens, sampling
+        self._writing.append(Writing(reply, before.id, sampling, text, tokens))
         return reply
 
 
@@ -382,8 +393,8 @@ def _check_sampling(sampling: Sampling | None) -> None:
 
 def _attempt(start: Checkpoint, turn: int, attempt: int) -> Checkpoint:
     """Where a reply begins to draw: the first after a turn goes on with its numbers, the others have their own."""
-    return replace(start, key=derive_key(start.seed, turn, attempt), place=0) if attempt else start
+    return replace(start, key=derive_key(start.seed, turn, attempt), offset=0) if attempt else start
 
 
 def _reseeded(checkpoint: Checkpoint, seed: int | None) -> Checkpoint:
-    return replace(checkpoint, seed=seed or 0, key=derive_key(seed or 0), place=0)
+    return replace(checkpoint, seed=seed or 0, key=derive_key(seed or 0), offset=0)

@@ -1,49 +1,34 @@
-"""The engine: one thread that steps all running rows in one batch, and the way to load one.
-
-Its step is: choose, stack, run, sample, deliver. The thread owns the network; conversations and readers only
-hand rows in and get pieces of text out.
-"""
+"""The engine: a loaded model as people hold it. It begins conversations and scores texts; a `Worker` runs them."""
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import functools
 import hashlib
 import json
 import math
-import os
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import model_dir
-from engine.batch import Batch
-from engine.checkpoint import Checkpoint, FinishReason, Request
+from engine.checkpoint import Checkpoint, Request
 from engine.conversation import Conversation
-from engine.errors import EngineBusy, EngineClosed, EngineError
-from engine.network import read_network
+from engine.errors import EngineBusy
 from engine.reply import Reply
-from engine.rows import ReplyRow, Row, WatchRow
+from engine.rows import ReplyRow, WatchRow
 from engine.sampling import Sampler, Sampling
-from engine.scheduler import Scheduler
 from engine.steps import Step
 from engine.vocabulary import Encoding, Vocabulary
+from engine.worker import Worker
 
-BACKENDS = ("auto", "onnx", "keras")
 MAX_WAITING = 4096
 MAX_HINT_SECONDS = 30.0  # nobody believes more, and the guess is no better than the last seconds
 TELL_SECONDS = 0.1  # from one word on how far a long text was read to the next
-PRECISIONS = ("float32", "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,46 +72,6 @@ class Score:
     surprisal_bits: NDArray[np.float64]
 
 
-def load(
-    path: str | Path | None = None,
-    *,
-    backend: str = "auto",
-    precision: str = "float32",
-    max_batch: int = 64,
-    threads: int | None = None,
-) -> Engine:
-    """Load a model directory, a `.keras` file beside its `vocabulary.json`, or a name under `models/`.
-
-    Without a path, the bundled model. `threads` is how many share a step of the ONNX backend; by default as many as
-    are fastest on a machine with nothing else to do. Raises `ModelLoadError` that names the file and the mend, and
-    `ValueError` for a bad argument.
-    """
-    for name, value, allowed in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
-        if value not in allowed:
-            raise ValueError(f"{name} {value!r}: must be {' or '.join(map(repr, allowed))}")
-    if path is not None and not isinstance(path, str | os.PathLike):
-        raise ValueError(f"path {path!r}: must be a path or a name")
-    if not isinstance(max_batch, int) or max_batch < 1:
-        raise ValueError(f"max_batch {max_batch!r}: must be a whole number, at least 1")
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise ValueError(f"threads {threads!r}: must be a whole number, at least 1")
-    files = model_dir.find(path)
-    vocabulary = model_dir.read_vocabulary(files)
-    step: Step
-    if backend == "keras":
-        if precision != "float32":
-            raise ValueError(f"precision {precision!r}: the keras backend computes in 'float32'")
-        from engine.steps.keras import KerasStep
-
-        step = KerasStep(files.network)
-    else:
-        from engine.steps.onnx import OnnxStep
-
-        backend, step = "onnx", OnnxStep(read_network(files.network), precision=precision, threads=threads)
-    model_dir.check_fit(files, vocabulary, step.vocabulary_size)
-    return Engine(files.name, step, vocabulary, backend, max_batch, precision)
-
-
 def _exp(x: float) -> float:
     try:
         return math.exp(x)
@@ -147,17 +92,8 @@ class Engine:
             4 * step.state_size, backend, precision,
         )  # fmt: skip
         self.max_waiting = MAX_WAITING
-        self._finished: deque[float] = deque(maxlen=256)  # when the latest rows left
         self._step_program = step
-        self._scheduler: Scheduler[Row] = Scheduler(max_batch)
-        self._batch = Batch(step, vocabulary.unknown_id)
-        self._parked: list[ReplyRow] = []  # until their readers have caught up
-        # Rows, and None to wake the thread; putting is reentrant, so that a signal handler may do it.
-        self._inbox: SimpleQueue[Row | None] = SimpleQueue()
-        self._is_closed = self._has_ended = False
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name=f"engine-{name}", daemon=True)
-        self._thread.start()
+        self._worker = Worker(name, step, vocabulary.unknown_id, max_batch)
         atexit.register(self.close)
 
     def conversation(self, *, sampling: Sampling | None = None, owner: Hashable = None) -> Conversation:
@@ -191,21 +127,17 @@ class Engine:
 
     def activity(self) -> Activity:
         """What goes on now; a rate is the difference of two looks."""
-        running = len(self._batch.rows)
-        waiting = max(0, len(self._scheduler) + self._inbox.qsize() - running)
-        return Activity(running, waiting, self._batch.written)
+        worker = self._worker
+        return Activity(worker.running, worker.waiting, worker.written)
 
     @property
     def is_running(self) -> bool:
         """Whether it takes requests: it was not closed, and its thread has not failed."""
-        return not self._is_closed and self._failure is None
+        return not self._worker.is_closed and self._worker.failure is None
 
     def close(self) -> None:
         """End running replies with what they have ("cancelled") and stop the thread. May be called twice."""
-        self._is_closed = True
-        self._wake()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        self._worker.close()
         atexit.unregister(self.close)
 
     def __enter__(self) -> Self:
@@ -249,12 +181,12 @@ class Engine:
 
     def run(self, request: Request) -> Reply:
         """Queue a reply. Raises `EngineBusy` if `max_waiting` replies wait already, and `EngineClosed`."""
-        waiting = len(self._scheduler) + self._inbox.qsize() - self._scheduler.max_batch
-        if waiting >= self.max_waiting:
-            seconds = min(MAX_HINT_SECONDS, max(1.0, waiting / 4 / self._finish_rate()))  # a quarter has gone then
-            raise EngineBusy(f"{waiting:,} replies wait already: try again in about {seconds:.0f} s", seconds)
-        reply = Reply(request.unseen, self._wake)
-        self._submit(ReplyRow(request, self.vocabulary, reply))
+        excess = self._worker.excess
+        if excess >= self.max_waiting:
+            seconds = min(MAX_HINT_SECONDS, max(1.0, excess / 4 / self._worker.finish_rate()))  # a quarter is gone then
+            raise EngineBusy(f"{excess:,} replies wait already: try again in about {seconds:.0f} s", seconds)
+        reply = Reply(request.unseen, self._worker.wake)
+        self._worker.submit(ReplyRow(request, self.vocabulary, reply))
         return reply
 
     def likeliest(
@@ -277,7 +209,7 @@ class Engine:
     def _watch(
         self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None
     ) -> WatchRow:
-        """Feed some ids in a row of the batch and wait for it."""
+        """Feed some ids in a row of the batch, and wait for its end."""
         done, errors = threading.Event(), list[Exception]()
 
         def finished(error: Exception | None) -> None:
@@ -286,149 +218,15 @@ class Engine:
             done.set()
 
         row = WatchRow(ids, state, finished)
-        self._submit(row)
+        self._worker.submit(row)
         try:
             while not done.wait(None if tell is None else TELL_SECONDS):
                 if tell is not None:
                     tell(row.share)
         except BaseException:
             row.is_cancelled = True
-            self._wake()
+            self._worker.wake()
             raise
         if errors:
             raise errors[0]
         return row
-
-    def _submit(self, row: Row) -> None:
-        if self._failure is not None:
-            raise self._failure
-        if self._is_closed:
-            raise EngineClosed("the engine is closed: load the model again")
-        self._inbox.put(row)
-        if self._has_ended:  # between the look above and now; nobody else would ever see the row
-            self._end_all()
-
-    def _finish_rate(self) -> float:
-        """Rows that left in a second, lately; 1 where nothing is known."""
-        times = list(self._finished)
-        return len(times) / max(1e-3, time.monotonic() - times[0]) if len(times) > 1 else 1.0
-
-    def _wake(self) -> None:
-        """Something has changed about a row: it was cancelled, or its reader has caught up."""
-        self._inbox.put(None)
-
-    # The engine's thread
-
-    def _run(self) -> None:
-        try:
-            while self._take_in():
-                self._step()
-        except Exception as error:  # whatever it was, no reader may wait for ever
-            self._failure = EngineError(f"the engine stopped ({type(error).__name__}: {error}): load the model again")
-            self._failure.__cause__ = error
-        finally:
-            if self._failure is None:
-                self._batch.hand_over()
-            for row, state in zip(self._batch.rows, self._batch.states, strict=True):
-                row.state = state
-            for row in [*self._scheduler.clear(), *self._parked]:
-                self._end(row)
-            self._has_ended = True
-            self._end_all()
-
-    def _end_all(self) -> None:
-        """End what is still in the inbox. Any thread may do this once the engine's own has ended."""
-        with contextlib.suppress(Empty):
-            while True:
-                row = self._inbox.get_nowait()
-                if row is not None:
-                    self._end(row)
-
-    def _end(self, row: Row) -> None:
-        """A reply keeps what it has when the engine is closed; all else, and all if it broke, is an error."""
-        if self._failure is None and isinstance(row, ReplyRow):
-            row.end(row.state, "cancelled")
-        else:
-            row.fail(self._failure or EngineClosed("the engine was closed"))
-
-    def _take_in(self) -> bool:
-        """Choose the rows of the next step; waits while there are none. False when the engine is closed."""
-        while not self._is_closed:
-            if not self._inbox.empty() or not len(self._scheduler):
-                self._read_inbox()
-            if joined := self._scheduler.admit():
-                self._batch.join(joined)
-                self._leave([place for place, row in enumerate(self._scheduler.running) if row.is_done], "length")
-            if self._scheduler.running:
-                return True
-        return False
-
-    def _read_inbox(self) -> None:
-        """Queue what has come in, waiting for it if there is nothing else to do, and see to what has changed."""
-        self._batch.hand_over()
-        has_changed = False
-        while not (len(self._scheduler) or has_changed) or not self._inbox.empty():
-            row = self._inbox.get()
-            if row is None:
-                has_changed = True
-            else:
-                self._scheduler.add(row)
-        if has_changed:
-            self._drop_cancelled()
-            self._unpark()
-
-    def _drop_cancelled(self) -> None:
-        for row in self._scheduler.drop_waiting(lambda row: row.is_cancelled):
-            row.end(row.state, "cancelled")
-        cancelled = [place for place, row in enumerate(self._scheduler.running) if row.is_cancelled]
-        self._leave(cancelled, "cancelled")
-
-    def _park(self, places: list[int]) -> None:
-        """Take rows out of the batch whose readers have to catch up."""
-        self._batch.hand_over()
-        for place in places:
-            row = cast(ReplyRow, self._scheduler.running[place])
-            row.park(self._batch.states[place])
-            self._parked.append(row)
-        self._close_gaps(places)
-        self._unpark()  # a reader may have caught up before it could see that its reply was parked
-
-    def _suspend(self, places: list[int]) -> None:
-        """Put rows back into the queue, to make room for others."""
-        self._batch.hand_over()
-        rows = [self._scheduler.running[place] for place in places]
-        for row, place in zip(rows, places, strict=True):
-            row.suspend(self._batch.states[place])
-        self._close_gaps(places)
-        for row in rows:
-            self._scheduler.add(row)
-
-    def _unpark(self) -> None:
-        for row in [row for row in self._parked if row.is_cancelled or not row.is_ahead]:
-            self._parked.remove(row)
-            row.unpark()
-            if row.is_cancelled:
-                row.end(row.state, "cancelled")
-            else:
-                self._scheduler.add(row)
-
-    def _step(self) -> None:
-        self._leave(self._batch.step(), "length")
-        if ahead := [place for place, row in enumerate(self._scheduler.running) if row.is_ahead]:
-            self._park(ahead)
-        if expired := self._scheduler.expired():
-            self._suspend(expired)
-
-    def _leave(self, places: list[int], reason: FinishReason) -> None:
-        """End the rows at these places."""
-        for place in places:
-            self._scheduler.running[place].end(self._batch.states[place], reason)
-            self._finished.append(time.monotonic())
-        if places:
-            self._close_gaps(places)
-
-    def _close_gaps(self, places: list[int]) -> None:
-        gone = set(places)
-        kept = [place for place in range(len(self._scheduler.running)) if place not in gone]
-        self._scheduler.leave(kept)
-        self._batch.keep(kept)

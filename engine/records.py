@@ -18,7 +18,7 @@ from engine.sampling import Sampling
 FULL_INT, FULL_FLOAT = np.dtype("<i4"), np.dtype("<f4")
 
 
-def place_of(state: Snapshot) -> dict[str, Any]:
+def conversation_row(state: Snapshot) -> dict[str, Any]:
     """What changes in a conversation's own row from save to save."""
     latest = latest_children(state.turns)
     elsewhere = sorted(step for step in state.forward.items() if latest[step[0]] != step[1])
@@ -57,12 +57,12 @@ def row_of(turn: Turn) -> dict[str, Any]:
 
 
 def generator_of(point: Checkpoint) -> str:
-    return json.dumps([point.seed, point.key, point.place])
+    return json.dumps([point.seed, point.key, point.offset])
 
 
 def read_turn(row: RowMapping, zero_state: State, kept: Callable[[int, str], Kept]) -> Turn:
     """A turn of a row; `kept` tells where its tokens and state are, if the row has none."""
-    seed, key, place = json.loads(row["generator"])
+    seed, key, offset = json.loads(row["generator"])
     source: State | Callable[[], State] = zero_state
     written: tuple[int, ...] | Callable[[], tuple[int, ...]] = ()
     if row["kind"] != "start" and "state" in row:
@@ -70,7 +70,7 @@ def read_turn(row: RowMapping, zero_state: State, kept: Callable[[int, str], Kep
     elif row["kind"] != "start":
         kept_at = kept(row["id"], row["generator"])
         source, written = kept_at.state, kept_at.tokens
-    checkpoint = Checkpoint(source, read_whole_numbers(row["pending"]), seed, key, place)
+    checkpoint = Checkpoint(source, read_whole_numbers(row["pending"]), seed, key, offset)
     return Turn(
         row["id"],
         row["kind"],

@@ -55,13 +55,13 @@ def read_again(
     A text of which the model knows nothing leaves no turn.
     """
     talk = Conversation(model, sampling, owner)
-    places, ids = {0: 0}, {0: 0}  # by the ids that turns had, those that they have now, and the other way
+    new_ids, ids = {0: 0}, {0: 0}  # by the ids that turns had, those that they have now, and the other way
     for turn, parent, text in texts.turns:
-        talk.goto(places[parent])
+        talk.goto(new_ids[parent])
         wait(talk.say(text, length=0), len(texts.turns))
-        places[turn] = talk.present
+        new_ids[turn] = talk.present
         ids.setdefault(talk.present, turn)
-    talk.goto(places[texts.present])
+    talk.goto(new_ids[texts.present])
     state = talk.snapshot()
     turns = [
         replace(turn, id=ids[turn.id], parent=None if turn.parent is None else ids[turn.parent]) for turn in state.turns
@@ -92,9 +92,9 @@ def replay(model: Runner, exported: str, wait: Wait = _wait) -> Conversation:
                 raise EngineError(_difference(model, data, turn, row["text"]))
             turns[turn.id] = turn
         forward = {turn.parent: turn.id for turn in turns.values() if turn.parent is not None}
-        place: int | None = data["present"]
-        while place is not None and (parent := turns[place].parent) is not None:
-            forward[parent], place = place, parent
+        turn_id: int | None = data["present"]
+        while turn_id is not None and (parent := turns[turn_id].parent) is not None:
+            forward[parent], turn_id = turn_id, parent
         snapshot = Snapshot(_sampling(data["sampling"]), tuple(turns.values()), data["present"], forward)
         return Conversation.restored(model, snapshot)
     except (KeyError, TypeError, AttributeError) as error:
@@ -103,7 +103,7 @@ def replay(model: Runner, exported: str, wait: Wait = _wait) -> Conversation:
 
 def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any], wait: Callable[[Reply], object]) -> Turn:
     before = turns[row["parent"]]
-    begin = replace(before.checkpoint, seed=row["seed"], key=row["key"], place=row["place"])
+    begin = replace(before.checkpoint, seed=row["seed"], key=row["key"], offset=row["place"])
     if row["kind"] == "prompt":
         tokens = tuple(model.encode(row["text"], begin.pending[-1] if begin.pending else None).ids.tolist())
         end = _run(model, replace(begin, pending=begin.pending + tokens), (), Sampling(length=0), wait).end

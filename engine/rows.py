@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.checkpoint import Checkpoint, FinishReason, Request, Result
 from engine.reply import Reply
 from engine.sampling import PENALTY_WINDOW, Sampling, surprisal_nats
+from engine.stop import StopTrail
 from engine.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
@@ -70,7 +71,7 @@ class ReplyRow:
         self.state = start.state
         self.owner = request.owner
         self.sampling: Sampling = request.sampling
-        self.key, self.place = start.key, start.place  # of its random numbers
+        self.key, self.offset = start.key, start.offset  # of its random numbers
         self.draws = False
         self.left = request.sampling.length  # tokens to write at most
         self._start, self._reply, self._vocabulary = start, reply, vocabulary
@@ -142,7 +143,7 @@ class ReplyRow:
             return False
         self._tokens += tokens
         self.next = tokens[-1]
-        self.place += len(tokens)
+        self.offset += len(tokens)
         self.left -= len(tokens)
         piece = self._decoder.add(tokens)
         if self._stops is not None:
@@ -150,7 +151,7 @@ class ReplyRow:
         if piece:
             self._reply.push(piece)
         if self._vocabulary.may_split and not self._decoder.tail:
-            self._whole = len(self._tokens), self._checkpoint_after(self.next, state, self.place)
+            self._whole = len(self._tokens), self._checkpoint_after(self.next, state, self.offset)
         if self._stops is not None and self._stops.found:
             return True
         return self.left <= 0 and len(self._tokens) > self._decoder.tail
@@ -175,7 +176,7 @@ class ReplyRow:
         self._reply.fail(error)
 
     def _checkpoint(self, state: Floats) -> Checkpoint:
-        return replace(self._start, source=state.copy(), pending=tuple(self._pending), place=self.place)
+        return replace(self._start, source=state.copy(), pending=tuple(self._pending), offset=self.offset)
 
     def _end_checkpoint(self, state: Floats) -> Checkpoint:
         """The end of the text: what is fed in `state`, and what is not."""
@@ -184,74 +185,24 @@ class ReplyRow:
             return replace(self._start, source=state.copy(), pending=unfed)
         if not self._tokens:
             return self._prompt_end
-        place = self.place
+        offset = self.offset
         if self._stops is not None and self._stops.found:
             if self._stops.last is None:
-                return replace(self._prompt_end, place=place)
+                return replace(self._prompt_end, offset=offset)
             token, state = self._stops.last
-            return self._checkpoint_after(token, state, place)
+            return self._checkpoint_after(token, state, offset)
         if self._decoder.tail:
-            return self._whole_checkpoint(place - self._decoder.tail)
-        return self._checkpoint_after(self._tokens[-1], state, place)
+            return self._whole_checkpoint(offset - self._decoder.tail)
+        return self._checkpoint_after(self._tokens[-1], state, offset)
 
-    def _checkpoint_after(self, token: int, state: Floats, place: int) -> Checkpoint:
-        return replace(self._start, source=state.copy(), pending=(token,), place=place)
+    def _checkpoint_after(self, token: int, state: Floats, offset: int) -> Checkpoint:
+        return replace(self._start, source=state.copy(), pending=(token,), offset=offset)
 
-    def _whole_checkpoint(self, place: int) -> Checkpoint:
+    def _whole_checkpoint(self, offset: int) -> Checkpoint:
         """The end of the last whole character: an earlier checkpoint, and the tokens from there that are to be fed."""
         count, earlier = self._whole or (0, self._prompt_end or self._start)
         fed_again = tuple(self._tokens[count : len(self._tokens) - self._decoder.tail])
-        return replace(earlier, pending=earlier.pending + fed_again, place=place)
-
-
-class StopTrail:
-    """Looks for stop strings in a text that grows token by token, and holds back what may become one.
-
-    Keeps the state at each token held back, and at the last one given out, so that a reply that ends before a
-    stop string ends in the state of exactly that text. Text is given out by whole tokens and whole characters: a reply
-    ends before the token in which its stop string begins.
-    """
-
-    def __init__(self, stops: tuple[str, ...]) -> None:
-        self.found = False
-        self.held = ""
-        self.last: tuple[int, Floats] | None = None  # the last token given out, and the state before it was fed
-        self._stops = stops
-        # token, state before it is fed, characters, and whether the text after it is whole
-        self._trail: deque[tuple[int, Floats, int, bool]] = deque()
-
-    @property
-    def held_tokens(self) -> int:
-        """How many tokens have not been given out."""
-        return len(self._trail)
-
-    def add(self, token: int, piece: str, state: Floats, is_whole: bool) -> str:
-        """Take a token; returns the text that can be given out now."""
-        self.held += piece
-        self._trail.append((token, state.copy(), len(piece), is_whole))
-        places = [place for stop in self._stops if (place := self.held.find(stop)) >= 0]
-        self.found = bool(places)
-        allowed = min(places) if places else len(self.held) - self._longest_beginning()
-        count = given = characters = 0  # tokens and characters to give out: the most that end whole
-        for number, (_, _, size, ends_whole) in enumerate(self._trail, 1):
-            characters += size
-            if characters > allowed:
-                break
-            if ends_whole:
-                count, given = number, characters
-        for _ in range(count):
-            token, state, _, _ = self._trail.popleft()
-            self.last = token, state
-        text, self.held = self.held[:given], self.held[given:]
-        return text
-
-    def _longest_beginning(self) -> int:
-        """The length of the longest end of the held text that a stop string could begin with."""
-        longest = max(map(len, self._stops)) - 1
-        for size in range(min(longest, len(self.held)), 0, -1):
-            if any(stop.startswith(self.held[-size:]) for stop in self._stops):
-                return size
-        return 0
+        return replace(earlier, pending=earlier.pending + fed_again, offset=offset)
 
 
 class WatchRow:

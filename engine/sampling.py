@@ -21,13 +21,13 @@ Probabilities = NDArray[np.float64]
 Logits = NDArray[np.float32]
 
 
-def uniforms(keys: Sequence[int] | int, places: Sequence[int] | int, count: int) -> NDArray[np.float64]:
-    """The numbers `place`, `place + 1`, ... of each key's stream `[B, count]`, in [0, 1) with 52 random bits.
+def uniforms(keys: Sequence[int] | int, offsets: Sequence[int] | int, count: int) -> NDArray[np.float64]:
+    """The numbers `offset`, `offset + 1`, ... of each key's stream `[B, count]`, in [0, 1) with 52 random bits.
 
     SplitMix64 (Steele, Lea and Flood 2014) as a counter-based generator: a checkpoint keeps its two integers, and
     number n is the same however it was reached.
     """
-    counters = _as_uint64(places)[..., None] + np.arange(1, count + 1, dtype=np.uint64)
+    counters = _as_uint64(offsets)[..., None] + np.arange(1, count + 1, dtype=np.uint64)
     x: NDArray[np.uint64] = np.multiply(counters, 0x9E3779B97F4A7C15, dtype=np.uint64) + _as_uint64(keys)[..., None]
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

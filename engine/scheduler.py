@@ -1,7 +1,7 @@
 """Who runs in the next step. Plain Python: knows no array and no thread.
 
 At most `max_batch` rows run. The others wait in a queue for each owner, and the owners take turns, so nobody waits for
-more than one row of each other owner. Where rows wait, a running row gives up its place after `QUANTUM` steps, those
+more than one row of each other owner. Where rows wait, a running row leaves the batch after `QUANTUM` steps, those
 of the owner with most running rows and then those that have run longest first; so a short request comes in within a
 step or two, however long the others are.
 """
@@ -26,7 +26,7 @@ Row = TypeVar("Row", bound=Owned)
 
 
 class Scheduler(Generic[Row]):
-    """The running rows, in the order of the batch, and the waiting ones."""
+    """The waiting rows, and the running ones in the order of the batch, whose list stays the same object."""
 
     def __init__(self, max_batch: int) -> None:
         if max_batch < 1:
@@ -44,7 +44,7 @@ class Scheduler(Generic[Row]):
         self._waiting += 1
 
     def admit(self) -> list[Row]:
-        """Move waiting rows into the free places at the batch's end; returns those that came in."""
+        """Move waiting rows into the free room at the batch's end; returns those that came in."""
         joined: list[Row] = []
         while self._waiting and len(self.running) < self.max_batch:
             owner, queue = next(iter(self._queues.items()))
@@ -58,22 +58,22 @@ class Scheduler(Generic[Row]):
         return joined
 
     def expired(self) -> list[int]:
-        """The places of running rows that have to make room for waiting ones now."""
+        """The indices of running rows that have to make room for waiting ones now."""
         self._steps += 1
         needed = self._waiting - (self.max_batch - len(self.running))
         if needed <= 0:
             return []
         limit = self._steps - QUANTUM
-        over = [place for place, since in enumerate(self._since) if since <= limit]
+        over = [index for index, since in enumerate(self._since) if since <= limit]
         if len(over) > needed:
             running = Counter(row.owner for row in self.running)
-            over.sort(key=lambda place: (-running[self.running[place].owner], self._since[place]))
+            over.sort(key=lambda index: (-running[self.running[index].owner], self._since[index]))
         return sorted(over[:needed])
 
     def leave(self, kept: list[int]) -> None:
-        """Keep the running rows at these places only, in this order."""
-        self.running = [self.running[place] for place in kept]
-        self._since = [self._since[place] for place in kept]
+        """Keep the running rows at these indices only, in this order."""
+        self.running[:] = [self.running[index] for index in kept]
+        self._since = [self._since[index] for index in kept]
 
     def drop_waiting(self, is_dropped: Callable[[Row], bool]) -> list[Row]:
         """Take rows out of the queues; returns them."""
@@ -89,7 +89,8 @@ class Scheduler(Generic[Row]):
     def clear(self) -> list[Row]:
         """Forget all rows; returns them."""
         rows = [*self.running, *self._all_waiting()]
-        self.running, self._since, self._waiting = [], [], 0
+        self.running.clear()
+        self._since, self._waiting = [], 0
         self._queues.clear()
         return rows
 

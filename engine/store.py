@@ -115,10 +115,10 @@ class Store:
                 _delete(connection, self._find(connection, name)["id"])
             if handle is None:
                 handle = self._insert(
-                    connection, name, {**records.place_of(state), **records.model_of(conversation.runner)}
+                    connection, name, {**records.conversation_row(state), **records.model_of(conversation.runner)}
                 )
             else:
-                handle = self._update(connection, handle, records.place_of(state))
+                handle = self._update(connection, handle, records.conversation_row(state))
             if rows:
                 connection.execute(tables.turns.insert(), [{"conversation": handle.id, **row} for row in rows])
                 handle = dataclasses.replace(handle, last_turn=max(row["id"] for row in rows))
@@ -130,7 +130,7 @@ class Store:
     def save_copies(self, conversation: Conversation, names: Iterable[str]) -> None:
         """Save a conversation under many new names in one transaction, as for a test with a large store."""
         state = conversation.snapshot()
-        values = {**records.place_of(state), **records.model_of(conversation.runner)}
+        values = {**records.conversation_row(state), **records.model_of(conversation.runner)}
         rows = [records.row_of(turn) for turn in state.turns]
         with self._transaction(self._writing) as connection:
             for name in names:

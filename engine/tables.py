@@ -46,7 +46,7 @@ turns = sql.Table(
     sql.Column("tokens", sql.LargeBinary, nullable=False),  # int32, little-endian
     sql.Column("state", sql.LargeBinary, nullable=False),  # float32, little-endian; nothing at all where all is zero
     sql.Column("pending", sql.LargeBinary, nullable=False),  # int32, little-endian
-    sql.Column("generator", sql.Text, nullable=False),  # seed, key and place; they may have 64 bits without a sign
+    sql.Column("generator", sql.Text, nullable=False),  # seed, key and offset; they may have 64 bits without a sign
     sql.Column("sampling", sql.Text),
     sql.Column("finish_reason", sql.Text),
     sql.Column("drawn", sql.Integer, nullable=False),

@@ -217,7 +217,7 @@ class Session:
         return Answer(f"there is no command /{name}; {hint} (begin with // to write a text that begins with /)")
 
     def _offer(self, replies: tuple[engine.Reply, ...]) -> Answer:
-        texts = [result.text for reply in replies if (result := reply.result()).end.place > result.prompt_end.place]
+        texts = [result.text for reply in replies if (result := reply.result()).drawn]
         if not texts:
             return Answer("(stopped before there was anything to choose from)")
         here = self.story.present

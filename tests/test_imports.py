@@ -15,9 +15,9 @@ import engine
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"errors", "machine", "near", "quiet", "settings", "sampling"},
-    {"bytepairs", "checkpoint", "network", "reply", "scheduler", "vocabulary", "text", "words"},
-    {"conversation", "batch", "rows", "steps", "model_dir"},
-    {"engine", "outline", "papers", "tables", "records", "store", "rewriting"},
+    {"bytepairs", "checkpoint", "network", "reply", "scheduler", "stop", "vocabulary", "text", "words"},
+    {"conversation", "batch", "rows", "steps", "model_dir", "worker"},
+    {"engine", "loading", "outline", "papers", "tables", "records", "store", "rewriting"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},
 ]
 

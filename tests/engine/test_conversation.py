@@ -28,8 +28,8 @@ SAMPLING = engine.Sampling(temperature=1.0, seed=5, length=12)
 
 def place(talk: Conversation) -> tuple[Any, ...]:
     """All that decides what comes next."""
-    checkpoint = talk._here().checkpoint
-    return checkpoint.state.tobytes(), checkpoint.pending, checkpoint.seed, checkpoint.key, checkpoint.place
+    checkpoint = talk.settle().checkpoint
+    return checkpoint.state.tobytes(), checkpoint.pending, checkpoint.seed, checkpoint.key, checkpoint.offset
 
 
 def test_a_conversation_in_its_plainest_form(tiny: Engine) -> None:

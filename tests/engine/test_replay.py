@@ -36,7 +36,7 @@ def test_an_export_is_written_again_byte_for_byte(tiny: Engine, begins_with_noth
     for one, other in zip(talk.tree, again.tree, strict=True):
         assert one.text == other.text
         a, b = one.checkpoint, other.checkpoint
-        assert (a.seed, a.key, a.place) == (b.seed, b.key, b.place)
+        assert (a.seed, a.key, a.offset) == (b.seed, b.key, b.offset)
         if one.finish_reason != "cancelled" and one.kind == "reply":
             assert one.checkpoint.state.tobytes() == other.checkpoint.state.tobytes()
     assert again.say("go on").text == talk.say("go on").text
