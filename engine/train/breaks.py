@@ -1,7 +1,7 @@
-"""Where a text may be begun anew, as places in its token ids: at lines, after blank lines, at files.
+"""Where a text may be begun anew, as indices of its tokens: at lines, after blank lines, at files.
 
-The place is that of the line end before a line, for that is what an empty conversation goes on from: a state that
-begins anew reads it first, and the line's first token is foretold from it. Blank lines belong to the line before them.
+The index is that of the line end before a line, because an empty conversation goes on from one, too: a state that
+begins anew reads it first, and predicts the line's first token from it. Blank lines belong to the line before them.
 Knows ids and a vocabulary; no file and no network.
 """
 
@@ -16,7 +16,7 @@ from engine.bytepairs import token_bytes
 from engine.vocabulary import Vocabulary
 from engine.words import unmarked
 
-Places = NDArray[np.int64]  # ascending
+Indices = NDArray[np.int64]  # ascending
 BLOCK = 1 << 22  # tokens that are looked at together
 TEXT, WHITE, LINE_END = range(3)
 
@@ -33,7 +33,7 @@ def _kind(token: str, level: str) -> int:
     return WHITE if text.isspace() else TEXT
 
 
-def at_lines(ids: NDArray[Any], vocabulary: Vocabulary, *, after_blank: bool = False) -> Places:
+def at_lines(ids: NDArray[Any], vocabulary: Vocabulary, *, after_blank: bool = False) -> Indices:
     """Where the lines that are not blank begin, but the first; of them those after a blank line, if asked for."""
     kinds, ends, before, total = token_kinds(vocabulary), [], [], 0
     for begin in range(0, len(ids), BLOCK):
@@ -49,16 +49,16 @@ def at_lines(ids: NDArray[Any], vocabulary: Vocabulary, *, after_blank: bool = F
     return np.concatenate(ends)[begins & (tokens[:-1] == 0) if after_blank else begins]
 
 
-def at_files(ids: NDArray[Any], vocabulary: Vocabulary, files: Places) -> Places:
-    """Where files begin; `files` has the place of each one's first token, but the first's."""
+def at_files(ids: NDArray[Any], vocabulary: Vocabulary, files: Indices) -> Indices:
+    """Where files begin; `files` has the index of each one's first token, but the first's."""
     follows: NDArray[np.bool_] = token_kinds(vocabulary)[ids[files - 1]] == LINE_END
     return files - follows.astype(np.int64)
 
 
-def among(places: NDArray[np.int64], breaks: Places) -> NDArray[np.bool_]:
-    """Which of some places are breaks."""
-    if not len(breaks):
-        return np.zeros(places.shape, np.bool_)
-    found = np.searchsorted(breaks, places)
-    same: NDArray[np.bool_] = breaks[np.minimum(found, len(breaks) - 1)] == places
+def among(indices: NDArray[np.int64], boundaries: Indices) -> NDArray[np.bool_]:
+    """Which of some indices are boundaries."""
+    if not len(boundaries):
+        return np.zeros(indices.shape, np.bool_)
+    found = np.searchsorted(boundaries, indices)
+    same: NDArray[np.bool_] = boundaries[np.minimum(found, len(boundaries) - 1)] == indices
     return same

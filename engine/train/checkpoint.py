@@ -40,7 +40,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class RunState:
     """What is kept: weights, the optimizer's variables, the lanes' states, averages, each in its own order."""
 
     settings: TrainSettings
@@ -51,24 +51,22 @@ class Checkpoint:
     origin: Origin | None = None  # the model that the run began from
 
 
-def save(directory: Path, checkpoint: Checkpoint) -> None:
+def save(directory: Path, state: RunState) -> None:
     """Replace the checkpoint of a run. Raises `OSError` and leaves the old one if it cannot be written."""
     header = {
         "version": VERSION,
-        "settings": dataclasses.asdict(checkpoint.settings),
-        "data": list(checkpoint.data),
-        "digest": checkpoint.digest,
-        "progress": dataclasses.asdict(checkpoint.progress),
-        "origin": dataclasses.asdict(checkpoint.origin) if checkpoint.origin else None,
+        "settings": dataclasses.asdict(state.settings),
+        "data": list(state.data),
+        "digest": state.digest,
+        "progress": dataclasses.asdict(state.progress),
+        "origin": dataclasses.asdict(state.origin) if state.origin else None,
     }
-    named = {
-        f"{group}/{index}": array for group, arrays in checkpoint.arrays.items() for index, array in enumerate(arrays)
-    }
+    named = {f"{group}/{index}": array for group, arrays in state.arrays.items() for index, array in enumerate(arrays)}
     with replace_file(directory / CHECKPOINT) as temporary, temporary.open("wb") as file:
         np.savez(file, header=np.array(json.dumps(header)), **named)  # type: ignore[arg-type]
 
 
-def load(directory: Path) -> Checkpoint:
+def load(directory: Path) -> RunState:
     """Raises `TrainingError` if there is no checkpoint, or one that this program cannot go on from."""
     path = directory / CHECKPOINT
     try:
@@ -81,7 +79,7 @@ def load(directory: Path) -> Checkpoint:
                 group, _, _ = name.partition("/")
                 if group in arrays:
                     arrays[group].append(file[name])
-        return Checkpoint(
+        return RunState(
             TrainSettings(**_settled(header["settings"])),
             tuple(header["data"]),
             header["digest"],

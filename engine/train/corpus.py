@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from engine.errors import ModelLoadError, TrainingError
 from engine.model_dir import NETWORK, VOCABULARY, ModelFiles, read_vocabulary
 from engine.text import split_point
-from engine.train import cache, tokens
+from engine.train import breaks, cache, tokens
 from engine.train.origin import extended
 from engine.train.pieces import Cuts
 from engine.train.settings import TrainSettings
@@ -42,6 +42,20 @@ class Corpus:
     characters: dict[str, int]  # of each part
     unseen: int  # characters or words that the vocabulary lacks
     files: NDArray[np.int64]  # for --reset file, where each file in `training` begins, but the first
+    _boundaries: dict[str, breaks.Indices] = field(default_factory=dict, repr=False, compare=False)  # found so far
+
+    def boundaries(self, kind: str) -> breaks.Indices:
+        """Where the text to learn from may be begun anew: at each "line", after each "blank" line, at each "file".
+
+        The text is searched once for each kind.
+        """
+        if kind not in self._boundaries:
+            if kind == "file":
+                found = breaks.at_files(self.training, self.vocabulary, self.files)
+            else:
+                found = breaks.at_lines(self.training, self.vocabulary, after_blank=kind == "blank")
+            self._boundaries[kind] = found
+        return self._boundaries[kind]
 
     @property
     def training_characters(self) -> int:

@@ -106,7 +106,7 @@ class _Ready:
     settings: TrainSettings
     inputs: Inputs
     corpus: Corpus
-    saved: checkpoint.Checkpoint | None = None
+    saved: checkpoint.RunState | None = None
 
 
 def train(job: Job, show: Show) -> Outcome:

@@ -22,12 +22,12 @@ from engine.errors import TrainingError
 from engine.train import devices, lanes
 from engine.train.average import Average
 from engine.train.build import Twin, build_model
-from engine.train.checkpoint import Checkpoint, Progress
+from engine.train.checkpoint import Progress, RunState
 from engine.train.corpus import Corpus
 from engine.train.origin import Origin, Parent
 from engine.train.precision import fastest_precision
 from engine.train.regularization import NO_MASKS, Masks, activation_penalty
-from engine.train.replicas import Alone, Place
+from engine.train.replicas import Alone, Rank
 from engine.train.sequences import make_sequences
 from engine.train.settings import TrainSettings
 
@@ -267,7 +267,7 @@ class Trainer:
         self.average.begin()
         self.origin = parent.origin
 
-    def checkpoint(self, data: tuple[str, ...]) -> Checkpoint:
+    def run_state(self, data: tuple[str, ...]) -> RunState:
         """Everything that `restore` needs, as arrays. Raises `TrainingError` where an update spoiled the weights."""
         weights = [np.asarray(variable) for variable in self.twin.variables]
         if not all(np.isfinite(weight).all() for weight in weights):
@@ -278,22 +278,22 @@ class Trainer:
             "states": self.replicas.gather(self.states),
             "average": [np.asarray(variable) for variable in self.average.variables],
         }
-        return Checkpoint(self.settings, data, self.corpus.digest, self.progress, arrays, self.origin)
+        return RunState(self.settings, data, self.corpus.digest, self.progress, arrays, self.origin)
 
-    def restore(self, checkpoint: Checkpoint) -> None:
+    def restore(self, saved: RunState) -> None:
         """Go on from a checkpoint. Raises `TrainingError` if it belongs to another text or network."""
-        if checkpoint.digest != self.corpus.digest:
+        if saved.digest != self.corpus.digest:
             raise TrainingError("the text has changed since this run began: give the same --data to --resume")
-        if any(len(state) != self.batch for state in checkpoint.arrays["states"]):
+        if any(len(state) != self.batch for state in saved.arrays["states"]):
             raise TrainingError("this run had another number of lanes: go on with as many devices as it began with")
-        self.progress, self.origin = checkpoint.progress, checkpoint.origin
-        self.states = [self._share(state, 0) for state in checkpoint.arrays["states"]]
+        self.progress, self.origin = saved.progress, saved.origin
+        self.states = [self._share(state, 0) for state in saved.arrays["states"]]
         groups = (
             ("weights", self.twin.variables), ("optimizer", self._optimizer.variables),
             ("average", self.average.variables),
         )  # fmt: skip
         for group, variables in groups:
-            values = checkpoint.arrays[group]
+            values = saved.arrays[group]
             if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
                 raise TrainingError(
                     "the checkpoint is of another network than this run makes: start again without --resume"
@@ -304,8 +304,8 @@ class Trainer:
     def _update(
         self, inputs: Any, targets: Any, states: Any, rate: Any, update: Any, keep: Any, weights: Any
     ) -> tuple[Any, Any]:
-        def gradients_of(place: Place, *arguments: Any) -> tuple[Any, list[Any], Any]:
-            masks = Masks.draw(self.settings, self.batch, update, len(self.corpus.vocabulary)).of(place)
+        def gradients_of(rank: Rank, *arguments: Any) -> tuple[Any, list[Any], Any]:
+            masks = Masks.draw(self.settings, self.batch, update, len(self.corpus.vocabulary)).of(rank)
             return self._gradients(masks, *arguments)
 
         loss, gradients, after = self.replicas.mean(gradients_of, inputs, targets, states, keep, weights)

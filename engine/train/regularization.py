@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from engine.train.replicas import Place
+from engine.train.replicas import Rank
 from engine.train.settings import GATES, TrainSettings
 
 Tensor = Any
@@ -48,11 +48,11 @@ class Masks:
             tokens[0] if tokens else None,
         )
 
-    def of(self, place: Place) -> Masks:
+    def of(self, rank: Rank) -> Masks:
         """Those of one replica's lanes."""
-        if place is None:
+        if rank is None:
             return self
-        index, replicas = place
+        index, replicas = rank
 
         def part(mask: Tensor) -> Tensor:
             if mask is None:

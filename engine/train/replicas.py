@@ -11,6 +11,7 @@ Knows neither text nor networks. Of the processes one is the chief: it alone wri
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,11 +29,20 @@ from numpy.typing import NDArray
 from engine.errors import TrainingError
 from engine.quiet import quiet_stderr
 
-Place = tuple[Any, int] | None  # a replica's number and how many there are; None for one alone
+Rank = tuple[Any, int] | None  # a replica's number and how many there are; None for one alone
 JOIN_SECONDS = 600.0  # that a machine waits for the others
 SLURM_PORTS = 20_000, 10_000  # the first, and how many jobs later it is taken again
 ROLES = ("chief", "worker")
 TO_RESUME = "when all are back, start them again with --out DIR --resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a run does next, the same on all machines. Each tells its own wishes, and what one wants, all do."""
+
+    must_stop: bool = False  # somebody asked for it
+    is_late: bool = False  # the time is up
+    is_due: bool = False  # a checkpoint is to be written
 
 
 class Alone:
@@ -53,7 +64,7 @@ class Alone:
         return [np.asarray(value) for value in values]
 
     def mean(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, list[Any], Any]:
-        """`function(place, *arguments)` of each replica: a number and gradients, averaged, and what it keeps."""
+        """`function(rank, *arguments)` of each replica: a number and gradients, averaged, and what it keeps."""
         number, gradients, kept = function(None, *arguments)
         return number, gradients, kept
 
@@ -69,6 +80,10 @@ class Alone:
     def agree(self, *flags: bool) -> tuple[bool, ...]:
         """Each flag that any process has set. All processes must ask at the same time."""
         return flags
+
+    def decide(self, wishes: Decision) -> Decision:
+        """What all processes do. All must ask at the same time."""
+        return Decision(*self.agree(*dataclasses.astuple(wishes)))
 
     def compare(self, *things: Any) -> None:
         """Raise `TrainingError` unless all processes have the same."""
@@ -108,8 +123,8 @@ class Together(Alone):
 
     def mean(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, list[Any], Any]:
         def replica(*mine: Any) -> tuple[Any, list[Any], Any]:
-            place = tf.distribute.get_replica_context().replica_id_in_sync_group, self.count
-            number, gradients, kept = function(place, *mine)
+            rank = tf.distribute.get_replica_context().replica_id_in_sync_group, self.count
+            number, gradients, kept = function(rank, *mine)
             number, *gradients = _all_reduce("MEAN", [number, *gradients])
             return number, gradients, kept
 

@@ -22,6 +22,7 @@ from engine.train import card, checkpoint
 from engine.train.board import Board
 from engine.train.loop import Stopped, Trainer
 from engine.train.quantities import seconds_of, temperatures_of
+from engine.train.replicas import Decision
 from engine.train.watch import Watch
 
 CHECKPOINT_SECONDS = 60.0
@@ -42,7 +43,8 @@ class Run:
         limit = seconds_of(trainer.settings.time)
         self._deadline = self._began + limit if limit else math.inf
         self._scoring_seconds = 0.0  # to score and keep an epoch, when last it was done
-        self._is_asked = self._is_stopping = False  # to stop: here, and on any machine
+        self._is_asked = False  # to stop, here
+        self._decision = Decision()  # of all machines, when they last agreed
         self._is_chief = trainer.replicas.is_chief  # who alone writes and prints
         self._has_vocabulary = False
         self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
@@ -59,20 +61,19 @@ class Run:
                 for name in (NETWORK, CHECKPOINT):
                     remove_halves(self._out / name)
             self._keep_vocabulary()
-            while progress.epoch < trainer.settings.epochs and not (self._must_stop() or self._is_over()):
+            while progress.epoch < trainer.settings.epochs and not self._is_over():
                 self._watch.pause()
                 for loss in trainer.updates():
                     self._watch.update(progress.epoch, progress.update, loss, progress.best, trainer.learning_rate)
                     if self._board:
                         self._board.update(progress.update, loss, trainer.learning_rate, progress.seconds)
-                    flags = trainer.replicas.agree(self._is_asked, self._is_late(), self._is_due())
-                    self._is_stopping, is_late, is_due = flags
-                    if self._is_stopping:
+                    decision = self._decide()
+                    if decision.must_stop:
                         break
-                    if is_late:
+                    if decision.is_late:
                         self._end_epoch(is_over=progress.update >= trainer.total_updates)
                         break
-                    if is_due:
+                    if decision.is_due:
                         self._keep_checkpoint()
                 else:
                     self._end_epoch()
@@ -81,26 +82,30 @@ class Run:
             self._save_best()
             self._keep_checkpoint()
             self._tell_why()
-            if not self._must_stop() and self._is_chief:
+            if not self._decide().must_stop and self._is_chief:
                 with contextlib.suppress(Stopped):
                     self._finish()
-            self._must_stop()  # where the others wait for the chief
+            self._decide()  # where the others wait for the chief
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
         for error in self._save_errors.values():
             raise TrainingError(f"{error}: make room, then {self._way_on()}; what was saved before is whole")
-        return not self._is_stopping
+        return not self._decision.must_stop
 
     def _way_on(self) -> str:
         if (self._out / CHECKPOINT).exists():
             return "go on with --resume"
         return f"begin from the model with --from {self._out}" if (self._out / NETWORK).exists() else "start again"
 
+    def _decide(self, seconds: float = 0.0) -> Decision:
+        """What all machines do next. All must ask at the same time, before something that takes so many seconds."""
+        wishes = Decision(self._is_asked, self._is_late(), self._is_due(seconds))
+        self._decision = self._trainer.replicas.decide(wishes)
+        return self._decision
+
     def _must_stop(self) -> bool:
-        """Whether any machine was asked to stop. All machines must look at the same time."""
-        (self._is_stopping,) = self._trainer.replicas.agree(self._is_asked)
-        return self._is_stopping
+        return self._decide().must_stop
 
     def _is_due(self, seconds: float = 0.0) -> bool:
         """Whether a checkpoint would come too late after so many seconds."""
@@ -111,17 +116,16 @@ class Run:
         return time.monotonic() + self._scoring_seconds > self._deadline
 
     def _is_over(self) -> bool:
-        trainer = self._trainer
-        (is_late,) = trainer.replicas.agree(self._is_late())
-        is_late = is_late and bool(trainer.progress.history)
-        return trainer.has_no_more_updates or trainer.has_given_up or is_late
+        trainer, decision = self._trainer, self._decide()
+        is_late = decision.is_late and bool(trainer.progress.history)
+        return decision.must_stop or trainer.has_no_more_updates or trainer.has_given_up or is_late
 
     def _tell_why(self) -> None:
         """Why the run ended before its last update, if it did."""
         trainer, progress = self._trainer, self._trainer.progress
         if trainer.has_given_up:
             self._watch.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
-        elif not (self._is_stopping or trainer.has_no_more_updates) and self._is_late():
+        elif not (self._decision.must_stop or trainer.has_no_more_updates) and self._is_late():
             self._watch.note(
                 f"the time is up at update {progress.update:,} of {trainer.total_updates:,}: the best model so far is "
                 f"kept (--time {trainer.settings.time}); --resume with a longer --time goes on"
@@ -146,8 +150,7 @@ class Run:
     def _end_epoch(self, *, is_over: bool = True) -> None:
         """Score the epoch, keep the model if it is the best so far, and show a sample; nothing if asked to stop."""
         trainer, progress, seconds = self._trainer, self._trainer.progress, self._scoring_seconds
-        (is_due,) = trainer.replicas.agree(self._is_due(seconds) or not seconds)  # that are not known before the first
-        if is_due:
+        if self._decide(seconds).is_due or not seconds:  # that are not known before the first
             self._keep_checkpoint()
         started = time.monotonic()
         try:
@@ -280,7 +283,7 @@ class Run:
 
     def _keep_checkpoint(self) -> None:
         self._trainer.progress.elapsed = time.monotonic() - self._began
-        made = self._trainer.checkpoint(self._data)
+        made = self._trainer.run_state(self._data)
         self._keep_vocabulary()
         is_kept = self._keep("a checkpoint", lambda: checkpoint.save(self._out, made))
         self._saved_at = time.monotonic()  # however long that took

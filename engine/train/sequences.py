@@ -57,18 +57,16 @@ class Sequences(Protocol):
 
 def make_sequences(settings: TrainSettings, corpus: Corpus) -> Sequences:
     """The sequences that the settings ask for. Raises `TrainingError` if the text has no such lines."""
-    ids, vocabulary = corpus.training, corpus.vocabulary
+    ids = corpus.training
     if settings.sequences == "windows":
         return Windows(ids, settings)
     if settings.sequences == "lines":
-        return Lines(ids, settings, _some(breaks.at_lines(ids, vocabulary), "sequences", "lines", "line ends"))
-    anew = None
-    if settings.reset == "file":
-        anew = breaks.at_files(ids, vocabulary, corpus.files)
-    elif settings.reset != "never":
-        is_blank = settings.reset == "blank"
-        found = breaks.at_lines(ids, vocabulary, after_blank=is_blank)
-        anew = _some(found, "reset", settings.reset, "blank lines" if is_blank else "line ends")
+        return Lines(ids, settings, _some(corpus.boundaries("line"), "sequences", "lines", "line ends"))
+    if settings.reset == "never":
+        return Lanes(ids, settings)
+    anew = corpus.boundaries(settings.reset)
+    if settings.reset != "file":
+        anew = _some(anew, "reset", settings.reset, "blank lines" if settings.reset == "blank" else "line ends")
     return Lanes(ids, settings, anew)
 
 
@@ -77,11 +75,11 @@ def of_batch(settings: TrainSettings, corpus: Corpus) -> TrainSettings:
     return replace(settings, batch=make_sequences(settings, corpus).batch)
 
 
-def _some(places: breaks.Places, name: str, value: str, what: str) -> breaks.Places:
-    if not len(places):
+def _some(boundaries: breaks.Indices, name: str, value: str, what: str) -> breaks.Indices:
+    if not len(boundaries):
         plain = getattr(TrainSettings(), name)
         raise TrainingError(f"--{name} {value}: the text to learn from has no {what}; take --{name} {plain}")
-    return places
+    return boundaries
 
 
 def _offset(settings: TrainSettings, epoch: int) -> int:
@@ -92,17 +90,17 @@ def _shuffled(settings: TrainSettings, epoch: int, count: int) -> NDArray[np.int
     return np.random.default_rng((settings.seed, epoch, SHUFFLING)).permutation(count)
 
 
-def _take(ids: lanes.Tokens, places: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The inputs at some places `[T, B]`, and their targets."""
-    return ids[places].astype(np.int32), ids[places + 1].astype(np.int32)
+def _take(ids: lanes.Tokens, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The inputs at some indices `[T, B]`, and their targets."""
+    return ids[indices].astype(np.int32), ids[indices + 1].astype(np.int32)
 
 
 class Lanes:
-    """Equal contiguous parts of the text, side by side; the state begins anew at the places `anew`."""
+    """Equal contiguous parts of the text, side by side; the state begins anew at the indices `anew`."""
 
     is_carried = True
 
-    def __init__(self, ids: lanes.Tokens, settings: TrainSettings, anew: breaks.Places | None = None) -> None:
+    def __init__(self, ids: lanes.Tokens, settings: TrainSettings, anew: breaks.Indices | None = None) -> None:
         self.batch = lanes.lane_count(len(ids), settings.batch, settings.steps)
         self._ids, self._settings, self._anew = ids, settings, anew
 
@@ -124,8 +122,8 @@ class Lanes:
         for number, (inputs, targets) in enumerate(chunks, start):
             keep = None
             if self._anew is not None:
-                places = begins[None, :] + number * steps + np.arange(steps)[:, None]  # [T, B]
-                keep = np.where(breaks.among(places, self._anew), np.float32(0), np.float32(1))
+                indices = begins[None, :] + number * steps + np.arange(steps)[:, None]  # [T, B]
+                keep = np.where(breaks.among(indices, self._anew), np.float32(0), np.float32(1))
             yield Batch(inputs, targets, keep)
 
 
@@ -160,13 +158,13 @@ class Windows:
 class Lines:
     """A line a row, with the line end before it as its first input and the one after it as its last target.
 
-    A line of more than `--steps` tokens goes on in further rows, cut elsewhere each epoch. `begins` are the places
-    where lines begin; the last batch is filled up with rows of padding.
+    A line of more than `--steps` tokens goes on in further rows, cut elsewhere each epoch. `begins` are the
+    indices where lines begin; the last batch is filled up with rows of padding.
     """
 
     is_carried = False
 
-    def __init__(self, ids: lanes.Tokens, settings: TrainSettings, begins: breaks.Places) -> None:
+    def __init__(self, ids: lanes.Tokens, settings: TrainSettings, begins: breaks.Indices) -> None:
         edges = np.unique(np.concatenate([[0], begins, [len(ids) - 1]]))
         self._ids, self._settings = ids, settings
         self._begins, self._lengths = edges[:-1], np.diff(edges)
@@ -186,7 +184,7 @@ class Lines:
         return -(-int(self._cuts(epoch)[1].sum()) // self.batch)
 
     def _rows(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The place of each row's first input, and how many it has."""
+        """The index of each row's first input, and how many it has."""
         steps, (before, rows) = self._settings.steps, self._cuts(epoch)
         number = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)  # of a row in its line
         first = np.repeat(self._begins - before, rows) + number * steps

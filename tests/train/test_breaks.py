@@ -20,7 +20,7 @@ CHARACTERS = Vocabulary(tuple("\n ab"))
 VERSE = "one two\nthree\n\n  four five.\n \nsix\n"
 
 
-def told(corpus: Corpus, places: breaks.Places) -> list[str]:
+def told(corpus: Corpus, places: breaks.Indices) -> list[str]:
     """The text from each place to the next."""
     ids = np.asarray(corpus.training, np.int32)
     edges = [*places, len(ids)]

@@ -69,7 +69,7 @@ def test_a_run_that_was_interrupted_ends_in_the_same_weights(
     losses = train(straight)
     first = Trainer(settings, corpus)
     begun = train(first, stop_after)
-    checkpoint.save(tmp_path, first.checkpoint(("plain.txt",)))
+    checkpoint.save(tmp_path, first.run_state(("plain.txt",)))
     saved = checkpoint.load(tmp_path)
     assert saved.settings == settings
     assert saved.data == ("plain.txt",)
@@ -97,14 +97,14 @@ def test_the_held_out_score_is_that_of_the_text_fed_whole(corpus: Corpus, monkey
 
 def test_a_checkpoint_of_another_text_is_refused(corpus: Corpus, tmp_path: Path) -> None:
     trainer = Trainer(SMALL, corpus)
-    checkpoint.save(tmp_path, trainer.checkpoint(("a",)))
+    checkpoint.save(tmp_path, trainer.run_state(("a",)))
     (other := tmp_path / "other.txt").write_text("something else entirely. " * 40)
     with pytest.raises(TrainingError, match="the text has changed"):
         Trainer(SMALL, read_corpus([other], 0.1, 16)).restore(checkpoint.load(tmp_path))
 
 
 def test_a_checkpoint_of_another_network_is_refused(corpus: Corpus, tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, Trainer(SMALL, corpus).checkpoint(()))
+    checkpoint.save(tmp_path, Trainer(SMALL, corpus).run_state(()))
     with pytest.raises(TrainingError, match="of another network"):
         Trainer(dataclasses.replace(SMALL, units=SMALL.widths[0] + 1), corpus).restore(checkpoint.load(tmp_path))
 
@@ -115,7 +115,7 @@ def test_weight_decay_of_an_old_run_is_adamws_alone(
 ) -> None:
     """As a run was kept before there were averages."""
     settings = dataclasses.replace(SMALL, optimizer=optimizer, weight_decay=0.01)
-    checkpoint.save(tmp_path, Trainer(settings, corpus).checkpoint(()))
+    checkpoint.save(tmp_path, Trainer(settings, corpus).run_state(()))
     with np.load(tmp_path / CHECKPOINT) as file:
         arrays = {name: file[name] for name in file.files}
     header = json.loads(str(arrays.pop("header")))
@@ -128,7 +128,7 @@ def test_weight_decay_of_an_old_run_is_adamws_alone(
 def test_damaged_checkpoints_are_refused(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="nothing to resume"):
         checkpoint.load(tmp_path)
-    checkpoint.save(tmp_path, Trainer(SMALL, corpus).checkpoint(()))
+    checkpoint.save(tmp_path, Trainer(SMALL, corpus).run_state(()))
     whole = (tmp_path / CHECKPOINT).read_bytes()
     for size in (0, 100, len(whole) // 2):
         (tmp_path / CHECKPOINT).write_bytes(whole[:size])
@@ -192,7 +192,7 @@ def test_every_optimizer_learns_and_is_resumed(corpus: Corpus, optimizer: str) -
     losses = train(straight)
     assert np.mean(losses[-10:]) < 0.9 * losses[0]
     begun = train(first, 12)
-    second.restore(first.checkpoint(()))
+    second.restore(first.run_state(()))
     assert begun + train(second) == losses
     for one, other in zip(straight.twin.variables, second.twin.variables, strict=True):
         assert (np.asarray(one) == np.asarray(other)).all()
@@ -213,7 +213,7 @@ def test_every_way_to_read_learns_and_is_resumed(tmp_path: Path, way: dict[str, 
     straight, resumed = Trainer(settings, corpus), Trainer(settings, corpus)
     losses = train(straight, 2 + straight.total_updates // 2)  # in the second epoch
     begun = len(losses)
-    checkpoint.save(tmp_path, straight.checkpoint(()))
+    checkpoint.save(tmp_path, straight.run_state(()))
     losses += train(straight)
     assert len(losses) == straight.total_updates
     assert np.mean(losses[-5:]) < 0.7 * losses[0]

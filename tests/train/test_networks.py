@@ -103,7 +103,7 @@ def test_it_learns_and_goes_on_to_the_same_weights(shape: str, plain_text: Path)
     first = Trainer(settings, corpus)
     begun = list(itertools.islice(first.updates(), 20))
     second = Trainer(settings, corpus)
-    second.restore(first.checkpoint(()))
+    second.restore(first.run_state(()))
     assert begun + list(second.updates()) == losses
     for one, other in zip(straight.twin.variables, second.twin.variables, strict=True):
         assert (np.asarray(one) == np.asarray(other)).all()

@@ -168,7 +168,7 @@ def test_automatic_precision_is_settled_anew_on_each_machine(plain_text: Path) -
     settings = TrainSettings(units=8, batch=4, steps=8, embedding=4, precision="auto")
     trainer = Trainer(settings, read_corpus([plain_text], 0.1, 8))
     assert trainer.precision == fastest_precision() != "auto"
-    assert trainer.checkpoint(()).settings.precision == "auto"
+    assert trainer.run_state(()).settings.precision == "auto"
 
 
 def test_automatic_precision_is_that_of_the_slowest_machine(plain_text: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,13 +128,13 @@ def test_all_of_it_is_resumed_to_the_same_weights(corpus: Corpus, tmp_path: Path
     straight, first, second = (Trainer(SMALL, corpus) for _ in range(3))
     losses = list(straight.updates())
     begun = list(itertools.islice(first.updates(), 12))
-    checkpoint.save(tmp_path, first.checkpoint(()))
+    checkpoint.save(tmp_path, first.run_state(()))
     saved = checkpoint.load(tmp_path)
     assert saved.settings == SMALL
     second.restore(saved)
     assert begun + list(second.updates()) == losses
     for group in ("weights", "average"):
-        pairs = zip(straight.checkpoint(()).arrays[group], second.checkpoint(()).arrays[group], strict=True)
+        pairs = zip(straight.run_state(()).arrays[group], second.run_state(()).arrays[group], strict=True)
         assert all((one == other).all() for one, other in pairs)
     assert straight.end_epoch()["held_out_nats"] == second.end_epoch()["held_out_nats"]
 

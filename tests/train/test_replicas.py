@@ -52,7 +52,7 @@ for kind in (Alone(), Together(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]
     trainer = Trainer(settings, corpus, replicas=kind)
     updates = trainer.updates()
     losses = [next(updates) for _ in range(9)]
-    saved = trainer.checkpoint(())
+    saved = trainer.run_state(())
     again = Trainer(settings, corpus, replicas=kind)
     again.restore(dataclasses.replace(saved, progress=copy.deepcopy(saved.progress)))
     further = again.updates()
@@ -116,7 +116,7 @@ def wait_for(process: subprocess.Popen[str], beginning: str) -> None:
     raise AssertionError(process.stderr.read())
 
 
-def losses(saved: checkpoint.Checkpoint) -> list[float]:
+def losses(saved: checkpoint.RunState) -> list[float]:
     return [row[name] for row in saved.progress.history for name in ("training_nats", "held_out_nats")]
 
 
@@ -140,7 +140,7 @@ def test_two_processes_give_the_losses_of_one(
         told = chief.communicate(timeout=120)
         assert other.communicate(timeout=60) == ("", "")
     assert (chief.returncode, other.returncode) == (0, 0), told
-    assert losses(checkpoint.load(out)) == pytest.approx(losses(alone.checkpoint(())), abs=most)
+    assert losses(checkpoint.load(out)) == pytest.approx(losses(alone.run_state(())), abs=most)
 
 
 @pytest.mark.slow
