@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
+from engine.simulate import centile_99, filled_store, use_store
 
 LONG_REPLIES, SHORT_REQUESTS = 64, 200
 REQUESTS, OWNERS, REQUEST_LENGTH = 1000, 100, 50
@@ -59,7 +60,7 @@ def first_piece(model: engine.Engine) -> dict[str, float]:
         reply.stop()
     for reply in long:
         reply.result()
-    return {"first_piece_ms": statistics.median(waits), "first_piece_ms_99": statistics.quantiles(waits, n=100)[98]}
+    return {"first_piece_ms": statistics.median(waits), "first_piece_ms_99": centile_99(waits)}
 
 
 def slowest_owner(model: engine.Engine) -> float:
@@ -116,15 +117,12 @@ def store(model: engine.Engine) -> dict[str, float]:
             saves.append(1e3 * (time.perf_counter() - started))
         short = model.conversation()
         short.say(PROMPT, length=20).result()
-        made.save_copies(short, (f"story {number}" for number in range(STORED)))
-        opens = []
-        for number in range(0, STORED, STORED // OPENED):
-            started = time.perf_counter()
-            made.open(model, f"story {number}")
-            opens.append(1e3 * (time.perf_counter() - started))
+        with filled_store(Path(folder), short, STORED) as full:
+            names = [f"channel {number}" for number in range(0, STORED, STORED // OPENED)]
+            opens = use_store(full, model, names)["open"]
     return {
         "save_ms": statistics.median(saves),
-        "save_ms_99": statistics.quantiles(saves, n=100)[98],
+        "save_ms_99": centile_99(saves),
         "open_ms": statistics.median(opens),
-        "open_ms_99": statistics.quantiles(opens, n=100)[98],
+        "open_ms_99": centile_99(opens),
     }

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import json
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,16 +126,6 @@ class Store:
         if replaces:
             self._empty_log()
         self._hand_over(conversation, handle, before)
-
-    def save_copies(self, conversation: Conversation, names: Iterable[str]) -> None:
-        """Save a conversation under many new names in one transaction, as for a test with a large store."""
-        state = conversation.snapshot()
-        values = {**records.conversation_row(state), **records.model_of(conversation.runner)}
-        rows = [records.row_of(turn) for turn in state.turns]
-        with self._transaction(self._writing) as connection:
-            for name in names:
-                handle = self._insert(connection, name, values)
-                connection.execute(tables.turns.insert(), [{"conversation": handle.id, **row} for row in rows])
 
     def open(
         self, model: Runner, name: str, *, feed_again: bool = False, owner: Hashable = None,

@@ -96,11 +96,6 @@ class Vocabulary:
         object.__setattr__(self, "_pairs", BytePairs(self.tokens, self.merges) if is_bpe else None)
 
     @classmethod
-    def from_text(cls, text: str) -> Vocabulary:
-        """Every character of a normalized text, in code point order."""
-        return cls(tuple(sorted(set(text))))
-
-    @classmethod
     def from_json(cls, data: Any) -> Vocabulary:
         """Raises `ValueError` that says what is wrong with the object."""
         if not isinstance(data, dict):

@@ -20,7 +20,7 @@ EMPTY = np.zeros(0, np.int32)
 
 
 def corpus_of(text: str, files: tuple[int, ...] = ()) -> Corpus:
-    vocabulary = Vocabulary.from_text(text)
+    vocabulary = Vocabulary(tuple(sorted(set(text))))
     ids = vocabulary.encode(text).ids
     counts = {"training": len(text), "held_out": 0, "test": 0}
     return Corpus(vocabulary, ids, EMPTY, EMPTY, "", counts, 0, np.array(files, np.int64))
