@@ -7,11 +7,10 @@ file that lists them in the order of their ids.
 
 from __future__ import annotations
 
-import os
-import signal
+from engine import program
 
-if __name__ == "__main__":  # before the other imports, few of which survive an exception
-    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+if __name__ == "__main__":
+    program.begin()
 
 import argparse
 import json
@@ -25,7 +24,7 @@ from typing import Any
 import engine
 from engine.model_dir import NETWORK, VOCABULARY, replace_file, write_json
 from engine.network import read_network
-from engine.quiet import fail
+from engine.program import fail
 from engine.text import read_text
 
 UNKNOWN = "[UNK]"
@@ -129,5 +128,4 @@ def _check(model: Path, text: str, size: int, backend: str) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())
+    program.run(main)

@@ -9,14 +9,14 @@ by `engine.train.bench`. The last line is JSON.
 
 from __future__ import annotations
 
-import os
-import signal
+from engine import program
 
-if __name__ == "__main__":  # before the other imports, few of which survive an exception
-    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+if __name__ == "__main__":
+    program.begin()
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -31,7 +31,7 @@ import numpy as np
 import engine
 from engine import bench_serving, model_dir
 from engine.network import Network, read_network
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 from engine.steps.onnx import OnnxStep, thread_count
 
 ROWS, ROUNDS, STEPS_COMPARED, STARTS = 64, 7, 1000, 7
@@ -299,5 +299,4 @@ def measure_start(model: str | None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())
+    program.run(main)

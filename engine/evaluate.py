@@ -5,11 +5,10 @@ The text is read as the trainer reads it, and filtered for each model as the tex
 
 from __future__ import annotations
 
-import os
-import signal
+from engine import program
 
-if __name__ == "__main__":  # before the other imports, few of which survive an exception
-    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+if __name__ == "__main__":
+    program.begin()
 
 import argparse
 import json
@@ -24,7 +23,7 @@ from typing import Any
 
 import engine
 from engine.model_dir import find
-from engine.quiet import fail, import_tensorflow
+from engine.program import fail, import_tensorflow
 from engine.text import split_point
 from engine.train.filters import make_filter, normalized
 from engine.train.quantities import LN2, duration, perplexity
@@ -261,4 +260,4 @@ def _is_space(token: str) -> tuple[bool, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program.run(main)

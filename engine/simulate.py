@@ -8,16 +8,16 @@ JSON.
 
 from __future__ import annotations
 
-import os
-import signal
+from engine import program
 
-if __name__ == "__main__":  # before the other imports, few of which survive an exception
-    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+if __name__ == "__main__":
+    program.begin()
 
 import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
 import resource
 import sqlite3
@@ -217,5 +217,4 @@ def resident_bytes() -> float:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())
+    program.run(main)

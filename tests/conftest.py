@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.engine import Engine
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 from tests.networks import LETTERS, tiny_engine
 from tests.postgres import Server, start_postgres
 

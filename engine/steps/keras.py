@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ModelLoadError
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 from engine.steps import Ids, Logits, Shape, State, fingerprint
 
 try:

@@ -17,7 +17,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from engine import machine
+from engine import program
 from engine.errors import ModelLoadError
 from engine.network import Array, Dense, Embedding, Layer, Network, Normalization, Recurrent
 from engine.steps import Ids, Logits, Shape, State, fingerprint
@@ -67,7 +67,7 @@ def thread_count(network: Network) -> int:
     """One thread for a small network; else one a core, for a step waits for memory, and each core reads its own."""
     if network.parameters < SMALL_PARAMETERS:
         return 1
-    return min(MAX_THREADS, machine.cores())
+    return min(MAX_THREADS, program.cores())
 
 
 def compile_step(network: Network, precision: str = "float32") -> ModelProto:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
+from engine import program
 
-if __name__ == "__main__":  # before the other imports, few of which survive an exception
-    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+if __name__ == "__main__":
+    program.begin()
 
 import argparse
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import EngineError
-from engine.quiet import fail
+from engine.program import fail
 from engine.train.job import TENSORBOARD, Job, train
 from engine.train.settings import add_arguments
 from engine.train.spool import Inputs
@@ -83,5 +82,4 @@ def watching() -> type[Watch]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())
+    program.run(main)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import EngineError
-from engine.quiet import fail
+from engine.program import fail
 from engine.train.corpus import read_corpus
 from engine.train.settings import TrainSettings
 

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from engine import machine
+from engine import program
 from engine.errors import TrainingError
 from engine.train.head import cross_entropy
 from engine.train.regularization import Masks
@@ -143,7 +143,7 @@ class Twin:
         kernels = [math.prod(layer.cell.recurrent_kernel.shape) for layer in self.recurrent]
         if self._fused or self._dtype != tf.bfloat16 or max(kernels) > PART_KERNEL:
             return 1
-        return next(n for n in range(min(machine.cores(), batch // PART_LANES) or 1, 0, -1) if batch % n == 0)
+        return next(n for n in range(min(program.cores(), batch // PART_LANES) or 1, 0, -1) if batch % n == 0)
 
     def _hidden(
         self, ids: Tensor, states: Sequence[Tensor], masks: Masks, keep: Tensor | None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 from engine.train import card, checkpoint, memory, origin, presets
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
 from engine.train.origin import Parent

@@ -10,14 +10,12 @@ b(h) being what the discounts leave; below one token stands 1 / V.
 
 from __future__ import annotations
 
-import os
-import signal
+from engine import program
 
-if __name__ == "__main__":  # before the other imports, few of which survive an exception
-    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+if __name__ == "__main__":
+    program.begin()
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import EngineError, TrainingError
-from engine.quiet import fail
+from engine.program import fail
 from engine.train.corpus import read_corpus
 from engine.train.quantities import LN2, perplexity
 from engine.train.settings import TrainSettings, add_arguments
@@ -147,5 +145,4 @@ def score(inputs: Inputs, settings: TrainSettings, order: int | None) -> str:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())
+    program.run(main)

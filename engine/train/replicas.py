@@ -27,7 +27,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
-from engine.quiet import quiet_stderr
+from engine.program import quiet_stderr
 
 Rank = tuple[Any, int] | None  # a replica's number and how many there are; None for one alone
 JOIN_SECONDS = 600.0  # that a machine waits for the others

@@ -16,7 +16,7 @@ import pytest
 import engine
 from engine import evaluate
 from engine.model_dir import NETWORK
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 from tests.networks import LETTERS
 
 import_tensorflow()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from engine.quiet import interrupts_held
+from engine.program import interrupts_held
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,22 @@ def test_an_interrupt_is_held_until_all_is_imported() -> None:
     with pytest.raises(ImportError), interrupts_held():
         raise ImportError
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_leaves_nothing_of_a_text_behind(tmp_path: Path) -> None:
+    """The text is kept in a temporary folder while it is read; here it never ends."""
+    command = [sys.executable, "-m", "engine.evaluate", "--data", "-"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"some text\n" * 1000)
+        process.stdin.flush()
+        deadline = time.monotonic() + 60
+        while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert any(tmp_path.iterdir())
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        process.stdin.close()
+    assert process.returncode == 130
+    assert not any(tmp_path.iterdir())

@@ -14,7 +14,7 @@ import pytest
 
 import engine
 from engine import adopt, bench, evaluate
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 from engine.steps.onnx import OnnxStep
 from tests.networks import LETTERS, tiny_network
 

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import ModelLoadError
 from engine.network import Network, read_network
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 from engine.steps.onnx import OnnxStep, compile_step, quantize
 from tests.networks import LETTERS, tiny_network
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine import bench
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 from engine.train import bench_reading
 
 import_tensorflow()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.errors import TrainingError
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 
 import_tensorflow()
 

@@ -15,7 +15,7 @@ import engine
 from engine.errors import ModelLoadError, TrainingError
 from engine.model_dir import NETWORK, VOCABULARY, write_json
 from engine.network import Embedding, Recurrent, read_network
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 from engine.vocabulary import Vocabulary
 
 import_tensorflow()

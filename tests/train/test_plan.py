@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine.errors import TrainingError
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 
 import_tensorflow()
 

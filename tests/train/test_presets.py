@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 
 import_tensorflow()
 import tensorflow as tf  # noqa: E402

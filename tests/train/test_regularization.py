@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine.network import read_network
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 
 import_tensorflow()
 import tensorflow as tf  # noqa: E402

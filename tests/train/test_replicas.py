@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import TrainingError
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 
 import_tensorflow()
 import tensorflow as tf  # noqa: E402
@@ -30,7 +30,7 @@ RUN = ["--units", "24", "--embedding", "8", "--batch", "8", "--steps", "16", "--
 RUN += ["--sample-every", "0", "--precision", "float32"]
 TWO_CPUS = """
 import copy, dataclasses, sys
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 import_tensorflow()
 import tensorflow as tf
 from pathlib import Path
@@ -218,7 +218,7 @@ def test_machines_that_do_not_come_are_not_waited_for_for_ever(
     plain_text: Path, tmp_path: Path, is_interrupted: bool
 ) -> None:
     code = (
-        "import sys; from engine.quiet import import_tensorflow; import_tensorflow()\n"
+        "import sys; from engine.program import import_tensorflow; import_tensorflow()\n"
         f"import engine.train.replicas as replicas; replicas.JOIN_SECONDS = {99.0 if is_interrupted else 1.0}\n"
         "from engine.train.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )

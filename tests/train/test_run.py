@@ -15,7 +15,7 @@ import pytest
 
 from engine.evaluate import main as evaluate
 from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY, write_json
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 from engine.train import History, checkpoint, fit, lanes
 from engine.train.__main__ import main
 

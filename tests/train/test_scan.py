@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.quiet import import_tensorflow
+from engine.program import import_tensorflow
 
 import_tensorflow()
 import tensorflow as tf  # noqa: E402

@@ -1,4 +1,7 @@
-"""What programs say on stderr: nothing of TensorFlow's at its import, one line when they fail."""
+"""How our programs start, fail and end: Ctrl-C from the first moment, quiet imports, one line when they fail.
+
+A program imports this first and calls `begin` before its other imports; once they are done, `run` runs its `main`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,25 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
+
+
+def begin() -> None:
+    """Let Ctrl-C end the process quietly, with exit code 130, until `run`: few imports survive an exception."""
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Run a program whose imports are done. From here on Ctrl-C is an exception."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(main())
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
