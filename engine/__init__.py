@@ -16,13 +16,14 @@ from engine.outline import first_words, last_words, outline
 from engine.settings import Sampling
 
 if TYPE_CHECKING:
-    from engine.conversation import Conversation, Turn
+    from engine.conversation import Conversation
     from engine.engine import Activity, Engine, Info, Score
     from engine.loading import load
     from engine.papers import About, about, model_names
     from engine.reply import Reply
     from engine.rewriting import Texts, read_again, replay
     from engine.store import Store
+    from engine.tree import Turn
     from engine.vocabulary import Vocabulary
 
 __all__ = [
@@ -58,7 +59,8 @@ __all__ = [
 
 _HOMES = {
     "papers": ("About", "about", "model_names"),
-    "conversation": ("Conversation", "Turn"),
+    "conversation": ("Conversation",),
+    "tree": ("Turn",),
     "engine": ("Activity", "Engine", "Info", "Score"),
     "loading": ("load",),
     "reply": ("Reply",),

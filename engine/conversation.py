@@ -1,4 +1,4 @@
-"""A conversation as a tree of turns, each of which ends in a checkpoint.
+"""A conversation: it writes and moves about in its tree of turns.
 
 Knows no thread, no file and no model: what runs a request is passed in as a `Runner`. A conversation belongs to one
 thread at a time. A reply gets its turn in the tree in `settle` alone, which waits for its end; whatever asks for turns,
@@ -7,63 +7,22 @@ text or the present turn settles first.
 
 from __future__ import annotations
 
-import itertools
 import json
 import secrets
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.checkpoint import Checkpoint, FinishReason, Request, State
+from engine.checkpoint import Checkpoint, Request
 from engine.reply import Reply
-from engine.sampling import PENALTY_WINDOW, Sampling, derive_key
+from engine.sampling import Sampling, derive_key
+from engine.tree import Kept, Snapshot, Tree, Turn, recent_tokens
 from engine.vocabulary import Encoding
 
 EXPORT_VERSION = 1
-Kind = Literal["start", "prompt", "reply"]
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One prompt or one reply. `parent` is the id of the turn before; the start has none.
-
-    `written` are its tokens, or what reads them from where they are kept.
-    """
-
-    id: int
-    kind: Kind
-    text: str
-    written: tuple[int, ...] | Callable[[], tuple[int, ...]]
-    parent: int | None
-    checkpoint: Checkpoint
-    sampling: Sampling | None = None  # of a reply
-    finish_reason: FinishReason | None = None  # of a reply
-    drawn: int = 0  # random numbers that a reply took; its text may have fewer tokens, where a stop string ended it
-
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        """Its tokens. Raises `StoreError` where they have to be read and cannot be."""
-        return self.written if isinstance(self.written, tuple) else self.written()
-
-
-class Kept(Protocol):
-    """A turn's larger parts where they are kept."""
-
-    def state(self) -> State: ...
-    def tokens(self) -> tuple[int, ...]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A conversation as plain data: its turns in the order of their ids, the start first, and the present one."""
-
-    sampling: Sampling
-    turns: tuple[Turn, ...]
-    present: int
-    forward: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +71,7 @@ class Conversation:
         self._owner = object() if owner is None else owner
         seed = secrets.randbits(63) if self.sampling.seed is None else self.sampling.seed
         start = Checkpoint(runner.zero_state(), (), seed, derive_key(seed), 0)
-        self._turns: dict[int, Turn] = {0: Turn(0, "start", "", (), None, start)}
-        self._present = 0
-        self._next_id = 1
-        self._forward: dict[int, int] = {}  # the child last visited, by parent
+        self._tree = Tree({0: Turn(0, "start", "", (), None, start)}, 0, {})
         self._writing: list[Writing] = []  # whose turns are not in the tree yet
 
     def say(self, text: str = "", *, length: int | None = None, sampling: Sampling | None = None) -> Reply:
@@ -147,12 +103,12 @@ class Conversation:
         here = self.settle()
         if here.kind == "start":
             raise ValueError("there is nothing to retry yet")
-        before = self._turns[here.parent or 0] if here.kind == "reply" else here
+        before = self._tree.turns[here.parent or 0] if here.kind == "reply" else here
         start = before.checkpoint
         if sampling is not None and sampling.seed is not None:
             start = _reseeded(start, sampling.seed)
         else:
-            start = _attempt(start, before.id, self._attempts(before))
+            start = _attempt(start, before.id, self._tree.replies_after(before))
         settings = sampling or here.sampling or self.sampling
         return self._write(before, start, "", (), settings, {})
 
@@ -168,11 +124,11 @@ class Conversation:
             raise ValueError(f"n {n!r}: must be a whole number, at least 1")
         if not here.checkpoint.pending:
             raise ValueError("there is nothing to go on from yet")
-        settings, attempts = sampling or self.sampling, self._attempts(here)
+        settings, attempts = sampling or self.sampling, self._tree.replies_after(here)
         start = replace(here.checkpoint, source=here.checkpoint.state)
         if sampling is not None and sampling.seed not in (None, start.seed):
             start = _reseeded(start, sampling.seed)
-        recent = recent_tokens(self._turns, here, settings)
+        recent = recent_tokens(self._tree.turns, here, settings)
         for attempt in range(attempts, attempts + n):
             request = Request(_attempt(start, here.id, attempt), recent, settings, {}, self._owner)
             self._writing.append(Writing(self.runner.run(request), here.id, settings, is_alternative=True))
@@ -182,42 +138,31 @@ class Conversation:
         """Go back `n` turns (a prompt is one, a reply is one). Raises `ValueError` if there are fewer."""
         if not isinstance(n, int) or n < 1 or n > len(self.turns):
             raise ValueError(f"undo {n}: there are {len(self.turns)} turns to take back")
-        for _ in range(n):
-            self._present = self._turns[self._present].parent or 0
+        self._tree.back(n)
 
     def redo(self, n: int = 1) -> None:
         """Go forward `n` turns, the way last gone. Raises `ValueError` if there are fewer."""
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"redo {n}: must be a whole number, at least 1")
-        turn_id = self.settle().id
-        for step in range(n):
-            if turn_id not in self._forward:
-                raise ValueError(f"redo {n}: there are {step} turns to bring back")
-            turn_id = self._forward[turn_id]
-        self._present = turn_id
+        self.settle()
+        self._tree.ahead(n)
 
     def goto(self, turn_id: int) -> None:
         """Go to any turn of the tree; 0 is the start. Raises `ValueError` if there is no such turn."""
-        self._present = self._turn(turn_id).id
-        child = turn_id
-        while (parent := self._turns[child].parent) is not None:
-            self._forward[parent] = child
-            child = parent
+        self.settle()
+        self._tree.go(turn_id)
 
     def fork(self, turn_id: int | None = None) -> Conversation:
         """Another conversation that begins as a copy of this branch, or of that to a turn; both go their own ways."""
         branch = Conversation(self.runner, self.sampling, self._owner)
-        here = self.settle() if turn_id is None else self._turn(turn_id)
-        path = [self._turns[0], *self._path(here)]
-        branch._turns = {turn.id: turn for turn in path}
-        branch._forward = {before.id: turn.id for before, turn in itertools.pairwise(path)}
-        branch._present, branch._next_id = here.id, self._next_id
+        here = self.settle()
+        branch._tree = self._tree.branch(here if turn_id is None else self._tree.turn(turn_id))
         return branch
 
     def snapshot(self) -> Snapshot:
         """The whole conversation as data; waits for a reply that is being written."""
-        present = self.settle().id
-        return Snapshot(self.sampling, tuple(self._turns.values()), present, dict(self._forward))
+        self.settle()
+        return Snapshot(self.sampling, tuple(self._tree.turns.values()), self._tree.present, dict(self._tree.forward))
 
     def export(self) -> str:
         """The conversation as JSON: all that is needed to write it again, byte for byte, with `engine.replay`."""
@@ -255,24 +200,13 @@ class Conversation:
     def restored(cls, runner: Runner, snapshot: Snapshot, owner: Hashable = None) -> Conversation:
         """The conversation that a snapshot was taken of."""
         made = cls(runner, snapshot.sampling, owner)
-        made._turns = {turn.id: turn for turn in snapshot.turns}
-        made._present, made._forward = snapshot.present, dict(snapshot.forward)
-        made._next_id = max(made._turns) + 1
+        made._tree = Tree({turn.id: turn for turn in snapshot.turns}, snapshot.present, snapshot.forward)
         return made
 
     def put_by(self, kept: Callable[[Turn], Kept], after: int) -> None:
-        """Hold the present turn's state alone; `kept` tells where tokens and other states are read again.
-
-        Turns up to `after` were put by before.
-        """
-        present = self.settle().id
-        for turn in list(self._turns.values()):
-            point, is_new = turn.checkpoint, turn.id > after
-            if turn.kind == "start" or not (is_new or turn.id == present or isinstance(point.source, np.ndarray)):
-                continue
-            parts = kept(turn)
-            point = replace(point, source=point.state if turn.id == present else parts.state)
-            self._turns[turn.id] = replace(turn, checkpoint=point, written=parts.tokens)
+        """Hold the present turn's state alone, as `Tree.put_by` has it."""
+        self.settle()
+        self._tree.put_by(kept, after)
 
     def settle(self) -> Turn:
         """Wait for what is being written and put its turns into the tree. Returns the present turn.
@@ -281,19 +215,19 @@ class Conversation:
         """
         while self._writing:
             self._take_in(self._writing.pop(0))
-        return self._turns[self._present]
+        return self._tree.here
 
     def _take_in(self, writing: Writing) -> None:
-        result, parent, here = writing.reply.result(), writing.parent, self._present
+        result, parent, here = writing.reply.result(), writing.parent, self._tree.present
         if writing.tokens or writing.text:
-            parent = self._add("prompt", writing.text, writing.tokens, parent, result.prompt_end)
+            parent = self._tree.add("prompt", writing.text, writing.tokens, parent, result.prompt_end)
         if result.drawn:
-            self._add(
+            self._tree.add(
                 "reply", result.text, result.tokens, parent, result.end, writing.sampling, result.finish_reason,
                 result.drawn,
             )  # fmt: skip
         if writing.is_alternative:
-            self._present = here
+            self._tree.present = here
 
     @property
     def text(self) -> str:
@@ -303,13 +237,13 @@ class Conversation:
     @property
     def turns(self) -> list[Turn]:
         """The turns of the present branch, from the start's first child to the present one."""
-        return self._path(self.settle())
+        return self._tree.path(self.settle())
 
     @property
     def tree(self) -> list[Turn]:
         """All turns in the order they were made, without the start."""
         self.settle()
-        return [turn for turn in self._turns.values() if turn.parent is not None]
+        return [turn for turn in self._tree.turns.values() if turn.parent is not None]
 
     @property
     def present(self) -> int:
@@ -329,35 +263,8 @@ class Conversation:
         if not checkpoint.pending:
             checkpoint = replace(checkpoint, pending=(self.runner.start_token()[0],))
         return self.runner.likeliest(
-            checkpoint, n, sampling, recent_tokens(self._turns, here, sampling or self.sampling)
+            checkpoint, n, sampling, recent_tokens(self._tree.turns, here, sampling or self.sampling)
         )
-
-    def _attempts(self, before: Turn) -> int:
-        return sum(turn.parent == before.id and turn.kind == "reply" for turn in self._turns.values())
-
-    def _turn(self, turn_id: int) -> Turn:
-        self.settle()
-        if not isinstance(turn_id, int) or turn_id not in self._turns:
-            raise ValueError(f"turn_id {turn_id}: there is no such turn")
-        return self._turns[turn_id]
-
-    def _path(self, turn: Turn) -> list[Turn]:
-        """The turns from the start's child to `turn`."""
-        branch = []
-        while turn.parent is not None:
-            branch.append(turn)
-            turn = self._turns[turn.parent]
-        return branch[::-1]
-
-    def _add(
-        self, kind: Kind, text: str, tokens: tuple[int, ...], parent: int, end: Checkpoint,
-        sampling: Sampling | None = None, reason: FinishReason | None = None, drawn: int = 0,
-    ) -> int:  # fmt: skip
-        turn = Turn(self._next_id, kind, text, tokens, parent, end, sampling, reason, drawn)
-        self._turns[turn.id] = turn
-        self._next_id += 1
-        self._forward[parent] = self._present = turn.id
-        return turn.id
 
     def _write(
         self, before: Turn, start: Checkpoint, text: str, tokens: tuple[int, ...], sampling: Sampling,
@@ -367,23 +274,10 @@ class Conversation:
             token, piece = self.runner.start_token()
             tokens, text = (token,), text + piece
         start = replace(start, source=start.state, pending=start.pending + tokens)
-        recent = recent_tokens(self._turns, before, sampling, tokens)
+        recent = recent_tokens(self._tree.turns, before, sampling, tokens)
         reply = self.runner.run(Request(start, recent, sampling, unseen, self._owner))
         self._writing.append(Writing(reply, before.id, sampling, text, tokens))
         return reply
-
-
-def recent_tokens(
-    turns: Mapping[int, Turn], turn: Turn, sampling: Sampling, tokens: tuple[int, ...] = ()
-) -> tuple[int, ...]:
-    """The last tokens up to `turn` and then `tokens`, oldest first: as many as the repetition penalty looks at."""
-    if sampling.repetition_penalty == 1:
-        return ()
-    recent = tokens[-PENALTY_WINDOW:]
-    while turn.parent is not None and len(recent) < PENALTY_WINDOW:
-        recent = turn.tokens[-(PENALTY_WINDOW - len(recent)) :] + recent
-        turn = turns[turn.parent]
-    return recent
 
 
 def _check_sampling(sampling: Sampling | None) -> None:

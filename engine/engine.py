@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from engine.checkpoint import Checkpoint, Request
 from engine.conversation import Conversation
-from engine.errors import EngineBusy
 from engine.reply import Reply
 from engine.rows import ReplyRow, WatchRow
 from engine.sampling import Sampler, Sampling
@@ -27,7 +26,6 @@ from engine.vocabulary import Encoding, Vocabulary
 from engine.worker import Worker
 
 MAX_WAITING = 4096
-MAX_HINT_SECONDS = 30.0  # nobody believes more, and the guess is no better than the last seconds
 TELL_SECONDS = 0.1  # from one word on how far a long text was read to the next
 
 
@@ -181,10 +179,7 @@ class Engine:
 
     def run(self, request: Request) -> Reply:
         """Queue a reply. Raises `EngineBusy` if `max_waiting` replies wait already, and `EngineClosed`."""
-        excess = self._worker.excess
-        if excess >= self.max_waiting:
-            seconds = min(MAX_HINT_SECONDS, max(1.0, excess / 4 / self._worker.finish_rate()))  # a quarter is gone then
-            raise EngineBusy(f"{excess:,} replies wait already: try again in about {seconds:.0f} s", seconds)
+        self._worker.check_room(self.max_waiting)
         reply = Reply(request.unseen, self._worker.wake)
         self._worker.submit(ReplyRow(request, self.vocabulary, reply))
         return reply

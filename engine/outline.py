@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.conversation import Turn
+    from engine.tree import Turn
 
 HERE = "  <- here"
 

@@ -12,8 +12,9 @@ import numpy as np
 from sqlalchemy.engine import RowMapping
 
 from engine.checkpoint import Checkpoint, State
-from engine.conversation import Kept, Runner, Snapshot, Turn
+from engine.conversation import Runner
 from engine.sampling import Sampling
+from engine.tree import Kept, Snapshot, Turn
 
 FULL_INT, FULL_FLOAT = np.dtype("<i4"), np.dtype("<f4")
 

@@ -82,11 +82,6 @@ class Reply:
     def __aiter__(self) -> AsyncPieces:
         return AsyncPieces(self)
 
-    async def next_pieces(self) -> str:
-        """All pieces that there are, waiting for one without holding up the event loop; "" at the end."""
-        await self.ready()
-        return self.take()
-
     async def ready(self, *, is_whole: bool = False) -> None:
         """Wait until there are pieces to `take` or no more come, without holding up the event loop.
 
@@ -189,7 +184,8 @@ class AsyncPieces:
         return self
 
     async def __anext__(self) -> str:
-        pieces = await self._reply.next_pieces()
+        await self._reply.ready()
+        pieces = self._reply.take()
         if not pieces:
             raise StopAsyncIteration
         return pieces

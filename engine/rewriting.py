@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from engine.checkpoint import Checkpoint, Request, Result
-from engine.conversation import EXPORT_VERSION, Conversation, Runner, Snapshot, Turn, recent_tokens
+from engine.conversation import EXPORT_VERSION, Conversation, Runner
 from engine.errors import EngineError
 from engine.reply import Reply
 from engine.sampling import Sampling, derive_key
+from engine.tree import Snapshot, Turn, recent_tokens
 
 Wait = Callable[[Reply, int], object]
 

@@ -25,10 +25,11 @@ from sqlalchemy.engine import Engine as SqlEngine
 
 from engine import records, tables
 from engine.checkpoint import State
-from engine.conversation import Conversation, Runner, Snapshot
+from engine.conversation import Conversation, Runner
 from engine.errors import OtherWeights, StoreError
 from engine.reply import Reply
 from engine.rewriting import Texts, read_again
+from engine.tree import Snapshot
 
 TRUNCATE_ATTEMPTS, TRUNCATE_SECONDS = 200, 0.01
 Notes = Mapping[tuple[str, str], Any]

@@ -15,10 +15,12 @@ from typing import cast
 
 from engine.batch import Batch
 from engine.checkpoint import FinishReason
-from engine.errors import EngineClosed, EngineError
+from engine.errors import EngineBusy, EngineClosed, EngineError
 from engine.rows import ReplyRow, Row
 from engine.scheduler import Scheduler
 from engine.steps import Step
+
+MAX_HINT_SECONDS = 30.0  # nobody believes more, and the guess is no better than the last seconds
 
 
 class Worker:
@@ -71,19 +73,19 @@ class Worker:
         return max(0, len(self._scheduler) + self._inbox.qsize() - self.running)
 
     @property
-    def excess(self) -> int:
-        """How many rows would wait if the batch were full; negative where it has room."""
-        return len(self._scheduler) + self._inbox.qsize() - self._scheduler.max_batch
-
-    @property
     def written(self) -> int:
         """How many tokens were drawn so far."""
         return self._batch.written
 
-    def finish_rate(self) -> float:
-        """Rows that left in a second, lately; 1 where nothing is known."""
+    def check_room(self, most: int) -> None:
+        """Raise `EngineBusy` if `most` rows would wait were the batch full; it guesses when a quarter has gone."""
+        excess = len(self._scheduler) + self._inbox.qsize() - self._scheduler.max_batch
+        if excess < most:
+            return
         times = list(self._finished)
-        return len(times) / max(1e-3, time.monotonic() - times[0]) if len(times) > 1 else 1.0
+        rate = len(times) / max(1e-3, time.monotonic() - times[0]) if len(times) > 1 else 1.0  # rows a second
+        seconds = min(MAX_HINT_SECONDS, max(1.0, excess / 4 / rate))
+        raise EngineBusy(f"{excess:,} replies wait already: try again in about {seconds:.0f} s", seconds)
 
     # What the thread does
 

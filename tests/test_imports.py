@@ -15,7 +15,7 @@ import engine
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"errors", "near", "program", "settings", "sampling"},
-    {"bytepairs", "checkpoint", "network", "reply", "scheduler", "stop", "vocabulary", "text", "words"},
+    {"bytepairs", "checkpoint", "network", "reply", "scheduler", "stop", "tree", "vocabulary", "text", "words"},
     {"conversation", "batch", "rows", "steps", "model_dir", "worker"},
     {"engine", "loading", "outline", "papers", "tables", "records", "store", "rewriting"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},

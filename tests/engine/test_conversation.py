@@ -274,7 +274,7 @@ class AnySequence(RuleBasedStateMachine):
 
     @rule()
     def redo(self) -> None:
-        if self.talk.present in self.talk._forward:
+        if self.talk.present in self.talk._tree.forward:
             self.talk.redo()
 
     @rule(data=st.data())

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine.conversation import Conversation, Snapshot
+from engine.conversation import Conversation
+from engine.tree import Snapshot
 from repl.keeper import Keeper
 from repl.session import COMMANDS
 from tests.repl.screens import Screen

@@ -325,7 +325,8 @@ def test_what_is_typed_before_the_model_is_there_is_answered_then(tiny: Engine, 
 
 
 def test_ten_thousand_turns_are_no_burden(tiny: Engine, pipe: PipeInput) -> None:
-    from engine.conversation import Conversation, Snapshot
+    from engine.conversation import Conversation
+    from engine.tree import Snapshot
 
     session = Session(tiny, SAMPLING)
     session.story.say("ab").result()
