@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,31 +19,20 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
-from engine.train import devices, lanes
+from engine.train import devices
 from engine.train.average import Average
 from engine.train.build import Twin, build_model
 from engine.train.checkpoint import Progress, RunState
 from engine.train.corpus import Corpus
 from engine.train.origin import Origin, Parent
 from engine.train.precision import fastest_precision
-from engine.train.regularization import NO_MASKS, Masks, activation_penalty
+from engine.train.regularization import Masks, activation_penalty
 from engine.train.replicas import Alone, Rank
+from engine.train.scoring import MustStop, Scorer, never
 from engine.train.sequences import make_sequences
 from engine.train.settings import TrainSettings
 
-SCORING_LANES = 64
-SCORING_CONTEXT = 512  # tokens read before a lane is scored, so that its state is the carried one
-SCORING_STEPS = 256
 EXPLODED = 3.0  # times the first loss
-MustStop = Callable[[], bool]
-
-
-class Stopped(Exception):
-    """Scoring was given up because its caller asked for it."""
-
-
-def _never() -> bool:
-    return False
 
 
 def rate_at(settings: TrainSettings, update: int, updates: int) -> float:
@@ -116,14 +105,10 @@ class Trainer:
         whole = sum(map(self.sequences.count, range(settings.epochs)))
         self.total_updates = min(whole, settings.updates or whole)
         self._step = tf.function(self._update)
-        self._score = tf.function(self._score_chunk)
+        self.scorer = Scorer(self.twin, self.replicas)
 
     def _zero_state(self, batch: int) -> list[Any]:
-        return [self._share(np.asarray(state), 0) for state in self.twin.zero_state(batch)]
-
-    def _share(self, array: NDArray[Any] | None, axis: int = 1) -> Any:
-        """What each replica gets of an array whose `axis` is that of the lanes."""
-        return None if array is None else self.replicas.share(array, axis)
+        return self.replicas.share_all(map(np.asarray, self.twin.zero_state(batch)), 0)
 
     @property
     def parameters(self) -> int:
@@ -164,11 +149,11 @@ class Trainer:
             if settings.updates and progress.update >= settings.updates:
                 return
             started = time.perf_counter()
-            loss_value, after = self._step(
-                self._share(batch.inputs), self._share(batch.targets), self.states,
-                tf.constant(self.learning_rate, tf.float32), tf.constant(progress.update), self._share(batch.keep),
-                self._share(batch.weights),
-            )  # fmt: skip
+            inputs, targets, keep, weights = self.replicas.share_all(
+                [batch.inputs, batch.targets, batch.keep, batch.weights]
+            )
+            rate, update = tf.constant(self.learning_rate, tf.float32), tf.constant(progress.update)
+            loss_value, after = self._step(inputs, targets, self.states, rate, update, keep, weights)
             if self.sequences.is_carried:
                 self.states = after
             loss = float(loss_value)
@@ -189,7 +174,7 @@ class Trainer:
             "which is kept, by --resume"
         )
 
-    def end_epoch(self, *, is_over: bool = True, must_stop: MustStop = _never) -> dict[str, float]:
+    def end_epoch(self, *, is_over: bool = True, must_stop: MustStop = never) -> dict[str, float]:
         """Score the held-out text, note the epoch in the history and move on to the next one.
 
         Where it is not over yet, it is scored as far as it came and can be gone on with; the better one of the two
@@ -214,15 +199,15 @@ class Trainer:
             progress.epoch, progress.chunk, progress.epoch_loss = progress.epoch + 1, 0, 0.0
         return row
 
-    def held_out_nats(self, must_stop: MustStop = _never) -> float:
+    def held_out_nats(self, must_stop: MustStop = never) -> float:
         """Nats a token over the whole held-out text (the training loss where nothing is held out).
 
-        The text is scored in lanes side by side, each token once, each lane with the state carried in over the
-        512 tokens before it. Where weights are averaged, it is the averages that are judged. Raises `Stopped` where
-        `must_stop`, which is asked now and then, says so.
+        Where weights are averaged, it is the averages that are judged. Raises `Stopped` as `Scorer.nats` does.
         """
+        if len(self.corpus.held_out) < 2:
+            return self.progress.epoch_loss / max(1, self.progress.chunk)
         with self.average.in_place():
-            return self._held_out_nats(must_stop)
+            return self.scorer.nats(self.corpus.held_out, must_stop)
 
     def weights(self) -> list[NDArray[Any]]:
         """Those of the model as it would be saved now: the averages where weights are averaged."""
@@ -239,27 +224,6 @@ class Trainer:
             self.model.save(path)
         finally:
             self.model.set_weights(trained)
-
-    def _held_out_nats(self, must_stop: MustStop = _never) -> float:
-        ids = self.corpus.held_out
-        if len(ids) < 2:
-            return self.progress.epoch_loss / max(1, self.progress.chunk)
-        firsts, length = lanes.scoring_lanes(len(ids), SCORING_LANES, SCORING_CONTEXT)
-        firsts = np.pad(firsts, (0, -len(firsts) % self.replicas.count), constant_values=len(ids))  # with empty lanes
-        states = self._zero_state(len(firsts))
-        total = 0.0
-        for begin in range(-SCORING_CONTEXT, length, SCORING_STEPS):
-            offsets = np.arange(begin, begin + SCORING_STEPS)[:, None]  # of targets in their lane, [T, 1]
-            targets = firsts[None, :] + offsets  # [T, B]
-            real = targets >= 1  # before the text begins there is nothing to feed
-            counted = real & (offsets >= 0) & (offsets < length) & (targets < len(ids))
-            inputs, wanted = ids[np.clip(targets - 1, 0, len(ids) - 1)], ids[np.clip(targets, 0, len(ids) - 1)]
-            shared = (inputs.astype(np.int32), wanted.astype(np.int32), counted.astype(np.float32), real[-1:])
-            nats, states = self._score(*map(self._share, shared), states)
-            total += float(nats)
-            if must_stop():
-                raise Stopped
-        return total / (len(ids) - 1)
 
     def begin_from(self, parent: Parent) -> None:
         """Take the weights of a model, each token's to where it stands in this run's vocabulary."""
@@ -287,7 +251,7 @@ class Trainer:
         if any(len(state) != self.batch for state in saved.arrays["states"]):
             raise TrainingError("this run had another number of lanes: go on with as many devices as it began with")
         self.progress, self.origin = saved.progress, saved.origin
-        self.states = [self._share(state, 0) for state in saved.arrays["states"]]
+        self.states = self.replicas.share_all(saved.arrays["states"], 0)
         groups = (
             ("weights", self.twin.variables), ("optimizer", self._optimizer.variables),
             ("average", self.average.variables),
@@ -330,12 +294,3 @@ class Trainer:
             total = loss + activation_penalty(self.settings, dropped, whole)
         gradients = tape.gradient(total, [variable.value for variable in self.twin.variables])
         return loss, [tf.convert_to_tensor(gradient) for gradient in gradients], after
-
-    def _score_chunk(self, *arguments: Any) -> tuple[Any, Any]:
-        return self.replicas.sum(self._nats, *arguments)
-
-    def _nats(self, inputs: Any, targets: Any, counted: Any, has_begun: Any, states: Any) -> tuple[Any, Any]:
-        hidden, _, after = self.twin.hidden(inputs, states, NO_MASKS)
-        return tf.reduce_sum(self.twin.losses(hidden, targets) * counted), [
-            tf.where(has_begun[0][:, None], state, 0.0) for state in after
-        ]

@@ -17,7 +17,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +58,10 @@ class Alone:
     def share(self, array: NDArray[Any], axis: int) -> Any:
         """What each replica gets of an array whose `axis` is that of the lanes."""
         return tf.constant(array)
+
+    def share_all(self, arrays: Iterable[NDArray[Any] | None], axis: int = 1) -> list[Any]:
+        """The same of several arrays, of which some may be none."""
+        return [None if array is None else self.share(array, axis) for array in arrays]
 
     def gather(self, values: list[Any]) -> list[NDArray[Any]]:
         """The whole of what was shared along the first axis. All processes must ask at the same time."""

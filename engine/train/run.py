@@ -7,7 +7,6 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,19 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 import engine
-from engine.errors import EngineError, TrainingError
-from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY, remove_halves, replace_file, write_json
-from engine.train import card, checkpoint
 from engine.train.board import Board
-from engine.train.loop import Stopped, Trainer
+from engine.train.folder import RunFolder
+from engine.train.loop import Trainer
 from engine.train.quantities import seconds_of, temperatures_of
 from engine.train.replicas import Decision
+from engine.train.scoring import Stopped
 from engine.train.watch import Watch
 
 CHECKPOINT_SECONDS = 60.0
 MAX_WHOLE = 2_000_000  # held-out tokens that are scored one after the other; of more, the score in lanes is told
 TRIED_TOKENS = 1000  # to see how long that takes
-SAMPLE_LENGTH, CARD_SAMPLE_LENGTH, CARD_TEMPERATURE = 120, 400, 0.8
+SAMPLE_LENGTH = 120
 
 
 class Run:
@@ -38,7 +36,8 @@ class Run:
         self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch, board: Board | None = None,
         *, began: float | None = None,
     ) -> None:  # fmt: skip
-        self._trainer, self._out, self._data, self._watch, self._board = trainer, out, data, watch, board
+        self._trainer, self._watch, self._board = trainer, watch, board
+        self._folder = RunFolder(out, trainer, data, watch.note)
         self._began = (time.monotonic() if began is None else began) - trainer.progress.elapsed
         limit = seconds_of(trainer.settings.time)
         self._deadline = self._began + limit if limit else math.inf
@@ -46,10 +45,7 @@ class Run:
         self._is_asked = False  # to stop, here
         self._decision = Decision()  # of all machines, when they last agreed
         self._is_chief = trainer.replicas.is_chief  # who alone writes and prints
-        self._has_vocabulary = False
-        self._save_errors: dict[str, str] = {}  # of what could not be saved the last time
         self._saved_at = time.monotonic()
-        self._test_nats: float | None = None
         self._unsaved: tuple[dict[str, float], list[NDArray[Any]]] | None = None  # a best epoch and its weights
 
     def train(self) -> bool:
@@ -57,10 +53,7 @@ class Run:
         trainer, progress = self._trainer, self._trainer.progress
         before = self._listen()
         try:
-            if self._is_chief:
-                for name in (NETWORK, CHECKPOINT):
-                    remove_halves(self._out / name)
-            self._keep_vocabulary()
+            self._folder.keep_vocabulary()
             while progress.epoch < trainer.settings.epochs and not self._is_over():
                 self._watch.pause()
                 for loss in trainer.updates():
@@ -89,14 +82,8 @@ class Run:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        for error in self._save_errors.values():
-            raise TrainingError(f"{error}: make room, then {self._way_on()}; what was saved before is whole")
+        self._folder.check()
         return not self._decision.must_stop
-
-    def _way_on(self) -> str:
-        if (self._out / CHECKPOINT).exists():
-            return "go on with --resume"
-        return f"begin from the model with --from {self._out}" if (self._out / NETWORK).exists() else "start again"
 
     def _decide(self, seconds: float = 0.0) -> Decision:
         """What all machines do next. All must ask at the same time, before something that takes so many seconds."""
@@ -162,16 +149,16 @@ class Run:
         if is_best:
             self._unsaved = row, trainer.weights()
         self._save_best()
-        self._write_history()
+        self._folder.keep_losses()
         self._watch.epoch(row, is_best and self._unsaved is None)
         if self._board:
             self._board.epoch(progress.update, row)
         self._keep_checkpoint()
         self._scoring_seconds = time.monotonic() - started
         every = trainer.settings.sample_every
-        if self._is_chief and every and progress.epoch % every == 0 and (self._out / NETWORK).exists():
+        if self._is_chief and every and progress.epoch % every == 0 and self._folder.has_model:
             temperatures = temperatures_of(trainer.settings.sample_temperatures)
-            samples = self._samples(temperatures, SAMPLE_LENGTH, seed=progress.epoch)
+            samples = self._folder.samples(temperatures, SAMPLE_LENGTH, seed=progress.epoch)
             for temperature, text in zip(temperatures, samples, strict=True):
                 self._watch.sample(text, temperature)
                 if self._board:
@@ -182,52 +169,43 @@ class Run:
         if self._unsaved is None:
             return
         row, weights = self._unsaved
-        trainer, progress = self._trainer, self._trainer.progress
-
-        def write() -> None:
-            with replace_file(self._out / NETWORK) as temporary:
-                trainer.save_model(temporary, weights)
-
-        (is_kept,) = trainer.replicas.agree(self._keep("the best model", write))
-        if is_kept:
+        if self._folder.keep_model(weights):
+            progress = self._trainer.progress
             self._unsaved = None
             progress.best, progress.best_epoch = row["held_out_nats"], int(row["epoch"])
-            self._keep("the card", lambda: self._write_card(self._held_out_nats(row), is_final=False))
-
-    def _write_history(self) -> None:
-        self._keep("the losses", lambda: card.write_history(self._out, self._trainer.progress.history))
+            self._folder.keep_card(self._held_out_nats(row), None, is_final=False)
 
     def _finish(self) -> None:
         """Score the held-out text whole, with the engine that serves the model, and write the card.
 
         Raises `Stopped` if asked to stop meanwhile.
         """
-        if self._trainer.progress.best_epoch is None or not self._has_vocabulary:
+        if self._trainer.progress.best_epoch is None or not self._folder.has_vocabulary:
             return
-        if "the losses" in self._save_errors or not (self._out / card.HISTORY).exists():
-            self._write_history()
+        self._folder.keep_losses()
         corpus, progress = self._trainer.corpus, self._trainer.progress
         nats = self._held_out_nats(progress.history[progress.best_epoch or 0])
         is_whole = 1 < len(corpus.held_out) <= MAX_WHOLE and self._has_time_for(corpus.held_out)
         if is_whole:
             nats = self._whole_nats("the held-out text", corpus.held_out, corpus.held_out_characters)
+        test_nats = None
         if len(corpus.test) > 1 and not self._has_time_for(corpus.test):
             self._watch.note("the test text is not scored, for the time is up: python -m engine.evaluate does it")
         elif len(corpus.test) > 1:
-            self._test_nats = self._whole_nats("the test text", corpus.test, corpus.characters["test"])
-        self._keep("the card", lambda: self._write_card(nats, is_final=is_whole))
+            test_nats = self._whole_nats("the test text", corpus.test, corpus.characters["test"])
+        self._folder.keep_card(nats, test_nats, is_final=is_whole)
         if nats is not None and is_whole:
             self._watch.note(f"held out, whole: {self._watch.told(nats, corpus.held_out_rate)}")
-        if self._test_nats is not None:
+        if test_nats is not None:
             rate = len(corpus.test) / max(1, corpus.characters["test"])
-            self._watch.note(f"test, whole: {self._watch.told(self._test_nats, rate)}")
+            self._watch.note(f"test, whole: {self._watch.told(test_nats, rate)}")
 
     def _has_time_for(self, ids: NDArray[Any]) -> bool:
         """Whether a text can be scored in one lane before the time is up, by the time that its beginning takes."""
         if self._deadline == math.inf:
             return True
         some = np.asarray(ids[:TRIED_TOKENS], np.int32)
-        with engine.load(self._out) as model:
+        with engine.load(self._folder.path) as model:
             started = time.monotonic()
             model.score_tokens(some, len(some))
             took = time.monotonic() - started
@@ -236,73 +214,19 @@ class Run:
     def _whole_nats(self, what: str, ids: NDArray[Any], characters: int) -> float:
         """Nats a token of a text, by the engine that serves the model, in one lane."""
         self._watch.note(f"scoring {what} whole ...")
-        with engine.load(self._out) as model:
+        with engine.load(self._folder.path) as model:
             return model.score_tokens(np.asarray(ids, np.int32), characters, self._go_on).nats / len(ids)
 
     def _go_on(self, share: float) -> None:
         if self._is_asked:
             raise Stopped
 
-    def _keep_vocabulary(self) -> None:
-        """Write it, unless that is done."""
-        if not self._has_vocabulary:
-            self._has_vocabulary = self._keep("the vocabulary", self._write_vocabulary)
-
-    def _write_vocabulary(self) -> None:
-        self._out.mkdir(parents=True, exist_ok=True)
-        write_json(self._out / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
-
     def _held_out_nats(self, row: dict[str, float]) -> float | None:
         return row["held_out_nats"] if len(self._trainer.corpus.held_out) > 1 else None
 
-    def _write_card(self, held_out_nats: float | None, *, is_final: bool) -> None:
-        trainer, progress, corpus = self._trainer, self._trainer.progress, self._trainer.corpus
-        best = progress.history[progress.best_epoch or 0]  # of the model that is on the disk
-        figures = card.Figures(
-            int(best["epoch"]) + 1, best["training_nats"], held_out_nats, corpus.held_out_characters,
-            corpus.training_characters, len(corpus.held_out), len(corpus.training), trainer.parameters,
-            progress.seconds, is_final, self._test_nats, corpus.characters["test"],
-        )  # fmt: skip
-        card.write(
-            self._out, trainer.settings, self._data, trainer.corpus.digest, figures, progress.history,
-            self._samples([CARD_TEMPERATURE], CARD_SAMPLE_LENGTH, seed=1)[0], trainer.origin,
-        )  # fmt: skip
-
-    def _samples(self, temperatures: Sequence[float], length: int, seed: int) -> list[str]:
-        """What the best model so far writes on from the sample prompt, at each temperature."""
-        prompt = self._trainer.settings.sample_prompt
-        try:
-            with engine.load(self._out) as model:
-                replies = [
-                    model.conversation(sampling=engine.Sampling(temperature=t, length=length, seed=seed)).say(prompt)
-                    for t in temperatures
-                ]
-                return [prompt + reply.text for reply in replies]
-        except EngineError as error:
-            return [f"(no sample: {error})" for _ in temperatures]
-
     def _keep_checkpoint(self) -> None:
         self._trainer.progress.elapsed = time.monotonic() - self._began
-        made = self._trainer.run_state(self._data)
-        self._keep_vocabulary()
-        is_kept = self._keep("a checkpoint", lambda: checkpoint.save(self._out, made))
+        is_kept = self._folder.keep_checkpoint()
         self._saved_at = time.monotonic()  # however long that took
         if is_kept and self._board:
-            self._keep("what TensorBoard shows", self._board.flush)
-
-    def _keep(self, what: str, write: Callable[[], None]) -> bool:
-        """Write something; where the disk does not take it, say so and train on, to try again later.
-
-        False, also where another machine writes it.
-        """
-        if not self._is_chief:
-            return False
-        try:
-            write()
-        except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where a file cannot be flushed
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            self._save_errors[what] = f"could not save {what} in {self._out} ({reason})"
-            self._watch.note(f"{self._save_errors[what]}; training goes on and tries again")
-            return False
-        self._save_errors.pop(what, None)
-        return True
+            self._folder.keep("what TensorBoard shows", self._board.flush)

@@ -90,7 +90,7 @@ def test_the_held_out_score_is_that_of_the_text_fed_whole(corpus: Corpus, monkey
     ids = corpus.held_out
     logits = np.asarray(trainer.model(ids[None, :-1]))[0].astype(np.float64)
     nats = np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(ids) - 1), ids[1:]]
-    monkeypatch.setattr("engine.train.loop.SCORING_CONTEXT", 40)
+    monkeypatch.setattr("engine.train.scoring.SCORING_CONTEXT", 40)
     assert in_lanes == pytest.approx(nats.mean(), abs=1e-5)  # one lane, for the text is short
     assert trainer.held_out_nats() == pytest.approx(nats.mean(), abs=5e-3)  # many lanes
 

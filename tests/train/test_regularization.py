@@ -158,8 +158,8 @@ def test_the_averages_are_judged_and_saved_and_training_goes_on_from_the_weights
         assert found == pytest.approx(value, abs=1e-5)
     assert (saved[-2] == saved[0].T).all()
     with trainer.average.in_place():
-        assert trainer._held_out_nats() == judged
-    assert trainer._held_out_nats() != judged
+        assert trainer.scorer.nats(trainer.corpus.held_out) == judged
+    assert trainer.scorer.nats(trainer.corpus.held_out) != judged
 
 
 def test_an_error_on_the_way_leaves_the_trained_weights() -> None:

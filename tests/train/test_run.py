@@ -22,6 +22,7 @@ from engine.train.__main__ import main
 import_tensorflow()
 import tensorflow as tf  # noqa: E402
 
+from engine.train.folder import RunFolder  # noqa: E402
 from engine.train.run import Run  # noqa: E402
 
 SMALL: dict[str, Any] = {
@@ -159,7 +160,7 @@ def test_what_killed_writers_have_left_is_removed_and_does_not_matter(plain_text
 def test_a_vocabulary_that_could_not_be_written_is_tried_again(
     plain_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Run, "_write_vocabulary", first_time(full_disk, Run._write_vocabulary))
+    monkeypatch.setattr(RunFolder, "_write_vocabulary", first_time(full_disk, RunFolder._write_vocabulary))
     assert fit(plain_text, tmp_path / "out", **SMALL).is_done
     assert "could not save the vocabulary" in (told := capsys.readouterr().out)
     assert "held out, whole" in told

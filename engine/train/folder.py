@@ -1,0 +1,120 @@
+"""A run's directory: what is written into it, and what becomes of a run when the disk takes nothing.
+
+Of several machines one, the chief, writes; the others are told what came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+import engine
+from engine.errors import EngineError, TrainingError
+from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY, remove_halves, replace_file, write_json
+from engine.train import card, checkpoint
+from engine.train.loop import Trainer
+
+CARD_SAMPLE_LENGTH, CARD_TEMPERATURE = 400, 0.8
+
+
+class RunFolder:
+    """Keeps what a trainer makes. `note` is told what could not be saved; training goes on and tries again."""
+
+    def __init__(self, path: Path, trainer: Trainer, data: tuple[str, ...], note: Callable[[str], None]) -> None:
+        self.path, self._trainer, self._data, self._note = path, trainer, data, note
+        self.has_vocabulary = False
+        self._errors: dict[str, str] = {}  # of what could not be saved the last time
+        if trainer.replicas.is_chief:
+            for name in (NETWORK, CHECKPOINT):
+                remove_halves(path / name)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is there to write with."""
+        return (self.path / NETWORK).exists()
+
+    def keep(self, what: str, write: Callable[[], None]) -> bool:
+        """Write something. False where the disk does not take it, which is told, or another machine writes it."""
+        if not self._trainer.replicas.is_chief:
+            return False
+        try:
+            write()
+        except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where a file cannot be flushed
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            self._errors[what] = f"could not save {what} in {self.path} ({reason})"
+            self._note(f"{self._errors[what]}; training goes on and tries again")
+            return False
+        self._errors.pop(what, None)
+        return True
+
+    def check(self) -> None:
+        """Raise `TrainingError` if anything is still unsaved."""
+        for error in self._errors.values():
+            raise TrainingError(f"{error}: make room, then {self._way_on()}; what was saved before is whole")
+
+    def _way_on(self) -> str:
+        if (self.path / CHECKPOINT).exists():
+            return "go on with --resume"
+        return f"begin from the model with --from {self.path}" if self.has_model else "start again"
+
+    def keep_vocabulary(self) -> None:
+        """Write it, unless that is done."""
+        if not self.has_vocabulary:
+            self.has_vocabulary = self.keep("the vocabulary", self._write_vocabulary)
+
+    def _write_vocabulary(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.path / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
+
+    def keep_checkpoint(self) -> bool:
+        """Write the run as it stands."""
+        made = self._trainer.run_state(self._data)
+        self.keep_vocabulary()
+        return self.keep("a checkpoint", lambda: checkpoint.save(self.path, made))
+
+    def keep_model(self, weights: list[NDArray[Any]]) -> bool:
+        """Write the model with these weights. All machines must do so at the same time, and hear the same."""
+
+        def write() -> None:
+            with replace_file(self.path / NETWORK) as temporary:
+                self._trainer.save_model(temporary, weights)
+
+        (is_kept,) = self._trainer.replicas.agree(self.keep("the best model", write))
+        return is_kept
+
+    def keep_losses(self) -> None:
+        """Write the history, and its picture."""
+        self.keep("the losses", lambda: card.write_history(self.path, self._trainer.progress.history))
+
+    def keep_card(self, held_out_nats: float | None, test_nats: float | None, *, is_final: bool) -> None:
+        """Write what people read of the model that is on the disk."""
+        self.keep("the card", lambda: self._write_card(held_out_nats, test_nats, is_final=is_final))
+
+    def _write_card(self, held_out_nats: float | None, test_nats: float | None, *, is_final: bool) -> None:
+        trainer, progress, corpus = self._trainer, self._trainer.progress, self._trainer.corpus
+        best = progress.history[progress.best_epoch or 0]  # of the model that is on the disk
+        figures = card.Figures(
+            int(best["epoch"]) + 1, best["training_nats"], held_out_nats, corpus.held_out_characters,
+            corpus.training_characters, len(corpus.held_out), len(corpus.training), trainer.parameters,
+            progress.seconds, is_final, test_nats, corpus.characters["test"],
+        )  # fmt: skip
+        card.write(
+            self.path, trainer.settings, self._data, corpus.digest, figures, progress.history,
+            self.samples([CARD_TEMPERATURE], CARD_SAMPLE_LENGTH, seed=1)[0], trainer.origin,
+        )  # fmt: skip
+
+    def samples(self, temperatures: Sequence[float], length: int, seed: int) -> list[str]:
+        """What the model that is on the disk writes on from the sample prompt, at each temperature."""
+        prompt = self._trainer.settings.sample_prompt
+        try:
+            with engine.load(self.path) as model:
+                replies = [
+                    model.conversation(sampling=engine.Sampling(temperature=t, length=length, seed=seed)).say(prompt)
+                    for t in temperatures
+                ]
+                return [prompt + reply.text for reply in replies]
+        except EngineError as error:
+            return [f"(no sample: {error})" for _ in temperatures]
