@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from engine.private import own_folders
+
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
@@ -52,7 +54,7 @@ def interrupts_held() -> Iterator[None]:
 
 def import_tensorflow() -> None:
     """Import TensorFlow and Keras and look for GPUs, silently. Raises `ImportError` if they are not installed."""
-    with interrupts_held(), quiet_stderr():
+    with interrupts_held(), quiet_stderr(), own_folders():
         import keras  # noqa: F401
         import tensorflow as tf
 

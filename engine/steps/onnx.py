@@ -22,6 +22,8 @@ from engine.errors import ModelLoadError
 from engine.network import Array, Dense, Embedding, Layer, Network, Normalization, Recurrent
 from engine.steps import Ids, Logits, Shape, State, fingerprint
 
+onnxruntime.disable_telemetry_events()  # for a program that imported it before `engine.private` could stop it
+
 OPSET, IR_VERSION = 17, 8
 SMALL_PARAMETERS, MAX_THREADS = 300_000, 4
 ONNX_ACTIVATIONS = {
