@@ -14,6 +14,7 @@ import pytest
 from tests.bot.conftest import ROOMY
 from tests.bot.reading import written
 from tests.bot.running import TOKEN, Bot
+from tests.bot.test_running import free_port
 from tests.local_discord import LocalDiscord
 from tests.watching import Watched, can_trace
 
@@ -70,10 +71,11 @@ def terminal(watched: Watched) -> Iterator[None]:
 
 @contextmanager
 def bot(watched: Watched) -> Iterator[None]:
-    """The bot on a local Discord, with a reply asked for."""
+    """The bot on a local Discord, with a reply asked for and its ports open."""
     with LocalDiscord(token=TOKEN, settings=ROOMY) as discord:
         guild = discord.add_guild("Writers")
-        with Bot(discord, watched.work, before=watched.command(), environment=watched.environment) as running:
+        ports = {"service": {"health_port": free_port(), "metrics_port": free_port()}}
+        with Bot(discord, watched.work, ports, before=watched.command(), environment=watched.environment) as running:
             discord.wait_ready(timeout=40)
             discord.wait_command("continue")
             assert written(guild.add_member("Anna").slash(guild.add_channel("story"), "continue", length=10))
