@@ -30,7 +30,7 @@ import numpy as np
 import engine
 from engine import familiarity
 from engine.foreign import LegacyModel, look_at
-from engine.model_dir import NETWORK, VOCABULARY, json_text, replace_file
+from engine.model_dir import KERAS_MEND, NETWORK, VOCABULARY, json_text, replace_file
 from engine.network import read_network
 from engine.quiet import fail
 from engine.steps import Step
@@ -40,7 +40,7 @@ from engine.token_lists import UNKNOWN, read_tokens
 
 CHECKED_CHARACTERS = 5000
 BACKENDS = ("auto", "onnx", "keras")
-KERAS, KERAS_MEND, PERHAPS_KERAS = "--backend keras", ": use --backend keras", ", or try --backend keras"
+KERAS, PERHAPS_KERAS = "--backend keras", ", or try --backend keras"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,8 @@ def _runner(source: Path, model: Path, backend: str) -> Runner:
     except engine.ModelLoadError as error:
         if reason.endswith(PERHAPS_KERAS):  # and it was no use
             raise engine.ModelLoadError(reason.removesuffix(PERHAPS_KERAS)) from None
+        if reason and "needs TensorFlow" in str(error):
+            raise engine.ModelLoadError(f"{reason.removesuffix(KERAS_MEND)}; {error}") from None
         raise engine.ModelLoadError(_told(error, source, model)) from None
 
 

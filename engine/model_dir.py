@@ -21,6 +21,7 @@ from engine.vocabulary import Vocabulary
 NETWORK, VOCABULARY, SETTINGS = "model.keras", "vocabulary.json", "settings.json"
 CHECKPOINT = "checkpoint.npz"  # of the training run, if it is to go on
 BUNDLED = "shakespeare"
+KERAS_MEND = ": use --backend keras"  # how the fast backend ends its refusals
 LEGACY = (".h5", ".hdf5")  # endings of models that engine.adopt saves anew
 
 
@@ -74,6 +75,12 @@ def _find(path: str | Path | None) -> ModelFiles:
         raise ModelLoadError(f"{given} has no {NETWORK}: give a directory that engine.train has made")
     found = ", ".join(names()) or "none"
     raise ModelLoadError(f"{given}: no such model; give a directory or one of the names here ({found})")
+
+
+def only_fast(error: Exception, program: str) -> str:
+    """A refusal of the fast backend, for a program that has no other."""
+    text = str(error)
+    return f"{text.removesuffix(KERAS_MEND)}, and {program} has no other" if text.endswith(KERAS_MEND) else text
 
 
 def adopt_command(network: Path) -> str:

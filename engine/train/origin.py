@@ -19,7 +19,6 @@ from engine.steps import fingerprint
 from engine.train.settings import TrainSettings, as_text
 from engine.vocabulary import Vocabulary
 
-KERAS_MEND = ": use --backend keras"  # which training has not
 _OURS = "--from takes one that it has trained"
 EPSILON = 1e-3  # of Keras' LayerNormalization
 NEW_SPREAD = 0.1  # of a new token's row around the mean of the old ones, in their own standard deviations
@@ -102,13 +101,12 @@ def read(path: str) -> Parent:
 
 
 def _read_network(files: model_dir.ModelFiles) -> Network:
-    """Raises `TrainingError` where only Keras could run it: training builds its own networks alone."""
+    """Raises `ModelLoadError`, which advises no flag that training lacks."""
     try:
         return read_network(files.network)
     except ModelLoadError as error:
-        if KERAS_MEND not in str(error):
-            raise
-        raise TrainingError(f"{str(error).removesuffix(KERAS_MEND)}, nor engine.train: {_OURS}") from None
+        told = model_dir.only_fast(error, "engine.train")
+        raise ModelLoadError(told if told == str(error) else f"{told}: {_OURS}") from None
 
 
 def extended(old: Vocabulary, learned: Vocabulary) -> Vocabulary:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import engine
-from engine import adopt, legacy_h5
+from engine import adopt, bench, legacy_h5, simulate
 from engine.quiet import import_tensorflow
 
 import_tensorflow()
@@ -122,6 +122,20 @@ def test_what_was_refused_leaves_nothing_and_the_mend_works(
     assert written_by(printed_command(capsys.readouterr().out)) == "cdefg"
 
 
+@pytest.mark.parametrize("program", [bench, simulate])
+def test_a_program_with_one_backend_advises_no_other(
+    program: Any, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "tokens.json").write_text(json.dumps(sorted(ROUND)))
+    command = [models / "leaky.keras", "--tokens", tmp_path / "tokens.json", "--out", out]
+    assert adopt.main([str(part) for part in command]) == 0
+    assert program.main([str(out)]) == 1
+    error = capsys.readouterr().err
+    assert "LeakyReLU" in error
+    assert "--backend" not in error
+
+
 def test_the_backend_that_can_run_it_is_found_and_told(
     models: Path, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,6 +146,19 @@ def test_the_backend_that_can_run_it_is_found_and_told(
         assert written_by(printed_command(out)) == "cdefg"
         assert ("Keras runs it" in out) == bool(backend)
         assert "the model knows this text" in out
+
+
+def test_without_tensorflow_it_is_told_why_it_is_needed(
+    models: Path, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    def missing(source: Path, model: Path) -> None:
+        raise engine.ModelLoadError("--backend keras needs TensorFlow: install it")
+
+    monkeypatch.setattr(adopt, "_keras", missing)
+    error = refused(models / "leaky.keras", "--data", text, "--out", tmp_path / "out")
+    assert "LeakyReLU" in error
+    assert error.endswith("; --backend keras needs TensorFlow: install it\n")
+    assert error.count("--backend keras") == 1
 
 
 def of_keras_2(path: Path, version: str, change: Callable[[dict[str, Any]], object] = lambda config: None) -> None:
@@ -246,7 +273,10 @@ def zipped(*names: str) -> Callable[[Path, Path], None]:
 
 
 def content(data: bytes) -> Callable[[Path, Path], None]:
-    return lambda path, models: path.write_bytes(data) and None
+    def make(path: Path, models: Path) -> None:
+        path.write_bytes(data)
+
+    return make
 
 
 def half(path: Path, models: Path) -> None:
