@@ -27,7 +27,7 @@ NUMBERS_AHEAD = 32  # random numbers made at once for each row, and the most tok
 class Batch:
     """The rows of the next step, in its order, and their states `[B, S]`."""
 
-    def __init__(self, program: Step, banned: int | None) -> None:
+    def __init__(self, program: Step, banned: Sequence[int]) -> None:
         self.rows: list[Row] = []
         self.states: State = np.zeros((0, program.state_size), np.float32)  # before `ids` are fed
         self._ids: Ids = np.zeros(0, np.int32)  # the tokens to feed next
@@ -123,7 +123,7 @@ class Batch:
 class Drawing:
     """The rows that draw, while they stay the same: their settings and numbers as arrays, and what they drew."""
 
-    def __init__(self, rows: Sequence[Row], banned: int | None) -> None:
+    def __init__(self, rows: Sequence[Row], banned: Sequence[int]) -> None:
         self.places = [place for place, row in enumerate(rows) if row.draws]
         self.others = [place for place, row in enumerate(rows) if not row.draws]
         self.rows = cast(list[ReplyRow], [rows[place] for place in self.places])

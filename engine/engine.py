@@ -150,7 +150,7 @@ class Engine:
         self._finished: deque[float] = deque(maxlen=256)  # when the latest rows left
         self._step_program = step
         self._scheduler: Scheduler[Row] = Scheduler(max_batch)
-        self._batch = Batch(step, vocabulary.unknown_id)
+        self._batch = Batch(step, vocabulary.banned)
         self._parked: list[ReplyRow] = []  # until their readers have caught up
         # Rows, and None to wake the thread; putting is reentrant, so that a signal handler may do it.
         self._inbox: SimpleQueue[Row | None] = SimpleQueue()
@@ -267,12 +267,15 @@ class Engine:
         logits = self._watch(np.array(checkpoint.pending, np.int32), checkpoint.state).logits
         if sampling is None:
             weights = np.exp(logits.astype(np.float64) - logits.max())
+            weights[list(self.vocabulary.unwritten)] = 0  # they stand for no text
             shares = weights / weights.sum()
         else:
-            shares = Sampler([sampling], self.vocabulary.unknown_id).probabilities(logits[None], [recent])[0]
+            shares = Sampler([sampling], self.vocabulary.banned).probabilities(logits[None], [recent])[0]
         order = np.argsort(-shares, kind="stable")[:n]
         before, show = checkpoint.pending[-1], self.vocabulary.shown
-        return [(show(int(i), before), float(shares[i])) for i in order if sampling is None or shares[i] > 0]
+        never = {*self.vocabulary.unwritten}
+        shown = (int(i) for i in order if i not in never and (sampling is None or shares[i] > 0))
+        return [(show(i, before), float(shares[i])) for i in shown]
 
     def _watch(
         self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None

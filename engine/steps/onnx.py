@@ -51,6 +51,8 @@ class OnnxStep:
             self._session = onnxruntime.InferenceSession(
                 compile_step(network, precision).SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
+        except ModelLoadError:
+            raise
         except Exception as error:  # the runtime's errors share no other class
             raise ModelLoadError(f"{network.name}: ONNX Runtime cannot run it ({error}): use --backend keras") from None
         # The session's own run() checks and copies its arguments in Python at every call.

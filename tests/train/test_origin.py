@@ -174,6 +174,21 @@ def test_foreign_networks_and_wrong_vocabularies_are_refused(tmp_path: Path) -> 
     write_json(model / VOCABULARY, Vocabulary(tuple("ab\n ")).to_json())
     with pytest.raises(TrainingError, match="old is no network that"):
         origin.read(str(model))
+    for further in (keras.layers.LeakyReLU(), keras.layers.BatchNormalization(), keras.layers.Dense(6, "gelu")):
+        keras.Sequential([ids, *layers, further, keras.layers.Dense(4)]).save(model / NETWORK)
+        with pytest.raises(ModelLoadError, match=r"engine\.train has no other: --from takes one that it") as caught:
+            origin.read(str(model))
+        assert "--backend" not in str(caught.value)
+
+
+def test_an_id_that_stands_for_nothing_stays_one(tmp_path: Path) -> None:
+    old = Vocabulary(("[none]", "a", "b", "\n"), unwritten=(0,))
+    model = saved_model(tmp_path / "old", old)
+    (text := tmp_path / "x.txt").write_text("ab c\n" * 40)
+    vocabulary = begun_from(model, text).corpus.vocabulary
+    assert vocabulary.tokens[:4] == old.tokens
+    assert sorted(vocabulary.tokens[4:]) == [" ", "c"]
+    assert vocabulary.unwritten == (0,)
 
 
 def test_from_one_text_to_another_and_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
