@@ -181,8 +181,9 @@ def _joined(value: Any) -> str | None:
         return value or ""
     if not isinstance(value, list):
         return None
-    pieces = [piece.get("text") if isinstance(piece, Mapping) else piece for piece in value]
-    if not all(isinstance(piece, str) for piece in pieces):
+    found = [piece.get("text") if isinstance(piece, Mapping) else piece for piece in value]
+    pieces = [piece for piece in found if isinstance(piece, str)]
+    if len(pieces) < len(value):
         return None
     return ("\n" if all(isinstance(piece, str) for piece in value) else "").join(pieces)
 

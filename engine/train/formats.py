@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from engine.errors import TrainingError
-from engine.train import chats
+from engine.train import chats, documents
 from engine.train.sources import READ, Account, Source
 
 GUTENBERG_HEADER = 1 << 16  # characters at a text's beginning in which the header must end
@@ -31,6 +31,9 @@ def read(
     account = account or Account()
     if source.suffix in chats.SUFFIXES:
         return chats.read(source, decode(source), chats.Wanted(field, is_named_speech, has_bots), account)
+    if source.suffix in documents.SUFFIXES:
+        return without_gutenberg(documents.read(source, lambda: decode(source), account))
+    documents.refuse(source)
     return without_gutenberg(decode(source))
 
 

@@ -94,7 +94,7 @@ def _rows(name: str, parts: Iterable[str]) -> Iterator[Listed]:
     reader = csv.DictReader(itertools.chain([first], lines), delimiter=delimiter)
     try:
         for row in reader:
-            row.pop(None, None)  # type: ignore[call-overload]  # what stands beyond the last column
+            row.pop(None, None)  # what stands beyond the last column
             yield Listed(row)
         if reader.line_num <= 1:
             raise NotTextError(" is empty: give a table with rows in it")

@@ -28,7 +28,10 @@ from typing import IO, Any
 from engine.errors import TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK
 
-PLAIN = (".txt", ".text", ".md", ".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+PLAIN = (
+    ".txt", ".text", ".md", ".csv", ".tsv", ".json", ".jsonl", ".ndjson",
+    ".html", ".htm", ".xhtml", ".epub", ".docx", ".odt", ".srt", ".vtt",
+)  # fmt: skip
 PACKED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 STDIN = "-"
 MAX_UNPACKED, MAX_RATIO = 256 << 20, 100
