@@ -133,7 +133,7 @@ class _Chat:
 
     def _choice(self) -> str:
         """Which fields there are to name."""
-        shown = ", ".join(self.fields)
+        shown = ", ".join(field if field.isprintable() else repr(field) for field in self.fields)
         if not shown:
             return ", nor another one with text: leave it out"
         shown = shown if len(shown) <= MOST_SHOWN else shown[: MOST_SHOWN - 3] + "..."

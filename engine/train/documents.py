@@ -149,7 +149,7 @@ class _Archive:
         """A part. Raises `TrainingError` if it is too large, `KeyError` if there is none."""
         size = self._zip.getinfo(path).file_size  # no more than that is ever unpacked
         self._budget.take(size)
-        _check_length(f"{self._name} ({path})", size)
+        _check_length(f"{self._name} ({path!r})", size)
         return self._zip.read(path)
 
     def xml(self, path: str) -> ElementTree.Element:
@@ -181,6 +181,7 @@ def _packed(source: Source, account: Account) -> Iterator[str]:
             zipfile.BadZipFile,
             zlib.error,
             EOFError,
+            OSError,
             NotImplementedError,
             ElementTree.ParseError,
             ValueError,

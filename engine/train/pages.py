@@ -107,6 +107,17 @@ class _Page(HTMLParser):
             self.text.end(is_kept=True)
             self.text.add(line)
 
+    def parse_html_declaration(self, i: int) -> int:
+        """Take what Word writes, and what is damaged, for a comment, as browsers do: the library would stop there."""
+        if self.rawdata.startswith("<![", i) and not self.rawdata.startswith("<![CDATA[", i):
+            return self.parse_bogus_comment(i)
+        return super().parse_html_declaration(i)
+
+    def unknown_decl(self, data: str) -> None:
+        """XHTML's way of writing text as it is."""
+        if data.startswith("CDATA["):
+            self.handle_data(data.removeprefix("CDATA["))
+
     def _block(self, tag: str) -> None:
         if tag in BLOCKS:
             self.text.end(is_kept=self._is_kept)
@@ -116,8 +127,12 @@ class _Page(HTMLParser):
 
 def lines_of(text: str) -> list[str]:
     """A page's text, a line each paragraph, with its end."""
+    comment, tag = (
+        text.rfind("-->") + 1,
+        text.rfind(">") + 1,
+    )  # what has no end is text: the parser looks for it too long
     page = _Page()
-    page.feed(text)
+    page.feed(text[:comment] + text[comment:tag].replace("<!--", "") + text[tag:].replace("<", "&lt;"))
     page.close()
     page.text.end()
     return page.text.lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -78,6 +79,29 @@ def test_pages_of_other_languages_and_without_a_word_on_it(tmp_path: Path) -> No
     assert read(written(tmp_path / "b.html", "<meta charset=latin1><p>“é”".encode("windows-1252")))[0] == "“é”\n"
     assert read(written(tmp_path / "c.html", "<meta charset=Shift_JIS><p>日本".encode("shift_jis")))[0] == "日本\n"
     assert read(written(tmp_path / "d.html", "<meta charset=iso-2022-jp><p>日本".encode("iso-2022-jp")))[0] == "日本\n"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p>a<![if !supportLists]>b<![endif]>c", "abc\n"),
+        ("<p>a<![wrong [b>c", "ac\n"),
+        ("<p><![CDATA[1 < 2]]></p>", "1 < 2\n"),
+        ("<p>2 < 3 & 4 > 1</p", "2 < 3 & 4 > 1</p\n"),
+        ("<p>a</b></p></p><o:p>&nbsp;</o:p><p>b", "a\nb\n"),
+        ("<!-- one --><p>a<!-- never closed <p>b", "a never closed\nb\n"),
+    ],
+)
+def test_pages_that_are_written_badly(tmp_path: Path, page: str, text: str) -> None:
+    assert read(written(tmp_path / "x.html", page))[0] == text
+
+
+@pytest.mark.parametrize("begun", ["<!--", "<a ", "<a b='", "</", "<", "<?", "<script>"])
+def test_what_never_ends_in_a_page_takes_no_long_time(tmp_path: Path, begun: str) -> None:
+    path = written(tmp_path / "x.html", "<p>a</p>" + begun * 20_000)
+    start = time.monotonic()
+    assert read(path)[0].startswith("a\n")
+    assert time.monotonic() - start < 5
 
 
 def test_a_chat_as_a_web_page_is_no_text(tmp_path: Path) -> None:
