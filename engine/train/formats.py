@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from engine.errors import TrainingError
-from engine.train import chats, documents
+from engine.train import chats, documents, whatsapp
 from engine.train.sources import READ, Account, Source
 
 GUTENBERG_HEADER = 1 << 16  # characters at a text's beginning in which the header must end
@@ -34,6 +34,8 @@ def read(
     if source.suffix in documents.SUFFIXES:
         return without_gutenberg(documents.read(source, lambda: decode(source), account))
     documents.refuse(source)
+    if whatsapp.NAME.fullmatch(source.name):
+        return whatsapp.read(source.name, decode(source), is_named_speech, account)
     return without_gutenberg(decode(source))
 
 
