@@ -36,8 +36,8 @@ def objection(config: Mapping[str, Any]) -> str | None:
     kind = config["class_name"]
     if kind not in ("Sequential", "Functional"):
         return (
-            f"is a model of the class {kind}; only Sequential and Functional models can be read without running "
-            "their code: build it as one of them and save it again"
+            f"is a model of the class {_plain(kind)}; only Sequential and Functional models can be read without "
+            "running their code: build it as one of them and save it again"
         )
     return _first(config["config"]["layers"], is_inside=False)
 
@@ -49,7 +49,7 @@ def _first(layers: list[Mapping[str, Any]], is_inside: bool) -> str | None:
 def _objection(layer: Mapping[str, Any], is_inside: bool) -> str | None:
     """`is_inside`: within a TimeDistributed or a stack of cells, where no time is left."""
     kind, config = layer["class_name"], layer["config"]
-    what = f"has a layer {config.get('name', kind)!r} of the class {kind}"
+    what = f"has a layer '{_plain(config.get('name', kind))}' of the class {_plain(kind)}"
     if not _is_stock(layer):
         return f"{what}, which is not one of Keras' own: {CANNOT}; train one of stock layers"
     if kind in ("Sequential", "Functional"):
@@ -63,13 +63,18 @@ def _objection(layer: Mapping[str, Any], is_inside: bool) -> str | None:
         )
     if not is_inside and (kind in RECURRENT or (kind == "RNN" and _has_known_cells(config["cell"]))):
         if config.get("go_backwards"):
-            return f"has a layer {config['name']!r} that reads backwards: {CANNOT}; train one without it"
+            return f"has a layer '{_plain(config['name'])}' that reads backwards: {CANNOT}; train one without it"
         return "has a layer with time_major, which Keras 3 does not know" if config.get("time_major") else None
     if kind not in LAYERS | OPERATIONS or (kind == "PReLU" and 1 not in (config.get("shared_axes") or [])):
         return f"{what}, which may look at other time steps than its own: {CANNOT}; train one without it"
     if config.get("axis", -1) not in (-1, [-1], 2, [2]):
         return f"{what} that is not over the last axis, so it looks at other time steps than its own: {CANNOT}"
     return None
+
+
+def _plain(name: object) -> str:
+    """A name out of a file, short and without control characters."""
+    return repr(str(name)[:60])[1:-1]
 
 
 def _has_known_cells(cell: Mapping[str, Any]) -> bool:

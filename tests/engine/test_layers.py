@@ -265,6 +265,25 @@ def test_half_precision_is_read(dtype: str, tmp_path: Path) -> None:
     assert np.abs(stepped - whole).max() < 0.02
 
 
+@pytest.mark.parametrize("change", ["lora", "int8"])
+def test_added_ranks_and_quantized_weights_are_left_to_keras(change: str, tmp_path: Path) -> None:
+    model = randomized(text_model(L.Dense(8)))
+    if change == "lora":
+        model.layers[1].enable_lora(2)
+        model.layers[-1].enable_lora(2)
+        model.layers[-1].lora_kernel_b.assign(np.ones((2, V)))
+    else:
+        for layer in (model.layers[1], *model.layers[-2:]):
+            layer.quantize("int8")
+    path = saved(model, tmp_path)
+    ids = np.random.default_rng(1).integers(V, size=STEPS).astype(np.int32)
+    stepped = logs(np.stack(run(KerasStep(path), ids)))
+    assert np.abs(stepped - of_the_whole(keras.models.load_model(path), ids)).max() < 1e-4
+    assert refusal(path, read_network).endswith(
+        "with LoRA or quantization, which the fast backend does not know: use --backend keras"
+    )
+
+
 def attended(x: Any) -> Any:
     return L.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)
 

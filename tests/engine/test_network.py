@@ -121,6 +121,9 @@ def test_an_unknown_layer_is_named_with_the_way_out(model: Path) -> None:
         (lambda d: d["config"]["layers"].pop(), ["Dense layer at its end"]),
         (lambda d: d["config"].update(layers=[]), ["neither"]),
         (lambda d: d.update(class_name="MyModel"), ["class MyModel", "Sequential"]),
+        (lambda d: d.update(class_name="My\nModel\x1b[2J"), ["class My\\nModel\\x1b[2J", "Sequential"]),
+        (lambda d: layer(d, "GRU").update(class_name="A\nB" + "!" * 9999), ["class A\\nB!!!", "cannot write"]),
+        (lambda d: layer(d, "GRU").update(module="mine.layers"), ["'gru_1'", "not one of Keras' own"]),
         (lambda d: d["config"].update(layers=[{"class_name": "GRU"}]), ["damaged"]),
     ],
 )
