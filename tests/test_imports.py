@@ -14,7 +14,7 @@ import engine
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"errors", "machine", "near", "private", "quiet", "settings", "sampling"},
+    {"errors", "keras_file", "machine", "near", "private", "quiet", "settings", "sampling", "stepwise"},
     {"bytepairs", "checkpoint", "network", "reply", "scheduler", "vocabulary", "text", "words"},
     {"conversation", "batch", "rows", "steps", "model_dir", "foreign", "token_lists"},
     {"engine", "outline", "papers", "tables", "records", "store", "rewriting", "familiarity", "legacy_h5"},

@@ -132,7 +132,7 @@ def _shape(name: str, network: Network) -> dict[str, Any]:
     normalizations = [layer for layer in inner if isinstance(layer, Normalization)]
     kinds = [Recurrent, Normalization] * len(layers) if normalizations else [Recurrent] * len(layers)
     is_ours = (
-        isinstance(first, Embedding) and isinstance(last, Dense) and last.activation == "linear"
+        isinstance(first, Embedding) and not first.mask_zero and isinstance(last, Dense) and last.activation == "linear"
         and last.bias is not None and [type(layer) for layer in inner] == kinds
         and len({layer.cell for layer in layers}) == 1 and all(map(_is_plain, layers))
         and all(_is_default(layer) for layer in normalizations)

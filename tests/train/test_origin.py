@@ -218,3 +218,13 @@ def test_from_one_text_to_another_and_on(tmp_path: Path, capsys: pytest.CaptureF
     network = read_network(tmp_path / "two" / NETWORK)
     assert [layer.units for layer in itertools.islice(network.layers, 1, 3) if isinstance(layer, Recurrent)] == [12, 8]
     assert isinstance(network.layers[0], Embedding)
+
+
+def test_a_token_that_is_no_step_is_not_what_training_makes(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((None,)), keras.layers.Embedding(3, 4, mask_zero=True)])
+    model.add(keras.layers.GRU(5, return_sequences=True))
+    model.add(keras.layers.Dense(3))
+    model.save(tmp_path / NETWORK)
+    write_json(tmp_path / VOCABULARY, Vocabulary(tuple("abc")).to_json())
+    with pytest.raises(TrainingError, match=r"no network that engine\.train makes"):
+        origin.read(str(tmp_path))
