@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineBusy, EngineClosed, EngineError, ModelLoadError, OtherWeights, StoreError, TrainingError
 from engine.outline import first_words, last_words, outline
+from engine.private import send_no_reports
 from engine.settings import Sampling
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ __all__ = [
     "replay",
 ]
 
+
+send_no_reports()  # nothing but this happens at import: `engine.private` says why it cannot wait
 
 _HOMES = {
     "papers": ("About", "about", "model_names"),

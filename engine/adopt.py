@@ -1,8 +1,10 @@
-"""Give a `.keras` file made elsewhere its vocabulary: python -m engine.adopt FILE.keras --data TEXT...
+"""Give a model made elsewhere its vocabulary: python -m engine.adopt FILE --data TEXT...
 
-The tokens are the characters of the text that the model was trained on, sorted, as nearly all tutorials do it; where
-the network takes one token more, "[UNK]" comes first, as TensorFlow's StringLookup has it. Or --tokens names a JSON
-file that lists them in the order of their ids.
+FILE is a `.keras` or a `.h5` file, the latter of Keras 2 or 3. The tokens are the characters of the text that the model
+was trained on, sorted, as nearly all tutorials do it; where the network takes one token more, "[UNK]" comes first, as
+TensorFlow's StringLookup has it. Or --tokens names a JSON file with them, see `token_lists`.
+
+All is tried before anything is written: the file is read, the vocabulary fits, the network takes a step.
 """
 
 from __future__ import annotations
@@ -13,39 +15,73 @@ if __name__ == "__main__":
     program.begin()
 
 import argparse
-import json
-import math
+import os
+import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 import engine
-from engine.model_dir import NETWORK, VOCABULARY, replace_file, write_json
+from engine import familiarity
+from engine.foreign import LegacyModel, look_at
+from engine.model_dir import KERAS_MEND, NETWORK, VOCABULARY, json_text, replace_file
 from engine.network import read_network
 from engine.program import fail
+from engine.steps import Step
+from engine.steps.onnx import OnnxStep
 from engine.text import read_text
+from engine.token_lists import UNKNOWN, read_tokens
 
-UNKNOWN = "[UNK]"
 CHECKED_CHARACTERS = 5000
+BACKENDS = ("auto", "onnx", "keras")
+KERAS, PERHAPS_KERAS = "--backend keras", ", or try --backend keras"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the model goes: its vocabulary, and its network unless that stays the file that was given."""
+
+    vocabulary: Path
+    network: Path | None
+    model: Path
+    """What textrepl is called with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """What runs the network; `reason` is why the fast backend could not."""
+
+    step: Step
+    backend: str
+    reason: str = ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
     parser = argparse.ArgumentParser(
-        prog="python -m engine.adopt", description="Give a .keras file made elsewhere its vocabulary."
+        prog="python -m engine.adopt", description="Give a .keras or .h5 file made elsewhere its vocabulary."
     )
-    parser.add_argument("model", metavar="FILE.keras", type=Path)
+    parser.add_argument("model", metavar="FILE", type=Path, help="a .keras file, or a .h5 file of Keras 2 or 3")
     parser.add_argument("--data", nargs="+", metavar="TEXT", help="the text that it was trained on")
-    parser.add_argument("--tokens", metavar="JSON", type=Path, help="a list of its tokens, or an object token: id")
-    parser.add_argument("--backend", choices=("onnx", "keras"), default="onnx", help="what can read the file")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="a model directory to make; else beside the file")
+    parser.add_argument(
+        "--tokens", metavar="JSON", type=Path, help='its tokens: a list, ids by token, or tokens by id; "" is no token'
+    )
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="what is to run it (auto: the fast one)")
+    parser.add_argument("--out", metavar="DIR", help="a model directory to make; else beside the file")
     arguments = parser.parse_args(argv)
     if not arguments.data and not arguments.tokens:
         parser.error("give --data with the text that the model was trained on, or --tokens")
+    if arguments.out is not None and not arguments.out.strip():
+        parser.error("--out: give the name of a folder")
     try:
-        return _adopt(arguments.model, arguments.data or [], arguments.tokens, arguments.out, arguments.backend)
+        out = None if arguments.out is None else Path(arguments.out)
+        return _adopt(arguments.model, arguments.data or [], arguments.tokens, out, arguments.backend)
     except engine.EngineError as error:
         return fail("engine.adopt", str(error))
     except OSError as error:
@@ -55,22 +91,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None, backend: str) -> int:
-    size = _vocabulary_size(model, backend)
+    legacy = look_at(model)
     text = "".join(read_text(path) for path in data)
-    vocabulary = read_tokens(tokens) if tokens else tokens_of(text, size)
-    if len(vocabulary) != size:
-        raise engine.ModelLoadError(f"{tokens} has {len(vocabulary)} tokens but {model} takes {size}")
-    place = out / VOCABULARY if out else model.with_name(VOCABULARY)
-    if place.exists():
-        raise engine.ModelLoadError(f"{place} is there already: move it away first")
-    if out:
-        out.mkdir(parents=True, exist_ok=True)
-        with replace_file(out / NETWORK) as temporary:
-            shutil.copyfile(model, temporary)
-    write_json(place, vocabulary.to_json())
-    print(f"wrote {place} with {size} tokens; write with it by 'textrepl {out or model}'")
-    if text:
-        _check(out or model, text[:CHECKED_CHARACTERS], size, backend)
+    with _as_keras(model, legacy) as source:
+        runner = _runner(source, model, backend)
+        size = runner.step.vocabulary_size
+        vocabulary = read_tokens(tokens, size) if tokens else tokens_of(text, size)
+        place = _place(model, out, legacy is not None)
+        found = _measure(runner, vocabulary, text) if text else None
+        _write(place, source, vocabulary)
+    if runner.reason:
+        print(f"{runner.reason}; Keras runs it, more slowly")
+    command = _command(place.model, runner.backend)
+    print(f"wrote {place.vocabulary} with {size} tokens; write with it by: {command}")
+    if found is not None:
+        print(found.told(tokens), file=sys.stdout if found.is_known else sys.stderr)
     return 0
 
 
@@ -87,44 +122,149 @@ def tokens_of(text: str, size: int) -> engine.Vocabulary:
     )
 
 
-def read_tokens(path: Path) -> engine.Vocabulary:
-    """A vocabulary from a JSON list of tokens, an object of ids by token, or a `vocabulary.json`."""
+def _place(model: Path, out: Path | None, is_new: bool) -> Place:
+    """Raises `ModelLoadError` where something lies already."""
+    if out is not None:
+        place = Place(out / VOCABULARY, out / NETWORK, out)
+    elif is_new or model.suffix != ".keras":
+        beside = model.with_suffix(".keras")
+        place = Place(model.with_name(VOCABULARY), beside, beside)
+    else:
+        place = Place(model.with_name(VOCABULARY), None, model)
+    for path in (place.vocabulary, place.network):
+        if path is not None and os.path.lexists(path):
+            way = "move it away first" if out else "move it away first, or give --out DIR"
+            raise engine.ModelLoadError(f"{path} is there already: {way}")
+    return place
+
+
+@contextmanager
+def _as_keras(model: Path, legacy: LegacyModel | None) -> Iterator[Path]:
+    """The file itself, or what a `.h5` file is saved anew as meanwhile."""
+    if legacy is None:
+        yield model
+        return
+    from engine.legacy_h5 import save_anew
+
+    with tempfile.TemporaryDirectory() as folder:
+        save_anew(model, legacy, made := Path(folder) / NETWORK)
+        yield made
+
+
+def _runner(source: Path, model: Path, backend: str) -> Runner:
+    """The fast backend if it can run the network, else Keras. Raises `ModelLoadError`, told of the file `model`."""
+    reason = ""
+    if backend != "keras":
+        try:
+            return Runner(_tried(OnnxStep(read_network(source)), model), "onnx")
+        except engine.ModelLoadError as error:
+            reason = _told(error, source, model)
+            if backend == "onnx" or KERAS not in reason:
+                raise engine.ModelLoadError(reason) from None
     try:
-        data: Any = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(data, dict) and "tokens" in data:
-            return engine.Vocabulary.from_json(data)
-        if isinstance(data, dict):
-            data = sorted(data, key=data.__getitem__)
-        unknown = UNKNOWN if UNKNOWN in data else None
-        return engine.Vocabulary(tuple(data), unknown=unknown)
-    except (ValueError, TypeError) as error:
-        raise engine.ModelLoadError(f"{path} is no list of tokens ({error})") from None
+        return Runner(_tried(_keras(source, model), model), "keras", reason.removesuffix(KERAS_MEND))
+    except engine.ModelLoadError as error:
+        if reason.endswith(PERHAPS_KERAS):  # and it was no use
+            raise engine.ModelLoadError(reason.removesuffix(PERHAPS_KERAS)) from None
+        if reason and "needs TensorFlow" in str(error):
+            raise engine.ModelLoadError(f"{reason.removesuffix(KERAS_MEND)}; {error}") from None
+        raise engine.ModelLoadError(_told(error, source, model)) from None
 
 
-def _vocabulary_size(model: Path, backend: str) -> int:
-    if backend == "onnx":
-        return read_network(model).vocabulary_size
+def _keras(source: Path, model: Path) -> Step:
     from engine.steps.keras import KerasStep
 
-    return KerasStep(model).vocabulary_size
+    try:
+        return KerasStep(source)
+    except engine.ModelLoadError:
+        raise
+    except Exception as error:  # Keras raises whatever its layers raise
+        raise engine.ModelLoadError(f"{model}: Keras cannot run it a token at a time ({_last_line(error)})") from None
 
 
-def _check(model: Path, text: str, size: int, backend: str) -> None:
-    with engine.load(model, backend=backend) as loaded:
-        try:
-            found = loaded.score(text).bits_per_character
-        except ValueError:  # it knows nothing of it
-            found = math.inf
-    if found == math.inf:
-        print("engine.adopt: the model knows nothing of this text: is it the one it was trained on?", file=sys.stderr)
-    elif found > math.log2(size):
-        print(
-            f"engine.adopt: this text surprises the model like noise ({found:.2f} bits a character): if the model "
-            "was trained, then its tokens have another order; give --tokens",
-            file=sys.stderr,
-        )
-    else:
-        print(f"the model knows this text: {found:.2f} bits a character over its beginning")
+def _tried(step: Step, model: Path) -> Step:
+    """The step after it has fed one token. Raises `ModelLoadError` where it cannot."""
+    try:
+        logits, _ = step(np.zeros(1, np.int32), np.zeros((1, step.state_size), np.float32))
+    except Exception as error:  # a backend raises whatever its layers raise
+        raise engine.ModelLoadError(f"{model} cannot be run a token at a time ({_last_line(error)})") from None
+    if logits.shape != (1, step.vocabulary_size):
+        raise engine.ModelLoadError(f"{model} must give one number for each of its {step.vocabulary_size} tokens")
+    if np.isnan(logits).any():
+        raise engine.ModelLoadError(f"{model} gives values that are no numbers: train it again")
+    return step
+
+
+def _told(error: Exception, source: Path, model: Path) -> str:
+    """An error's text, of the file that the user gave."""
+    text = str(error).replace(str(source), str(model))
+    return text if str(model) in text else f"{model}: {text}"
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:200]
+
+
+def _measure(runner: Runner, vocabulary: engine.Vocabulary, text: str) -> familiarity.Familiarity:
+    from engine.engine import Engine
+
+    with Engine("adopted", runner.step, vocabulary, runner.backend, 1) as loaded:
+        return familiarity.measure(loaded, text[:CHECKED_CHARACTERS])
+
+
+def _write(place: Place, source: Path, vocabulary: engine.Vocabulary) -> None:
+    """Both files or neither. Raises `ModelLoadError` that names the one that could not be written."""
+    with (
+        _folder(place.vocabulary.parent),
+        _gone_unless_done(place.network),
+        _named(place.vocabulary),
+        replace_file(place.vocabulary) as temporary,
+    ):
+        temporary.write_text(json_text(vocabulary.to_json()), encoding="utf-8")
+        if place.network is not None:
+            with _named(place.network), replace_file(place.network) as copy:
+                shutil.copyfile(source, copy)
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """A folder that is there meanwhile; those that were made for it go if it is not filled."""
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        with _named(path):
+            path.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+@contextmanager
+def _gone_unless_done(path: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        if path is not None:
+            path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise engine.ModelLoadError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _command(model: Path, backend: str) -> str:
+    """What a shell takes to write with the model."""
+    given = str(model)
+    given = f"./{given}" if given.startswith("-") else given
+    return shlex.join(["textrepl", given, *(["--backend", "keras"] if backend == "keras" else [])])
 
 
 if __name__ == "__main__":

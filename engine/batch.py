@@ -27,10 +27,10 @@ NUMBERS_AHEAD = 32  # random numbers made at once for each row, and the most tok
 class Batch:
     """The states `[B, S]` of the running rows, whose list is shared with the scheduler that changes it.
 
-    `unwritten` is the id of a token that is never drawn, if any.
+    Tokens with the ids `unwritten` are never drawn.
     """
 
-    def __init__(self, program: Step, unwritten: int | None, rows: list[Row]) -> None:
+    def __init__(self, program: Step, unwritten: Sequence[int], rows: list[Row]) -> None:
         self._rows = rows
         self.states: State = np.zeros((0, program.state_size), np.float32)  # before `ids` are fed
         self._ids: Ids = np.zeros(0, np.int32)  # the tokens to feed next
@@ -132,7 +132,7 @@ class Batch:
 class Drawing:
     """The rows that draw, while they stay the same: their settings and numbers as arrays, and what they drew."""
 
-    def __init__(self, rows: Sequence[Row], unwritten: int | None) -> None:
+    def __init__(self, rows: Sequence[Row], unwritten: Sequence[int]) -> None:
         self.indices = [index for index, row in enumerate(rows) if row.draws]
         self.others = [index for index, row in enumerate(rows) if not row.draws]
         self.rows = cast(list[ReplyRow], [rows[index] for index in self.indices])

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         report = run_training(show) if arguments.train else run(arguments.model, show)
     except engine.EngineError as error:
-        print(f"engine.bench: {error}", file=sys.stderr)
+        print(f"engine.bench: {model_dir.only_fast(error, 'engine.bench')}", file=sys.stderr)
         return 1
     except ImportError:
         print("engine.bench: needs TensorFlow: install it with \"pip install 'textrepl[train]'\"", file=sys.stderr)

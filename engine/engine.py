@@ -91,7 +91,7 @@ class Engine:
         )  # fmt: skip
         self.max_waiting = MAX_WAITING
         self._step_program = step
-        self._worker = Worker(name, step, vocabulary.unknown_id, max_batch)
+        self._worker = Worker(name, step, vocabulary.never_written, max_batch)
         atexit.register(self.close)
 
     def conversation(self, *, sampling: Sampling | None = None, owner: Hashable = None) -> Conversation:
@@ -194,12 +194,15 @@ class Engine:
         logits = self._watch(np.array(checkpoint.pending, np.int32), checkpoint.state).logits
         if sampling is None:
             weights = np.exp(logits.astype(np.float64) - logits.max())
+            weights[list(self.vocabulary.unwritten)] = 0  # they stand for no text
             shares = weights / weights.sum()
         else:
-            shares = Sampler([sampling], self.vocabulary.unknown_id).probabilities(logits[None], [recent])[0]
+            shares = Sampler([sampling], self.vocabulary.never_written).probabilities(logits[None], [recent])[0]
         order = np.argsort(-shares, kind="stable")[:n]
         before, show = checkpoint.pending[-1], self.vocabulary.shown
-        return [(show(int(i), before), float(shares[i])) for i in order if sampling is None or shares[i] > 0]
+        never = {*self.vocabulary.unwritten}
+        shown = (int(i) for i in order if i not in never and (sampling is None or shares[i] > 0))
+        return [(show(i, before), float(shares[i])) for i in shown]
 
     def _watch(
         self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None

@@ -72,10 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--tail", type=float, default=1.0, metavar="SHARE", help="score only this share at the end (1)")
     add("--as-is", action="store_true", help="leave out the filters (--lower, --ascii, --keep) of a model's training")
-    add("--field", metavar="NAME", help="what is read of JSON lines and tables (as the first model's text was)")
+    add("--field", metavar="NAME", help="what is read of JSON objects and tables (as the first model's text was)")
     add(
         "--names", action=argparse.BooleanOptionalAction,
         help="begin each message of a chat with its author's name (as the first model's text was)",
+    )  # fmt: skip
+    add(
+        "--bots", action=argparse.BooleanOptionalAction,
+        help="read what bots said in a chat, too (as the first model's text was)",
     )  # fmt: skip
     add("--backend", choices=("auto", "onnx", "keras"), default="auto")
     add("--precision", choices=("float32", "int8"), default="float32")
@@ -97,7 +101,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     trained = [_trained_with(model) for model in models]  # and all of them are there
     field = trained[0].field if arguments.field is None else arguments.field
     names = trained[0].names if arguments.names is None else arguments.names
-    text = _read(arguments.data, TrainSettings(field=field, names=names))
+    bots = trained[0].bots if arguments.bots is None else arguments.bots
+    text = _read(arguments.data, TrainSettings(field=field, names=names, bots=bots))
     show = _shown(arguments.json, [find(model).name for model in models])
     for model, settings in zip(models, trained, strict=True):
         for figures in _score(model, text if arguments.as_is else _filtered(text, model, settings), arguments):
@@ -110,7 +115,7 @@ def _trained_with(model: str | None) -> TrainSettings:
     settings = engine.about(model).settings.get("settings")
     known = settings if isinstance(settings, dict) else {}
     plain = TrainSettings()
-    found = {name: known.get(name) for name in ("lower", "ascii", "keep", "field", "names")}
+    found = {name: known.get(name) for name in ("lower", "ascii", "keep", "field", "names", "bots")}
     fits = {name: value for name, value in found.items() if isinstance(value, type(getattr(plain, name)))}
     return TrainSettings(**fits)
 

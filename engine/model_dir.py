@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from engine.vocabulary import Vocabulary
 NETWORK, VOCABULARY, SETTINGS = "model.keras", "vocabulary.json", "settings.json"
 CHECKPOINT = "checkpoint.npz"  # of the training run, if it is to go on
 BUNDLED = "shakespeare"
-ADOPT = "python -m engine.adopt {} --data TEXT"
+KERAS_MEND = ": use --backend keras"  # how the fast backend ends its refusals
+LEGACY = (".h5", ".hdf5")  # endings of models that engine.adopt saves anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def _find(path: str | Path | None) -> ModelFiles:
             return ModelFiles(place.resolve().name, place / NETWORK, place / VOCABULARY)
     if given.is_file():
         if given.suffix != ".keras":
-            raise ModelLoadError(f"{given} is no model: give a model directory or a .keras file")
+            way = f", or make one by '{adopt_command(given)} --out DIR'" if given.suffix in LEGACY else ""
+            raise ModelLoadError(f"{given} is no model: give a model directory or a .keras file{way}")
         return ModelFiles(given.stem, given, given.with_name(VOCABULARY))
     if given.is_dir() and (given / CHECKPOINT).is_file():
         raise ModelLoadError(
@@ -74,6 +77,17 @@ def _find(path: str | Path | None) -> ModelFiles:
     raise ModelLoadError(f"{given}: no such model; give a directory or one of the names here ({found})")
 
 
+def only_fast(error: Exception, program: str) -> str:
+    """A refusal of the fast backend, for a program that has no other."""
+    text = str(error)
+    return f"{text.removesuffix(KERAS_MEND)}, and {program} has no other" if text.endswith(KERAS_MEND) else text
+
+
+def adopt_command(network: Path) -> str:
+    """What makes a vocabulary for a network."""
+    return f"python -m engine.adopt {shlex.quote(str(network))} --data TEXT"
+
+
 def read_vocabulary(files: ModelFiles) -> Vocabulary:
     """Raises `ModelLoadError` if there is none or it is damaged."""
     path = files.vocabulary
@@ -82,7 +96,7 @@ def read_vocabulary(files: ModelFiles) -> Vocabulary:
     except FileNotFoundError:
         raise ModelLoadError(
             f"{path} is missing, and without it token ids mean nothing: make it from the text that the model was "
-            f"trained on with '{ADOPT.format(files.network)}'"
+            f"trained on with '{adopt_command(files.network)}'"
         ) from None
     except OSError as error:
         raise ModelLoadError(f"{path} cannot be read: {error.strerror}") from None
@@ -124,8 +138,13 @@ def remove_halves(path: Path) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Replace a JSON file; one key or token a line is not needed, but it stays readable."""
-    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    """Replace a JSON file."""
+    write_text(path, json_text(data))
+
+
+def json_text(data: Any) -> str:
+    """JSON as it stands in a model directory: one key or token a line is not needed, but it stays readable."""
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
 def write_text(path: Path, text: str) -> None:

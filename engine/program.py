@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from engine.private import own_folders
+
 
 def begin() -> None:
     """Let Ctrl-C end the process quietly, with exit code 130, until `run`: few imports survive an exception."""
@@ -72,7 +74,7 @@ def interrupts_held() -> Iterator[None]:
 
 def import_tensorflow() -> None:
     """Import TensorFlow and Keras and look for GPUs, silently. Raises `ImportError` if they are not installed."""
-    with interrupts_held(), quiet_stderr():
+    with interrupts_held(), quiet_stderr(), own_folders():
         import keras  # noqa: F401
         import tensorflow as tf
 

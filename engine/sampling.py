@@ -51,8 +51,8 @@ def derive_key(*parts: int) -> int:
 class Sampler:
     """The settings of a batch's rows as vectors, made once for as long as the rows stay the same."""
 
-    def __init__(self, settings: Sequence[Sampling], banned: int | None = None) -> None:
-        self._banned = banned
+    def __init__(self, settings: Sequence[Sampling], unwritten: Sequence[int] = ()) -> None:
+        self._unwritten = list(unwritten)
         self._greedy = np.array([s.temperature == 0 for s in settings])
         self._any_greedy, self._all_greedy = bool(self._greedy.any()), bool(self._greedy.all())
         self._inverse = np.array([[min(1.0 / s.temperature, 1e30) if s.temperature else 1.0] for s in settings])
@@ -81,11 +81,11 @@ class Sampler:
         return np.asarray(weights / np.cumsum(weights, axis=1)[:, -1:])
 
     def _prepare(self, logits: Logits, recent: Sequence[Sequence[int]]) -> Logits:
-        if self._banned is None and not self.penalized:
+        if not self._unwritten and not self.penalized:
             return logits
         logits = logits.copy()
-        if self._banned is not None and logits.shape[1] > 1:
-            logits[:, self._banned] = -np.inf
+        if len(self._unwritten) < logits.shape[1]:
+            logits[:, self._unwritten] = -np.inf
         for row, settings in self.penalized:
             seen = list(set(recent[row]))
             values, penalty = logits[row, seen], np.float32(settings.repetition_penalty)

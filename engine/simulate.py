@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
+from engine import model_dir
 
 PROMPT, REPLY_LENGTH = "ROMEO:", 200
 COPIED_AT_ONCE, TRIED = 10_000, 500
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     simulate_members(model, arguments.members, arguments.bursts, arguments.every, print)
                 )
     except (engine.EngineError, OSError) as error:
-        print(f"engine.simulate: {error}", file=sys.stderr)
+        print(f"engine.simulate: {model_dir.only_fast(error, 'engine.simulate')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

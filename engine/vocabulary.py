@@ -72,7 +72,9 @@ class Vocabulary:
     unknown: str | None = None
     split: str = "words"  # of words
     merges: tuple[tuple[str, str], ...] = ()  # of byte pairs
+    unwritten: tuple[int, ...] = ()  # ids that stand for no text: read from none, never written
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    _texts: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _words: Words | None = field(init=False, repr=False, compare=False)
     _pairs: BytePairs | None = field(init=False, repr=False, compare=False)
 
@@ -89,11 +91,30 @@ class Vocabulary:
             raise ValueError(f"unknown {self.unknown!r}: is not among the tokens")
         if self.split not in SPLITS:
             raise ValueError(f"split {self.split!r}: this version knows {', '.join(map(repr, SPLITS))}")
+        self._check_unwritten()
+        for index in self.unwritten:  # no text is read as one of them
+            del ids[self.tokens[index]]
         is_word, is_bpe = self.level == "word", self.level == "bpe"
         words = Words(self.tokens, ids, self.unknown, self.split) if is_word else None
         object.__setattr__(self, "_ids", ids)
+        texts = tuple("" if index in self.unwritten else token for index, token in enumerate(self.tokens))
+        object.__setattr__(self, "_texts", texts)
         object.__setattr__(self, "_words", words)
         object.__setattr__(self, "_pairs", BytePairs(self.tokens, self.merges) if is_bpe else None)
+
+    def _check_unwritten(self) -> None:
+        size = len(self.tokens)
+        for index in self.unwritten:
+            if type(index) is not int or not 0 <= index < size:
+                raise ValueError(f"unwritten {index!r}: must be ids from 0 to {size - 1}")
+        if len({*self.unwritten}) != len(self.unwritten):
+            raise ValueError("unwritten: an id stands twice")
+        if self.unknown is not None and self.tokens.index(self.unknown) in self.unwritten:
+            raise ValueError(f"unwritten: {self.unknown!r} is the unknown token, which is never written anyway")
+        if self.unwritten and size - len(self.unwritten) - (self.unknown is not None) < 1:
+            raise ValueError("unwritten: leaves no token to write")
+        if self.unwritten and self.level == "bpe":
+            raise ValueError("unwritten: byte pairs have no such ids")
 
     @classmethod
     def from_json(cls, data: Any) -> Vocabulary:
@@ -107,8 +128,12 @@ class Vocabulary:
             raise ValueError("tokens: must be a list of strings")
         if not isinstance(merges, list) or not all(isinstance(pair, str) and pair.count(" ") == 1 for pair in merges):
             raise ValueError("merges: must be a list of strings, each of two tokens with a space between")
+        unwritten = data.get("unwritten", [])
+        if not isinstance(unwritten, list):
+            raise ValueError("unwritten: must be a list of ids")
         pairs = tuple((one, other) for one, other in (pair.split(" ") for pair in merges))
-        return cls(tuple(tokens), data.get("level", "char"), unknown, data.get("split", "words"), pairs)
+        level, split = data.get("level", "char"), data.get("split", "words")
+        return cls(tuple(tokens), level, unknown, split, pairs, tuple(unwritten))
 
     def to_json(self) -> dict[str, Any]:
         """The object that `vocabulary.json` holds."""
@@ -123,6 +148,7 @@ class Vocabulary:
             "tokens": list(self.tokens),
             "unknown": self.unknown,
             **further[self.level],
+            **({"unwritten": list(self.unwritten)} if self.unwritten else {}),
         }
 
     def __len__(self) -> int:
@@ -134,11 +160,17 @@ class Vocabulary:
         return None if self.unknown is None else self._ids[self.unknown]
 
     @property
+    def never_written(self) -> tuple[int, ...]:
+        """The ids that a model never writes: the unknown token's and those that stand for no text."""
+        unknown = self.unknown_id
+        return self.unwritten if unknown is None else (unknown, *self.unwritten)
+
+    @property
     def start_id(self) -> int:
-        """The token that a conversation without any text goes on from: a line end, else a space, else 0."""
+        """The token that a conversation without any text goes on from: a line end, else a space, else the first."""
         if self._pairs is not None:
             return self._pairs.bytes.index(START.encode())
-        return self._ids.get(START, self._ids.get(" ", 0))
+        return self._ids.get(START, self._ids.get(" ", next(iter(self._ids.values()))))
 
     @property
     def may_split(self) -> bool:
@@ -164,7 +196,7 @@ class Vocabulary:
             return ByteDecoder(self._pairs.bytes)
         if self._words is not None:
             return WordDecoder(self._words, before)
-        return CharacterDecoder(self.tokens)
+        return CharacterDecoder(self._texts)
 
     def decode(self, ids: Sequence[int] | NDArray[np.int32], before: int | None = None) -> str:
         """The text of some ids; bytes that are no whole character become U+FFFD."""

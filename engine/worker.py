@@ -10,6 +10,7 @@ import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from typing import cast
 
@@ -24,9 +25,9 @@ MAX_HINT_SECONDS = 30.0  # nobody believes more, and the guess is no better than
 
 
 class Worker:
-    """A thread that runs rows until it is closed. `unwritten` is the id of a token that is never drawn, if any."""
+    """A thread that runs rows until it is closed. Tokens with the ids `unwritten` are never drawn."""
 
-    def __init__(self, name: str, step: Step, unwritten: int | None, max_batch: int) -> None:
+    def __init__(self, name: str, step: Step, unwritten: Sequence[int], max_batch: int) -> None:
         self.failure: Exception | None = None
         self.is_closed = False
         self._finished: deque[float] = deque(maxlen=256)  # when the latest rows left

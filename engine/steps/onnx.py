@@ -4,13 +4,15 @@ With precision "int8", products with a recurrent layer's output are of 8-bit int
 column, activations with the fixed scale 1/127, for they lie in (-1, 1). A fixed scale needs no statistics of the
 batch, so a row's numbers stay its own; sums of integers are exact in any order.
 
-Everything that depends on the token alone (embedding, normalization before the first recurrent layer, its input
-kernel and biases) is folded into one table `[V, G*H]`, so the first layer's input costs a row look-up.
+Everything that depends on the token alone (embedding, what stands before the first recurrent layer, its input kernel
+and biases) is folded into one table `[V, G*H]`, so the first layer's input costs a row look-up.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -19,15 +21,17 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from engine import program
 from engine.errors import ModelLoadError
-from engine.network import Array, Dense, Embedding, Layer, Network, Normalization, Recurrent
+from engine.network import Activation, Array, Dense, Embedding, Layer, Network, Normalization, Recurrent
 from engine.steps import Ids, Logits, Shape, State, fingerprint
+
+onnxruntime.disable_telemetry_events()  # for a program that imported it before `engine.private` could stop it
 
 OPSET, IR_VERSION = 17, 8
 SMALL_PARAMETERS, MAX_THREADS = 300_000, 4
 ONNX_ACTIVATIONS = {
     "tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "softsign": "Softsign", "elu": "Elu",
-    "hard_sigmoid": "HardSigmoid",
 }  # fmt: skip
+HARD_SIGMOIDS = {"hard_sigmoid": 1 / 6, "keras_2_hard_sigmoid": 1 / 5}  # their slopes; Keras 3 has relu6(x + 3) / 6
 
 
 class OnnxStep:
@@ -49,6 +53,8 @@ class OnnxStep:
             self._session = onnxruntime.InferenceSession(
                 compile_step(network, precision).SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
+        except ModelLoadError:
+            raise
         except Exception as error:  # the runtime's errors share no other class
             raise ModelLoadError(f"{network.name}: ONNX Runtime cannot run it ({error}): use --backend keras") from None
         # The session's own run() checks and copies its arguments in Python at every call.
@@ -107,6 +113,7 @@ class _Compiler:
         self._constants: list[TensorProto] = []
         self._after: list[str] = []
         states = self._split_state(network)
+        self._is_step = self._mask(network)
         table, rest = fold_table(network)
         x, projected = "", self._node("Gather", self._constant(table), "ids")
         for layer in rest:
@@ -143,19 +150,30 @@ class _Compiler:
         sizes = [layer.units for layer in network.recurrent for _ in range(layer.state_size // layer.units)]
         return self._split("state", sizes)
 
+    def _mask(self, network: Network) -> str:
+        """Which rows take a step `[B, 1]`, if some token does not."""
+        first = network.layers[0]
+        if not (isinstance(first, Embedding) and first.mask_zero):
+            return ""
+        return self._node("Unsqueeze", self._node("Cast", "ids", to=TensorProto.BOOL), self._constant(np.array([1])))
+
+    def _kept(self, new: str, old: str) -> str:
+        """What a state is after a step: where none is taken, what it was. A layer's output then is its last one."""
+        return self._node("Where", self._is_step, new, old) if self._is_step else new
+
     def _recurrent(self, layer: Recurrent, x: str, states: list[str]) -> str:
         """Projected inputs `x [B, G*H]` to outputs `[B, H]`; takes its states off the list."""
         h = states.pop(0)
         if layer.cell == "gru":
-            out = (self._gru_after if layer.reset_after else self._gru_before)(layer, x, h)
+            out = self._kept((self._gru_after if layer.reset_after else self._gru_before)(layer, x, h), h)
             self._after.append(out)
             return out
         total = self._node("Add", x, self._product(h, layer.recurrent))
         if layer.cell == "rnn":
-            out = self._activate(layer.activation, total)
+            out = self._kept(self._activate(layer.activation, total), h)
             self._after.append(out)
             return out
-        return self._lstm(layer, total, states.pop(0))
+        return self._lstm(layer, total, h, states.pop(0))
 
     def _gru_after(self, layer: Recurrent, x: str, h: str) -> str:
         """z, r = s(x + h R);  c = act(x_c + r (h R_c + b_c));  h' = c + z (h - c)."""
@@ -183,15 +201,15 @@ class _Compiler:
         c = self._activate(layer.activation, self._node("Add", x_c, inner))
         return self._node("Add", c, self._node("Mul", z, self._node("Sub", h, c)))
 
-    def _lstm(self, layer: Recurrent, total: str, cell: str) -> str:
+    def _lstm(self, layer: Recurrent, total: str, h: str, cell: str) -> str:
         """i, f, o = s(...);  cell' = f cell + i act(c);  h' = o act(cell')  (Keras' order i, f, c, o)."""
         i, f, c, o = self._split(total, [layer.units] * 4)
         gate = layer.recurrent_activation
         kept = self._node("Mul", self._activate(gate, f), cell)
         new = self._node("Mul", self._activate(gate, i), self._activate(layer.activation, c))
-        cell = self._node("Add", kept, new)
-        out = self._node("Mul", self._activate(gate, o), self._activate(layer.activation, cell))
-        self._after += [out, cell]
+        after = self._node("Add", kept, new)
+        out = self._kept(self._node("Mul", self._activate(gate, o), self._activate(layer.activation, after)), h)
+        self._after += [out, self._kept(after, cell)]
         return out
 
     def _project(self, layer: Recurrent, x: str) -> str:
@@ -200,6 +218,8 @@ class _Compiler:
         return out if bias is None else self._node("Add", out, self._constant(bias))
 
     def _pointwise(self, layer: Layer, x: str) -> str:
+        if isinstance(layer, Activation):
+            return self._activate(layer.name, x, layer.slope)
         if isinstance(layer, Normalization):
             gamma = np.float32(1) if layer.gamma is None else layer.gamma
             mean = self._node("ReduceMean", x, axes=[-1], keepdims=1)
@@ -214,11 +234,13 @@ class _Compiler:
             out = self._node("Add", out, self._constant(layer.bias))
         return self._activate(layer.activation, out)
 
-    def _activate(self, name: str, x: str) -> str:
+    def _activate(self, name: str, x: str, slope: float = 0.0) -> str:
         if name == "linear":
             return x
-        if name == "hard_sigmoid":  # Keras 3: relu6(x + 3) / 6
-            return self._node("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+        if name in HARD_SIGMOIDS:
+            return self._node("HardSigmoid", x, alpha=HARD_SIGMOIDS[name], beta=0.5)
+        if name == "leaky_relu":
+            return self._node("LeakyRelu", x, alpha=slope)
         return self._node(ONNX_ACTIVATIONS[name], x)
 
     def _product(self, x: str, kernel: Array) -> str:
@@ -275,13 +297,28 @@ def fold_table(network: Network) -> tuple[Array, list[Layer]]:
             x = x - x.mean(-1, keepdims=True)
             x = x / np.sqrt((x * x).mean(-1, keepdims=True) + layer.epsilon)
             x = x * (1.0 if layer.gamma is None else layer.gamma) + (0.0 if layer.beta is None else layer.beta)
-        elif isinstance(layer, Dense) and layer.activation == "linear":
-            x = x @ layer.kernel + (0.0 if layer.bias is None else layer.bias)
+        elif isinstance(layer, Dense):
+            x = _activated(layer.activation, x @ layer.kernel + (0.0 if layer.bias is None else layer.bias))
         else:
-            raise ModelLoadError(
-                f"{network.name}: has a Dense layer with an activation before its first recurrent layer, which "
-                "the fast backend does not know: use --backend keras"
-            )
+            assert isinstance(layer, Activation)
+            x = _activated(layer.name, x, layer.slope)
     bias = input_bias(rest[0])
     table = x @ rest[0].kernel.astype(np.float64) + (0.0 if bias is None else bias)
     return table.astype(np.float32), list(rest)
+
+
+def _activated(name: str, x: NDArray[np.float64], slope: float = 0.0) -> NDArray[np.float64]:
+    functions: dict[str, Callable[[Any], Any]] = {
+        "linear": lambda x: x,
+        "tanh": np.tanh,
+        "sigmoid": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x),
+        "relu": lambda x: np.maximum(x, 0),
+        "softsign": lambda x: x / (1 + np.abs(x)),
+        "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+        "leaky_relu": lambda x: np.where(x > 0, x, slope * x),
+        **{
+            name: functools.partial(lambda alpha, x: np.clip(alpha * x + 0.5, 0, 1), alpha)
+            for name, alpha in HARD_SIGMOIDS.items()
+        },
+    }
+    return np.asarray(functions[name](x))

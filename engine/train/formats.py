@@ -1,4 +1,4 @@
-"""From a source's bytes to its text: plain text, Project Gutenberg's books, Discord exports, JSON lines, CSV.
+"""From a source's bytes to its text: plain text and Project Gutenberg's books here, chats and documents elsewhere.
 
 All of it is read in parts, so that memory does not grow with the text. Formats are told by the name's suffix.
 """
@@ -6,36 +6,37 @@ All of it is read in parts, so that memory does not grow with the text. Formats 
 from __future__ import annotations
 
 import codecs
-import csv
-import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from engine.errors import TrainingError
-from engine.train.sources import READ, Source
+from engine.train import chats, documents, whatsapp
+from engine.train.sources import READ, Account, Source
 
-MAX_RECORD = 64 << 20  # characters of one message or one line of a table
 GUTENBERG_HEADER = 1 << 16  # characters at a text's beginning in which the header must end
 LAST_WORDS = "email newsletter to hear about new eBooks."  # of the licence
-SPOKEN = ("Default", "Reply", "0", "19")  # types of Discord messages that people write
 _START = re.compile(r"^\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG[^\n]*\n?", re.MULTILINE)
 _END = re.compile(r"^(?:\*\*\* ?END OF (?:THE|THIS) PROJECT GUTENBERG|End of (?:the )?Project Gutenberg)", re.MULTILINE)
 _HEAD = re.compile(r"^.*Project Gutenberg", re.MULTILINE)  # the first line of a header
 _AFTER = re.compile(rf"{re.escape(LAST_WORDS)}|{_START.pattern}", re.MULTILINE)  # its end, or another book
-_MESSAGES = re.compile(r'"messages"\s*:\s*\[')
 
 
-def read(source: Source, field: str, is_named_speech: bool) -> Iterator[str]:
-    """The text of a source in parts. `field` names what is read of a JSON line or a table, "" for the usual one."""
-    parts = decode(source)
-    if source.suffix in (".jsonl", ".ndjson"):
-        return _json_lines(source.name, parts, field or "text")
-    if source.suffix == ".json":
-        return _discord_json(source.name, parts, is_named_speech)
-    if source.suffix == ".csv":
-        return _table(source.name, parts, field or "Content", is_named_speech)
-    return without_gutenberg(parts)
+def read(
+    source: Source, field: str, is_named_speech: bool, *, has_bots: bool = False, account: Account | None = None
+) -> Iterator[str]:
+    """The text of a source in parts. `field` names what is read of a JSON object or a table, "" for the usual one.
+
+    What is left out is counted in `account`.
+    """
+    account = account or Account()
+    if source.suffix in chats.SUFFIXES:
+        return chats.read(source, decode(source), chats.Wanted(field, is_named_speech, has_bots), account)
+    if source.suffix in documents.SUFFIXES:
+        return without_gutenberg(documents.read(source, lambda: decode(source), account))
+    documents.refuse(source)
+    if whatsapp.NAME.fullmatch(source.name):
+        return whatsapp.read(source.name, decode(source), is_named_speech, account)
+    return without_gutenberg(decode(source))
 
 
 def decode(source: Source) -> Iterator[str]:
@@ -114,97 +115,3 @@ class _Ahead:
                 return
         yield self.held[: found.start()].rstrip("\r\n") + "\n"
         self.held = self.held[found.start() :]
-
-
-def _lines(name: str, parts: Iterable[str]) -> Iterator[tuple[int, str]]:
-    held, number = "", 0
-    for part in parts:
-        *lines, held = (held + part).split("\n")
-        for line in lines:
-            number += 1
-            yield number, line
-        if len(held) > MAX_RECORD:
-            raise TrainingError(f"{name} has a line of more than {MAX_RECORD:,} characters: is it what its name says?")
-    if held:
-        yield number + 1, held
-
-
-def _json_lines(name: str, parts: Iterable[str], field: str) -> Iterator[str]:
-    for number, line in _lines(name, parts):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)[field]
-        except (KeyError, TypeError, IndexError):
-            raise TrainingError(f"{name}, line {number}: has no field {field!r}: name another by --field") from None
-        except (ValueError, RecursionError) as error:
-            raise TrainingError(f"{name}, line {number}: is no JSON ({error}): mend or remove the line") from None
-        if not isinstance(value, str):
-            raise TrainingError(f"{name}, line {number}: its {field!r} is no text: name another field by --field")
-        yield value + "\n"
-
-
-def _discord_json(name: str, parts: Iterable[str], is_named_speech: bool) -> Iterator[str]:
-    """The messages of a DiscordChatExporter file, one by one."""
-    wrong = f"{name} is no DiscordChatExporter export: give such a file, plain text, or JSON lines as .jsonl"
-    text, parts = "", iter(parts)
-    for part in parts:
-        text += part
-        if found := _MESSAGES.search(text):
-            text = text[found.end() :]
-            break
-        if len(text) > MAX_RECORD:
-            raise TrainingError(wrong)
-    else:
-        raise TrainingError(wrong)
-    decoder, place, needed, is_over = json.JSONDecoder(), 0, 0, False
-    while True:
-        while place < len(text) and text[place] in " \t\r\n,":
-            place += 1
-        if text[place : place + 1] == "]":
-            return
-        message = None
-        if len(text) - place >= needed:
-            try:
-                message, place = decoder.raw_decode(text, place)
-            except RecursionError:
-                raise TrainingError(wrong) from None
-            except ValueError:
-                needed = 2 * (len(text) - place)  # so that a long message is not tried again at each part
-        if message is not None:
-            needed = 0
-            yield _spoken(message, is_named_speech, wrong)
-            continue
-        if is_over or len(text) - place > MAX_RECORD:
-            raise TrainingError(f"{name} breaks off in the midst of its messages: export it again")
-        part = next(parts, "")
-        text, place = text[place:] + part, 0
-        if not part:
-            is_over, needed = True, 0
-
-
-def _spoken(message: Any, is_named_speech: bool, wrong: str) -> str:
-    try:
-        content, author = message["content"], message["author"]
-        if not content or str(message.get("type", "Default")) not in SPOKEN:
-            return ""
-        lead = f"{author.get('nickname') or author['name']}: " if is_named_speech else ""
-        return f"{lead}{content}\n"
-    except (KeyError, TypeError, AttributeError):
-        raise TrainingError(wrong) from None
-
-
-def _table(name: str, parts: Iterable[str], field: str, is_named_speech: bool) -> Iterator[str]:
-    csv.field_size_limit(MAX_RECORD)
-    reader = csv.DictReader(line + "\n" for _, line in _lines(name, parts))
-    try:
-        columns = reader.fieldnames or []
-        if field not in columns:
-            shown = ", ".join(map(str, columns))[:80]
-            raise TrainingError(f"{name} has no column {field!r} (it has {shown}): name one by --field")
-        for row in reader:
-            if row[field]:
-                lead = f"{row.get('Author')}: " if is_named_speech and row.get("Author") else ""
-                yield f"{lead}{row[field]}\n"
-    except csv.Error as error:
-        raise TrainingError(f"{name}, line {reader.line_num}: is no CSV ({error}): export it again") from None

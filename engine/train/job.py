@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY
+from engine.private import own_folders
 from engine.program import import_tensorflow
 from engine.train import card, checkpoint, memory, origin, presets
 from engine.train.corpus import Corpus, known_vocabulary, read_corpus
@@ -119,7 +120,8 @@ def train(job: Job, show: Show) -> Outcome:
         _make(job.board, "--tensorboard")
     try:
         import_tensorflow()
-        importlib.import_module("matplotlib")  # for what is written after the first epoch
+        with own_folders():
+            importlib.import_module("matplotlib.figure")  # for what is written after the first epoch
     except ImportError as error:
         raise TrainingError(
             f"training needs TensorFlow and matplotlib ({error}): install them with \"pip install 'textrepl[train]'\""

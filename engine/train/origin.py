@@ -6,19 +6,20 @@ Weights go by the token that they belong to, never by its place in a vocabulary.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import model_dir
-from engine.errors import TrainingError
+from engine.errors import ModelLoadError, TrainingError
 from engine.network import Array, Dense, Embedding, Network, Normalization, Recurrent, read_network
 from engine.steps import fingerprint
 from engine.train.settings import TrainSettings, as_text
 from engine.vocabulary import Vocabulary
 
+_OURS = "--from takes one that it has trained"
 EPSILON = 1e-3  # of Keras' LayerNormalization
 NEW_SPREAD = 0.1  # of a new token's row around the mean of the old ones, in their own standard deviations
 
@@ -90,7 +91,7 @@ class Parent:
 def read(path: str) -> Parent:
     """The model of a directory, a file or a name. Raises `ModelLoadError`, or `TrainingError` for a foreign network."""
     files = model_dir.find(path)
-    vocabulary, network = model_dir.read_vocabulary(files), read_network(files.network)
+    vocabulary, network = model_dir.read_vocabulary(files), _read_network(files)
     model_dir.check_fit(files, vocabulary, network.vocabulary_size)
     digest = fingerprint(network.weights).hex()
     fixed = {"level": vocabulary.level, **_shape(files.name, network)}
@@ -99,13 +100,22 @@ def read(path: str) -> Parent:
     return Parent(Origin(files.name, len(vocabulary), digest), vocabulary, network, fixed)
 
 
+def _read_network(files: model_dir.ModelFiles) -> Network:
+    """Raises `ModelLoadError`, which advises no flag that training lacks."""
+    try:
+        return read_network(files.network)
+    except ModelLoadError as error:
+        told = model_dir.only_fast(error, "engine.train")
+        raise ModelLoadError(told if told == str(error) else f"{told}: {_OURS}") from None
+
+
 def extended(old: Vocabulary, learned: Vocabulary) -> Vocabulary:
     """The old tokens with their ids, then those that only the new text has."""
     known = set(old.tokens)
     if old.unknown is not None and learned.unknown is not None:
         known.add(learned.unknown)  # one is enough
     new = [token for token in learned.tokens if token not in known]
-    return Vocabulary((*old.tokens, *new), old.level, old.unknown or learned.unknown, old.split, old.merges)
+    return replace(old, tokens=(*old.tokens, *new), unknown=old.unknown or learned.unknown)
 
 
 def _grown(rows: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> Array:
@@ -122,13 +132,13 @@ def _shape(name: str, network: Network) -> dict[str, Any]:
     normalizations = [layer for layer in inner if isinstance(layer, Normalization)]
     kinds = [Recurrent, Normalization] * len(layers) if normalizations else [Recurrent] * len(layers)
     is_ours = (
-        isinstance(first, Embedding) and isinstance(last, Dense) and last.activation == "linear"
+        isinstance(first, Embedding) and not first.mask_zero and isinstance(last, Dense) and last.activation == "linear"
         and last.bias is not None and [type(layer) for layer in inner] == kinds
         and len({layer.cell for layer in layers}) == 1 and all(map(_is_plain, layers))
         and all(_is_default(layer) for layer in normalizations)
     )  # fmt: skip
     if not (is_ours and isinstance(first, Embedding) and isinstance(last, Dense)):
-        raise TrainingError(f"{name} is no network that engine.train makes: --from takes one that it has trained")
+        raise TrainingError(f"{name} is no network that engine.train makes: {_OURS}")
     shape: dict[str, Any] = {
         "cell": layers[0].cell,
         "layers": len(layers),

@@ -91,8 +91,9 @@ class TrainSettings:
     lower: bool = _option(False, "read everything in lower case")
     ascii: bool = _option(False, "read letters without accents and straight quotes; leave out what has no ASCII")
     keep: str = _option("", 'read only these characters, as in "a-z .,!?\'", and line ends')
-    field: str = _option("", "what is read of JSON lines (text) and of tables (Content)")
+    field: str = _option("", "what is read of JSON objects (text, content ...) and of tables (Content ...)")
     names: bool = _option(False, "begin each message of a chat with its author's name")
+    bots: bool = _option(False, "read what bots said in a chat, too")
     units: int | tuple[int, ...] = _option(
         512, "hidden units of each layer, or of one after the other", low=1, high=65536, read=_read_units,
         metavar="N[,N...]",

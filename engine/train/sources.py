@@ -21,20 +21,35 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from engine.errors import TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK
 
-PLAIN = (".txt", ".text", ".md", ".csv", ".json", ".jsonl", ".ndjson")
+PLAIN = (
+    ".txt", ".text", ".md", ".csv", ".tsv", ".json", ".jsonl", ".ndjson",
+    ".html", ".htm", ".xhtml", ".epub", ".docx", ".odt", ".srt", ".vtt",
+)  # fmt: skip
 PACKED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 STDIN = "-"
 MAX_UNPACKED, MAX_RATIO = 256 << 20, 100
 MAX_DOWNLOAD = 4 << 30
 SECONDS = 30.0  # without a byte from an address
 READ = 1 << 20
+
+
+@dataclass(slots=True)
+class Account:
+    """What was left out of the texts: how many of what."""
+
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def leave_out(self, what: str, count: int = 1, unit: str = "") -> None:
+        """Count what is not learned from: "messages of bots", or "a licence" in so many "characters"."""
+        name = f"{unit} of {what}" if unit else what
+        self.left_out[name] = self.left_out.get(name, 0) + count
 
 
 @dataclass(slots=True)

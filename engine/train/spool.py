@@ -105,7 +105,7 @@ class Spool:
 
         self.files[part].append(self.characters[part])
         with (self._folder / part).open("ab") as file:
-            text = seen(formats.read(source, settings.field, settings.names))
+            text = seen(formats.read(source, settings.field, settings.names, has_bots=settings.bots))
             for piece in normalized(text, apply):
                 is_empty = is_empty and not piece.strip()
                 self._write(part, piece, file, hashing)

@@ -44,6 +44,8 @@ class Bot:
         *,
         name: str = "textbot",
         arguments: Sequence[str] = (),
+        before: Sequence[str] = (),
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.path, self.log = folder / f"{name}.toml", list[str]()
         given = {table: dict(keys) for table, keys in (settings or {}).items()}
@@ -53,8 +55,8 @@ class Bot:
         given["limits"] = limits | given.get("limits", {})
         self.path.write_text(toml(given), encoding="utf-8")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bot", "--config", str(self.path), *arguments], text=True, cwd=ROOT,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "DISCORD_TOKEN": TOKEN},
+            [*before, sys.executable, "-m", "bot", "--config", str(self.path), *arguments], text=True, cwd=ROOT,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**environment, "DISCORD_TOKEN": TOKEN},
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from engine.errors import ModelLoadError
-from engine.network import CONFIG, WEIGHTS, read_network
+from engine.keras_file import CONFIG, WEIGHTS
+from engine.network import read_network
 
 
 @pytest.fixture
@@ -95,17 +96,22 @@ def test_damaged_bytes_never_raise_anything_else(model: Path, is_packed: bool) -
 
 
 def test_an_unknown_layer_is_named_with_the_way_out(model: Path) -> None:
-    def to_attention(data: Any) -> None:
-        layer(data, "GRU").update(class_name="Lambda", registered_name=None)
+    def to(kind: str) -> Callable[[Any], None]:
+        return lambda data: layer(data, "GRU").update(class_name=kind, registered_name=None)
 
-    rewrite(model, to_attention)
-    refused(model, "Lambda", "'gru_1'", "--backend keras")
+    whole = model.read_bytes()
+    rewrite(model, to("BatchNormalization"))
+    refused(model, "BatchNormalization", "'gru_1'", "use --backend keras")
+    model.write_bytes(whole)
+    rewrite(model, to("Lambda"))  # whose code Keras does not run either
+    refused(model, "Lambda", "'gru_1'", "such a model cannot write; train one without it")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda d: layer(d, "Embedding")["config"].update(mask_zero=True), ["mask_zero", "--backend keras"]),
+        (lambda d: layer(d, "GRU")["config"].update(zero_output_for_mask=True), ["zero_output", "--backend keras"]),
+        (lambda d: layer(d, "Dense")["config"].update(lora_rank=2), ["LoRA", "--backend keras"]),
         (lambda d: layer(d, "GRU")["config"].update(activation="mish"), ["activation 'mish'", "--backend keras"]),
         (lambda d: layer(d, "GRU")["config"].update(go_backwards=True), ["backwards"]),
         (lambda d: layer(d, "GRU")["config"].update(units=23), ["'gru_1'", "23 units"]),
@@ -115,6 +121,9 @@ def test_an_unknown_layer_is_named_with_the_way_out(model: Path) -> None:
         (lambda d: d["config"]["layers"].pop(), ["Dense layer at its end"]),
         (lambda d: d["config"].update(layers=[]), ["neither"]),
         (lambda d: d.update(class_name="MyModel"), ["class MyModel", "Sequential"]),
+        (lambda d: d.update(class_name="My\nModel\x1b[2J"), ["class My\\nModel\\x1b[2J", "Sequential"]),
+        (lambda d: layer(d, "GRU").update(class_name="A\nB" + "!" * 9999), ["class A\\nB!!!", "cannot write"]),
+        (lambda d: layer(d, "GRU").update(module="mine.layers"), ["'gru_1'", "not one of Keras' own"]),
         (lambda d: d["config"].update(layers=[{"class_name": "GRU"}]), ["damaged"]),
     ],
 )

@@ -46,7 +46,7 @@ def test_equal_tokens_count_in_the_order_of_their_ids() -> None:
 
 
 def test_an_unseen_token_is_never_drawn() -> None:
-    sampler = Sampler([Sampling(temperature=0)], banned=0)
+    sampler = Sampler([Sampling(temperature=0)], unwritten=[0])
     assert sampler(LOGITS, [0.0], NOTHING).tolist() == [1]
 
 

@@ -13,6 +13,7 @@ from engine.errors import ModelLoadError
 from engine.network import Network, read_network
 from engine.program import import_tensorflow
 from engine.steps.onnx import OnnxStep, compile_step, quantize
+from tests.keras_models import V, chain, randomized, run, softmax
 from tests.networks import LETTERS, tiny_network
 
 import_tensorflow()
@@ -22,22 +23,7 @@ import tensorflow as tf  # noqa: E402
 from engine.steps.keras import KerasStep  # noqa: E402
 
 L = keras.layers
-V, STEPS = 11, 1000
-
-
-def randomized(model: keras.Model, scale: float = 0.4) -> keras.Model:
-    rng = np.random.default_rng(7)
-    model.set_weights([rng.normal(0, scale, w.shape).astype(np.float32) for w in model.get_weights()])
-    return model
-
-
-def chain(*layers: Any, ids: bool = True) -> keras.Model:
-    """A functional model, as other people write them."""
-    x = inputs = keras.Input((None,) if ids else (None, V), dtype="int32" if ids else "float32")
-    for layer in layers:
-        x = layer(x)
-        x = x[0] if isinstance(x, list | tuple) else x
-    return keras.Model(inputs, x)
+STEPS = 1000
 
 
 def stack(**options: Any) -> keras.Model:
@@ -100,19 +86,6 @@ def test_the_compiled_step_gives_the_logits_of_keras(name: str, tmp_path: Path) 
     if name.startswith("softmax"):
         stepped = np.log(softmax(stepped))
     assert np.abs(stepped - logits[:100]).max() < 1e-4
-
-
-def run(step: Any, ids: np.ndarray) -> list[np.ndarray]:
-    state, logits = np.zeros((1, step.state_size), np.float32), []
-    for index in ids:
-        out, state = step(np.array([index], np.int32), state)
-        logits.append(out[0])
-    return logits
-
-
-def softmax(x: np.ndarray) -> np.ndarray:
-    x = np.exp(x - x.max(-1, keepdims=True))
-    return np.asarray(x / x.sum(-1, keepdims=True))
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])

@@ -80,3 +80,22 @@ def test_what_is_no_vocabulary_is_refused(data: object, word: str) -> None:
 
 def test_normalization_is_nfc() -> None:
     assert normalize("e\u0301") == unicodedata.normalize("NFC", "é")
+
+
+def test_an_unwritten_token_is_read_from_no_text_and_shows_none() -> None:
+    vocabulary = Vocabulary(("[none]", "\n", "a", "x"), unwritten=(0, 3))
+    assert vocabulary.never_written == (0, 3)
+    assert vocabulary.encode("ax[none]a").ids.tolist() == [2, 2]
+    assert vocabulary.decode([0, 2, 3, 1]) == "a\n"
+    assert vocabulary.start_id == 1
+    assert Vocabulary(("[none]", "b"), unwritten=(0,)).start_id == 1
+    assert Vocabulary(("[none]", "?", "b"), unknown="?", unwritten=(0,)).never_written == (1, 0)
+    assert Vocabulary.from_json(vocabulary.to_json()) == vocabulary
+    assert "unwritten" not in Vocabulary(("a",)).to_json()  # what was stored with such a model stays readable
+
+
+@pytest.mark.parametrize("unwritten", [[4], [-1], [True], ["0"], [0, 0], [1], [0, 2, 3], 0, None, {}])
+def test_ids_that_cannot_be_unwritten_are_refused(unwritten: object) -> None:
+    data = {"version": 1, "tokens": ["[none]", "?", "a", "b"], "unknown": "?", "unwritten": unwritten}
+    with pytest.raises(ValueError, match="unwritten"):
+        Vocabulary.from_json(data)

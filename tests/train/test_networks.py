@@ -17,7 +17,6 @@ import_tensorflow()
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from engine import machine  # noqa: E402
 from engine.model_dir import NETWORK, VOCABULARY, write_json  # noqa: E402
 from engine.train import head  # noqa: E402
 from engine.train.build import Twin, build_model  # noqa: E402
@@ -189,7 +188,7 @@ def test_lanes_in_parts_are_lanes_together(shape: str, monkeypatch: pytest.Monke
 
 
 def test_lanes_are_divided_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "cores", lambda: 4)
+    monkeypatch.setattr(program, "cores", lambda: 4)
     parts = {}
     for units, dtype in [(512, "bfloat16"), (1024, "bfloat16"), (512, "float32")]:
         twin = Twin(build_model(V, TrainSettings(units=units, layers=1)), dtype=dtype)

@@ -174,6 +174,21 @@ def test_foreign_networks_and_wrong_vocabularies_are_refused(tmp_path: Path) -> 
     write_json(model / VOCABULARY, Vocabulary(tuple("ab\n ")).to_json())
     with pytest.raises(TrainingError, match="old is no network that"):
         origin.read(str(model))
+    for further in (keras.layers.LeakyReLU(), keras.layers.BatchNormalization(), keras.layers.Dense(6, "gelu")):
+        keras.Sequential([ids, *layers, further, keras.layers.Dense(4)]).save(model / NETWORK)
+        with pytest.raises(ModelLoadError, match=r"engine\.train has no other: --from takes one that it") as caught:
+            origin.read(str(model))
+        assert "--backend" not in str(caught.value)
+
+
+def test_an_id_that_stands_for_nothing_stays_one(tmp_path: Path) -> None:
+    old = Vocabulary(("[none]", "a", "b", "\n"), unwritten=(0,))
+    model = saved_model(tmp_path / "old", old)
+    (text := tmp_path / "x.txt").write_text("ab c\n" * 40)
+    vocabulary = begun_from(model, text).corpus.vocabulary
+    assert vocabulary.tokens[:4] == old.tokens
+    assert sorted(vocabulary.tokens[4:]) == [" ", "c"]
+    assert vocabulary.unwritten == (0,)
 
 
 def test_from_one_text_to_another_and_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,3 +218,13 @@ def test_from_one_text_to_another_and_on(tmp_path: Path, capsys: pytest.CaptureF
     network = read_network(tmp_path / "two" / NETWORK)
     assert [layer.units for layer in itertools.islice(network.layers, 1, 3) if isinstance(layer, Recurrent)] == [12, 8]
     assert isinstance(network.layers[0], Embedding)
+
+
+def test_a_token_that_is_no_step_is_not_what_training_makes(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((None,)), keras.layers.Embedding(3, 4, mask_zero=True)])
+    model.add(keras.layers.GRU(5, return_sequences=True))
+    model.add(keras.layers.Dense(3))
+    model.save(tmp_path / NETWORK)
+    write_json(tmp_path / VOCABULARY, Vocabulary(tuple("abc")).to_json())
+    with pytest.raises(TrainingError, match=r"no network that engine\.train makes"):
+        origin.read(str(tmp_path))

@@ -37,7 +37,7 @@ def read(*names: str | Path, **settings: Any) -> str:
     return "".join(
         part
         for source in sources.open_all(names)
-        for part in filters.normalized(formats.read(source, made.field, made.names), apply)
+        for part in filters.normalized(formats.read(source, made.field, made.names, has_bots=made.bots), apply)
     )
 
 
