@@ -38,7 +38,7 @@ class StoryButton(
         return cls(match["action"], int(match["serial"]), int(match["turn"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Dispatch the event `PRESSED`; whoever listens to it does the work."""
+        """Dispatch the event `PRESSED`; a listener does the work."""
         interaction.client.dispatch(PRESSED, interaction, self.action, self.serial, self.turn)
 
 

@@ -18,8 +18,8 @@ import aiohttp
 import discord
 
 import engine
+from bot import gateway
 from bot.client import PERMISSIONS, Textbot
-from bot.gateway import be_patient, use_other_address
 from bot.service import keep_health_file, serve_health, serve_metrics, set_up_log
 from bot.settings import Settings, SettingsError, example, read
 from bot.watchdog import Watchdog
@@ -41,7 +41,7 @@ class CannotStart(Exception):
 
 
 def run(argv: Sequence[str] | None) -> int:
-    """0 done, 1 could not, 2 usage, 130 interrupted."""
+    """Do what the command line says; returns the exit code, as `main` does."""
     arguments = _parser().parse_args(argv)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
@@ -128,9 +128,9 @@ async def _main(
     is_check: bool,
 ) -> int:  # fmt: skip
     address = settings.discord.api_url.rstrip("/")
-    if address and not await use_other_address(address):
+    if address and not await gateway.use_other_address(address):
         raise CannotStart(f"api_url {address}: does not answer as Discord's API does")
-    be_patient()
+    gateway.be_patient()
     bot = Textbot(settings, models, store)
     async with bot:
         if is_check:
@@ -148,40 +148,43 @@ async def _serve(bot: Textbot, path: Path | None) -> int:
     """Run until a signal or Discord ends it; returns the exit code."""
     gc.collect()
     gc.freeze()  # what exists now stays, so the collector can skip it
-    loop, is_over, watchdog = asyncio.get_running_loop(), asyncio.Event(), Watchdog()
+    loop, is_over = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, is_over.set)
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, lambda: _reload(bot, path))
-    given, tasks = bot.settings.service, list[asyncio.Task[None]]()
-    runner = None
+    async with contextlib.AsyncExitStack() as stack:
+        await _start_monitoring(bot, stack)
+        connection, waiting = asyncio.create_task(bot.connect()), asyncio.create_task(is_over.wait())
+        try:
+            await asyncio.wait({connection, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if connection.done():
+                connection.result()  # raises what ended it
+                return 1
+            _log.info("event=ending")
+            await bot.shut_down(CLOSE_SECONDS)
+            return 0
+        finally:
+            for task in (waiting, connection):
+                task.cancel()
+            await asyncio.gather(waiting, connection, return_exceptions=True)
+
+
+async def _start_monitoring(bot: Textbot, stack: contextlib.AsyncExitStack) -> None:
+    """Start the watchdog, and what the settings say about health and metrics; the stack ends them."""
+    watchdog, given = Watchdog(), bot.settings.service
+    stack.callback(watchdog.stop)
     if given.health_file:
-        tasks.append(asyncio.create_task(keep_health_file(bot, Path(given.health_file))))
+        stack.callback(asyncio.create_task(keep_health_file(bot, Path(given.health_file))).cancel)
     try:
         if given.health_port:
-            runner = await serve_health(bot, given.health_port)
+            stack.push_async_callback(await serve_health(bot, given.health_port))
         if given.metrics_port:
             serve_metrics(bot, watchdog, given.metrics_port)
     except ImportError:
         raise CannotStart("metrics need prometheus-client: pip install 'textrepl[bot]'") from None
     except OSError as error:
         raise CannotStart(f"health_port or metrics_port cannot be used ({error.strerror}): choose another") from None
-    connection, waiting = asyncio.create_task(bot.connect()), asyncio.create_task(is_over.wait())
-    try:
-        await asyncio.wait({connection, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if connection.done():
-            connection.result()  # raises what ended it
-            return 1
-        _log.info("event=ending")
-        await bot.shut_down(CLOSE_SECONDS)
-        return 0
-    finally:
-        for task in (*tasks, waiting, connection):
-            task.cancel()
-        await asyncio.gather(*tasks, waiting, connection, return_exceptions=True)
-        if runner is not None:
-            await runner.cleanup()
-        watchdog.stop()
 
 
 def _reload(bot: Textbot, path: Path | None) -> None:

@@ -8,11 +8,9 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
-
-from aiohttp import web
 
 from bot.client import Textbot
 from bot.settings import Service
@@ -74,8 +72,9 @@ async def keep_health_file(bot: Textbot, path: Path) -> None:
         await asyncio.sleep(HEALTH_SECONDS if is_well else 1.0)
 
 
-async def serve_health(bot: Textbot, port: int) -> web.AppRunner:
-    """Answer GET /health on 127.0.0.1. Raises `OSError` if the port is taken."""
+async def serve_health(bot: Textbot, port: int) -> Callable[[], Awaitable[None]]:
+    """Answer GET /health on 127.0.0.1; returns what ends that. Raises `OSError` if the port is taken."""
+    from aiohttp import web  # takes a while to import
 
     async def answer(request: web.Request) -> web.Response:
         state = health(bot)
@@ -86,7 +85,7 @@ async def serve_health(bot: Textbot, port: int) -> web.AppRunner:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    return runner
+    return runner.cleanup
 
 
 def serve_metrics(bot: Textbot, watchdog: Watchdog, port: int) -> None:
