@@ -4,7 +4,7 @@ Refusal             any of these; a plain one is about the request itself
 ├── Impossible      the story does not allow it; another try changes nothing
 │   └── NoStory     there is no such story or turn
 ├── QueueFull       too many requests wait already
-├── EngineBusy      the engine takes no more replies for some seconds
+├── Busy            the engine takes no more replies for some seconds
 ├── EngineFailed    the engine failed or was closed; the next process can do it
 └── StoreFailed     the database cannot be read or written
 """
@@ -35,7 +35,7 @@ class QueueFull(Refusal):
     """Too many requests wait already."""
 
 
-class EngineBusy(Refusal):
+class Busy(Refusal):
     """The engine takes no more replies; `seconds` is when to try again."""
 
     def __init__(self, message: str, seconds: float) -> None:
@@ -57,6 +57,6 @@ def refusal_of(error: engine.EngineError | ValueError) -> Refusal:
         _log.error("event=store-failed reason=%r", str(error))
         return StoreFailed(STORE_FAILED)
     if isinstance(error, engine.EngineBusy):
-        return EngineBusy(str(error), error.seconds)
+        return Busy(str(error), error.seconds)
     kind = EngineFailed if isinstance(error, engine.EngineError) else Impossible
     return kind(str(error))

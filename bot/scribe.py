@@ -22,7 +22,7 @@ from bot.line import Queue, Ticket
 from bot.pages import escape
 from bot.plans import Begun, Note, Request, Written, begin_reply, keep_reply, resolve_request
 from bot.posting import GoneError, Post
-from bot.refusals import EngineBusy, EngineFailed, Refusal
+from bot.refusals import Busy, EngineFailed, Refusal
 from bot.settings import Limits
 from bot.streaming import show_written, stream
 
@@ -165,7 +165,7 @@ class Replies:
         while True:
             try:
                 return await self.access.call(begin, is_slow=True)
-            except EngineBusy as busy:
+            except Busy as busy:
                 await asyncio.sleep(busy.seconds)
 
     async def _stream(self, begun: Begun, post: Post, channel: Channel) -> bool:

@@ -71,7 +71,7 @@ class Limits:
     channel_seconds: float = _key(1.0, "between a channel's requests in the long run; 0: no limit")
     channel_burst: int = _key(8, "requests that a channel may make at once before that", 1)
     channel_waiting: int = _key(5, "requests that may wait in a channel while a reply is written there", 1)
-    running: int = _key(256, "replies that are written at once; others wait in line and see their place", 1)
+    running: int = _key(256, "replies that are written at once; others wait in line and see their position", 1)
     waiting: int = _key(1000, "requests that may wait in line; more are refused", 1)
 
 

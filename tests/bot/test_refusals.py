@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import engine
-from bot.refusals import STORE_FAILED, EngineBusy, EngineFailed, Impossible, NoStory, Refusal, StoreFailed, refusal_of
+from bot.refusals import STORE_FAILED, Busy, EngineFailed, Impossible, NoStory, Refusal, StoreFailed, refusal_of
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from bot.refusals import STORE_FAILED, EngineBusy, EngineFailed, Impossible, NoS
     [
         (engine.EngineClosed("the engine was closed"), EngineFailed, "the engine was closed"),
         (engine.EngineError("no memory"), EngineFailed, "no memory"),
-        (engine.EngineBusy("64 wait already", 2.5), EngineBusy, "64 wait already"),
+        (engine.EngineBusy("64 wait already", 2.5), Busy, "64 wait already"),
         (engine.StoreError("password: secret"), StoreFailed, STORE_FAILED),
         (engine.OtherWeights("other weights"), StoreFailed, STORE_FAILED),
         (ValueError("length -1: at least 0"), Impossible, "length -1: at least 0"),
@@ -27,10 +27,10 @@ def test_each_error_has_its_refusal(error: engine.EngineError | ValueError, kind
 
 def test_a_busy_engine_says_when_to_come_back() -> None:
     refusal = refusal_of(engine.EngineBusy("full", 2.5))
-    assert isinstance(refusal, EngineBusy)
+    assert isinstance(refusal, Busy)
     assert refusal.seconds == 2.5
 
 
 def test_another_try_is_of_no_use_only_where_the_story_forbids_it() -> None:
     assert issubclass(NoStory, Impossible)
-    assert not any(issubclass(kind, Impossible) for kind in (EngineBusy, EngineFailed, StoreFailed))
+    assert not any(issubclass(kind, Impossible) for kind in (Busy, EngineFailed, StoreFailed))
