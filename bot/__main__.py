@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 done, 1 could not, 2 usage, 130 interrupted."""
+    """Run the bot; returns 0 if all is done, 1 if it could not, 2 for wrong usage, 130 if it was interrupted."""
     try:
         from bot.program import run
     except ModuleNotFoundError as error:

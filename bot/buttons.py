@@ -1,14 +1,13 @@
-"""The buttons under a reply. Their ids name the checkpoint, so they work at any time, also after a restart."""
+"""The buttons below a reply. Their ids name the story and the turn, so they work at any time, even after a restart."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import discord
 
-if TYPE_CHECKING:
-    from bot.client import Textbot
+PRESSED = "story_button"  # the event of a press: the interaction, the action, the story's serial number, the turn
 
 Style = discord.ButtonStyle
 BUTTONS = {
@@ -24,7 +23,7 @@ class StoryButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
     template=r"textbot:(?P<action>stop|continue|retry|undo|fork):(?P<serial>\d{1,9}):(?P<turn>\d{1,9})",
 ):
-    """A button that names what it does, the story's serial number in its channel, and the turn to do it at."""
+    """A button with what it does, the story's serial number in its channel, and the turn where it does it."""
 
     def __init__(self, action: str, serial: int, turn: int) -> None:
         label, style = BUTTONS[action]
@@ -39,18 +38,17 @@ class StoryButton(
         return cls(match["action"], int(match["serial"]), int(match["turn"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Have the bot do it."""
-        bot: Textbot = interaction.client
-        await bot.reception.pressed(interaction, self)
+        """Dispatch the event `PRESSED`; a listener does the work."""
+        interaction.client.dispatch(PRESSED, interaction, self.action, self.serial, self.turn)
 
 
 def while_writing(serial: int, turn: int) -> discord.ui.View:
-    """The button of a reply that is being written from a turn on."""
+    """The button below a reply that is being written from a turn on."""
     return _view(StoryButton("stop", serial, turn))
 
 
 def when_written(serial: int, turn: int) -> discord.ui.View:
-    """The buttons of a reply, or of any place in a story."""
+    """The buttons below a reply, or below the end of a story at any turn."""
     return _view(*(StoryButton(action, serial, turn) for action in BUTTONS if action != "stop"))
 
 

@@ -1,4 +1,4 @@
-"""The bot as Discord sees it: its connection and events."""
+"""The bot as Discord sees it: the connection and its events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 import logging
 import re
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import Any
 
 import discord
@@ -17,43 +17,50 @@ from discord import app_commands
 from discord.ext import commands
 
 import engine
+from bot.access import StoryAccess
 from bot.buttons import StoryButton
+from bot.channel_commands import ChannelCommands
+from bot.channels import Channel
 from bot.commands import StoryCommands
 from bot.gateway import Connector
-from bot.pacing import Cooldown
-from bot.plans import Plan
-from bot.posting import Post, Rates
-from bot.reception import Interaction, Reception, may_send
-from bot.scribe import Refusal, Scribe
+from bot.pacing import Cooldown, Rates
+from bot.plans import Note, Request
+from bot.posting import Post
+from bot.presses import ButtonPresses
+from bot.reception import Interaction, Interactions, may_send
+from bot.recovery import Recovery
+from bot.refusals import Refusal
+from bot.scribe import Replies
 from bot.settings import Settings
-from bot.stories import Place, Stories
+from bot.statistics import Statistics
+from bot.stories import Stories
 
-COMMANDS_NOTE = "discord/commands", "synced"  # who has which commands
+COMMANDS_NOTE = "discord/commands", "synced"  # which guilds have which commands
 SYNC_SECONDS = 86400.0
-TELL_SECONDS = 30.0  # between refusals of a member's mentions; in the meantime nothing is said
-MAX_HEARD = 4096  # events that are remembered
+TELL_SECONDS = 30.0  # between answers to a member whose mentions are refused
+MAX_EVENTS = 4096  # whose ids are remembered
 PERMISSIONS = discord.Permissions(
     view_channel=True, send_messages=True, send_messages_in_threads=True, create_public_threads=True,
     read_message_history=True, attach_files=True,
 )  # fmt: skip
-_log = logging.getLogger("bot.client")
+_log = logging.getLogger(__name__)
 
 
 class Tree(app_commands.CommandTree["Textbot"]):
-    """The commands; tells whoever asked what went wrong."""
+    """The tree of commands. It tells members what went wrong."""
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError, /) -> None:
-        """An exception of a command."""
+        """Tell the member about the exception of a command."""
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-        await self.client.reception.tell_error(interaction, cause)
+        await self.client.interactions.tell_error(interaction, cause)
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Whether an event came for the first time."""
+        """Whether the event comes for the first time."""
         return self.client.is_new(interaction.id)
 
 
 class Textbot(commands.AutoShardedBot):
-    """All shards of this process."""
+    """The client of all shards in this process."""
 
     def __init__(self, settings: Settings, models: dict[str, engine.Engine], store: engine.Store) -> None:
         self.rates = Rates()
@@ -68,39 +75,40 @@ class Textbot(commands.AutoShardedBot):
             chunk_guilds_at_startup=False, max_messages=None, guild_ready_timeout=0.5, http_trace=self.rates.trace(),
             connector=Connector(), **shards,
         )  # fmt: skip
-        self.models, self.store = models, store
-        self.scribe = Scribe(Stories(store, models, settings.writing), settings.limits)
-        self.started, self.num_replies = time.time(), 0
-        self._heard: OrderedDict[int, None] = OrderedDict()
-        self._recovered: set[int] = set()
+        self.models, self.settings, self.statistics = models, settings, Statistics(models)
+        self.access = StoryAccess(Stories(store, models, settings.writing), settings.limits.channel_waiting)
+        self.replies = Replies(self.access, settings.limits)
+        self.interactions = Interactions(self.replies, self.rates, self.statistics, settings)
+        self._recovery = Recovery(self.replies)
+        self._recovered: set[int] = set()  # the shards whose guilds' replies were finished
+        self._events: OrderedDict[int, None] = OrderedDict()
         self._telling = Cooldown(TELL_SECONDS, 1)
-        self._looks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
-        self.reception = Reception(self, settings)
-        self.apply(settings)
 
     def apply(self, settings: Settings) -> None:
-        """Take on what may change while it runs: how to write, and the limits."""
-        self.settings, limits = settings, settings.limits
-        self.scribe.stories.writing, self.scribe.limits = settings.writing, limits
-        self.scribe.line.max_running, self.scribe.line.max_waiting = limits.running, limits.waiting
-        self.scribe.line.call_waiting()
-        self.reception.apply(settings)
+        """Take on the settings that may change while the bot runs: how to write, and the limits."""
+        self.settings = settings
+        self.access.stories.writing, self.access.max_waiting = settings.writing, settings.limits.channel_waiting
+        self.replies.apply(settings.limits)
+        self.interactions.apply(settings)
 
     async def setup_hook(self) -> None:
-        """Once logged in: the commands and buttons."""
-        await self.scribe.call(self.scribe.look_back)
+        """Set up the commands and buttons, after the login."""
+        await self._recovery.look_back()
         self.add_dynamic_items(StoryButton)
-        await self.add_cog(StoryCommands(self))
+        await self.add_cog(StoryCommands(self.replies, self.interactions))
+        await self.add_cog(ChannelCommands(self.replies, self.interactions, self.models, self.statistics))
+        await self.add_cog(ButtonPresses(self.replies, self.interactions, self.is_new))
         if 0 not in (self.settings.discord.shard_ids or (0,)):
             return  # the process with the first shard does it
         await self._sync(list(self.settings.discord.guilds))
 
     async def _sync(self, guilds: list[int]) -> None:
-        """Give the commands to some guilds, or to all, and take them from those that had them before.
+        """Give the commands to `guilds` (to all, if it is empty), and take them from those that had them before.
 
-        Nothing is sent where that was done with the same commands within a day: Discord takes only so many of these.
+        Nothing is sent if the same commands were sent within a day, because Discord limits how often this is done.
         """
-        known = await self.scribe.call(lambda: self.store.note(*COMMANDS_NOTE)) or {}
+        store = self.access.stories.store
+        known = await self.access.call(lambda: store.note(*COMMANDS_NOTE)) or {}
         shapes = json.dumps([command.to_dict(self.tree) for command in self.tree.get_commands()], sort_keys=True)
         digest = hashlib.sha256(f"{self.application_id} {shapes}".encode()).hexdigest()
         if (known.get("digest"), known.get("guilds")) == (digest, guilds) and known["at"] > time.time() - SYNC_SECONDS:
@@ -117,46 +125,50 @@ class Textbot(commands.AutoShardedBot):
                 if number in guilds:
                     _log.error("event=no-commands guild=%d mend='invite the bot with the printed address'", number)
         note = {"digest": digest, "guilds": guilds, "at": time.time()}
-        await self.scribe.call(lambda: self.store.write_notes({COMMANDS_NOTE: note}))
+        await self.access.call(lambda: store.write_notes({COMMANDS_NOTE: note}))
 
     async def on_ready(self) -> None:
-        """All shards are there."""
+        """Log that all shards are connected."""
         _log.info("event=ready shards=%s guilds=%d", sorted(self.shards), len(self.guilds))
 
     async def on_shard_ready(self, shard: int) -> None:
-        """A shard is there; at first, finish what an earlier process was writing in its guilds."""
+        """Finish what an earlier process was writing in the guilds of a shard, the first time it connects."""
         if shard in self._recovered:
             return
         self._recovered.add(shard)
         num_shards = self.shard_count or 1
 
-        def make_post(place: Place, key: int, messages: list[int]) -> Post:
-            return Post(self, self.rates, place, messages=messages, key=key)
+        def make_post(note: Note) -> Post:
+            return Post(self._messageable(note.channel), self.rates, messages=note.messages, key=note.post)
 
-        if count := self.scribe.finish_earlier(lambda guild: (guild >> 22) % num_shards == shard, make_post):
+        if count := self._recovery.finish_earlier(lambda guild: (guild >> 22) % num_shards == shard, make_post):
             _log.info("event=recovering shard=%d replies=%d", shard, count)
 
     async def on_message(self, message: discord.Message) -> None:
-        """A mention, a reply to one of the bot's messages, or any direct message continues the story with its text."""
+        """Continue the story with the text of a mention, of a reply to a message of the bot, or of a direct message."""
         if message.author.bot or message.is_system() or not self._is_addressed(message) or not self.is_new(message.id):
             return
-        channel, guild = message.channel, message.guild
-        if guild is not None and not may_send(channel, channel.permissions_for(guild.me)):
+        guild = message.guild
+        if guild is not None and not may_send(message.channel, message.channel.permissions_for(guild.me)):
             return
-        place = Place(message.guild.id if message.guild else 0, message.channel.id)
-        post = Post(self, self.rates, place, answers=message.to_reference(fail_if_not_exists=False))
+        channel = Channel(guild.id if guild else 0, message.channel.id)
+        reference = message.to_reference(fail_if_not_exists=False)
+        post = Post(self._messageable(channel), self.rates, answers=reference)
         try:
-            plan = Plan(message.author.id, text=self._text_of(message))
-            self.reception.check_cooldown(place, plan.member)
-            await self.scribe.check_limits(place, plan)
-            await self.reception.write(place, plan, post)
+            request = Request(message.author.id, text=self._text_of(message))
+            self.interactions.check_cooldown(channel, request.member)
+            await self.replies.check_limits(channel, request)
+            await self.interactions.write(request, post, self.replies.note(channel, post))
         except Refusal as refusal:
             if self._telling.wait(message.author.id, time.monotonic()):
                 return
             try:
                 await message.reply(str(refusal), delete_after=15)
             except discord.HTTPException:
-                _log.info("event=not-told channel=%s", place.key)
+                _log.info("event=not-told channel=%s", channel.key)
+
+    def _messageable(self, channel: Channel) -> discord.PartialMessageable:
+        return self.get_partial_messageable(channel.id, guild_id=channel.guild or None)
 
     def _is_addressed(self, message: discord.Message) -> bool:
         if self.user in message.mentions or isinstance(message.channel, discord.DMChannel):
@@ -165,7 +177,7 @@ class Textbot(commands.AutoShardedBot):
         return bool(message.content) and isinstance(answered, discord.Message) and answered.author == self.user
 
     def _text_of(self, message: discord.Message) -> str:
-        """What a message says, without the mention of the bot, and with names for other people's."""
+        """The text of a message, without the mention of the bot, and with names in place of other mentions."""
         assert self.user is not None
         text = re.sub(rf"\s*<@!?{self.user.id}>\s*", " ", message.content).strip()
         for person in message.mentions:
@@ -173,25 +185,16 @@ class Textbot(commands.AutoShardedBot):
         return text
 
     def is_new(self, event: int) -> bool:
-        """Whether an event, by its id, comes for the first time: after a reconnection Discord may send it again."""
-        if event in self._heard:
+        """Whether an event comes for the first time, by its id: Discord may send it again after a reconnection."""
+        if event in self._events:
             return False
-        self._heard[event] = None
-        if len(self._heard) > MAX_HEARD:
-            self._heard.popitem(last=False)
+        self._events[event] = None
+        if len(self._events) > MAX_EVENTS:
+            self._events.popitem(last=False)
         return True
 
-    def characters_per_second(self) -> float:
-        """Of all models, over the last minute or so."""
-        now, tokens = time.monotonic(), sum(model.activity().tokens for model in self.models.values())
-        self._looks.append((now, tokens))
-        while len(self._looks) > 2 and self._looks[1][0] < now - 60:
-            self._looks.popleft()
-        then, before = self._looks[0]
-        return (tokens - before) / max(1e-3, now - then)
-
     async def shut_down(self, seconds: float) -> None:
-        """Let replies end or stop them within so many seconds, then leave Discord."""
-        await self.scribe.close(seconds)
+        """Let running replies end, or stop them, within so many seconds; then leave Discord."""
+        await self.replies.close(seconds)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.close(), 1.0)

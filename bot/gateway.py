@@ -1,4 +1,4 @@
-"""How discord.py connects: other work goes on between two events, few connections are opened at once, and where to."""
+"""How and where discord.py connects: few connections at once, and other work goes on between two events."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 EVENTS_SECONDS = 0.005
-MAX_CONNECTIONS = 32  # to Discord's REST API; each that is opened costs a handshake
+MAX_CONNECTIONS = 32  # to Discord's REST API; each costs a handshake
 
 
 class PatientWebSocket(DiscordWebSocket):
-    """Lets other work go on after some milliseconds of events; the library handles all at once that have come."""
+    """Lets other work go on after some milliseconds of events; the library alone handles all waiting events at once."""
 
     _began = 0.0
 
@@ -32,14 +32,14 @@ class PatientWebSocket(DiscordWebSocket):
 
 
 def be_patient() -> None:
-    """Have all shards connect so."""
+    """Have all shards connect with a `PatientWebSocket`."""
     discord.shard.DiscordWebSocket = PatientWebSocket  # type: ignore[misc]
 
 
 class Connector(aiohttp.TCPConnector):
-    """For a client: few connections at once, but for those of the shards, which stay and may take no request's place.
+    """A client's connections: few at once for requests, and as many as needed for the shards, which keep theirs.
 
-    To be made in the event loop.
+    It has to be made in the event loop.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Connector(aiohttp.TCPConnector):
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        """A connection for a request, as soon as there may be one more."""
+        """A connection for a request; waits while there are too many."""
         if req.url.scheme in ("ws", "wss"):
             return await self._of_shards.connect(req, traces, timeout)
         return await super().connect(req, traces, timeout)
@@ -61,7 +61,7 @@ class Connector(aiohttp.TCPConnector):
 
 
 async def use_other_address(api_url: str) -> bool:
-    """Have discord.py talk to another server than Discord's: a proxy, or a test. False if it is none."""
+    """Have discord.py talk to another server, a proxy or a test; False if that does not answer as Discord does."""
     Route.BASE = api_url
     try:
         async with aiohttp.ClientSession() as session, session.get(f"{api_url}/gateway") as response:

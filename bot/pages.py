@@ -1,6 +1,6 @@
-"""A story as Discord messages: escaped, and cut into pages. Plain functions of text.
+"""Turns a story into Discord messages: escapes it and cuts it into pages. Plain functions of text.
 
-A page that is full stays as it is when the text grows, so that only the last message of a reply is ever edited.
+A full page stays as it is when the text grows, so only the last message of a reply is ever edited.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from __future__ import annotations
 import bisect
 import re
 
-MAX_PAGE = 1900  # characters of a message, of Discord's 2,000: some are left for a line below the story
+MAX_PAGE = 1900  # characters of Discord's 2,000; the rest is for a line below the story
 _ANYWHERE = re.compile(r"[\\*_~`|<>\[\]]")
 _LINE_START = re.compile(r"^([^\S\n]*)(#|-|\+|\d+(?=[.)]))", re.MULTILINE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_BREAKS = ("\n\n", "\n", ". ", "! ", "? ", " ")  # the best first; a page ends behind one
+_BREAKS = ("\n\n", "\n", ". ", "! ", "? ", " ")  # the best first; a page ends after one
 BLANK = "\u200b"
 
 
 def escape(text: str) -> str:
-    """The text as it is, whatever Markdown, mentions or links it holds: Discord shows it to the letter."""
+    """Escape Markdown, mentions and links, so that Discord shows the text verbatim."""
     text = _ANYWHERE.sub(lambda found: "\\" + found[0], text)
     text = _LINE_START.sub(_escape_line_start, _CONTROL.sub(" ", text))
     return text.replace("@", "@" + BLANK).replace("://", ":" + BLANK + "//")
@@ -29,7 +29,7 @@ def _escape_line_start(found: re.Match[str]) -> str:
 
 
 def pages(text: str, num_bold: int = 0) -> list[str]:
-    """The messages that show a text, the first `num_bold` characters of it in bold; at least one."""
+    """The messages that show a text, with its first `num_bold` characters in bold; at least one."""
     made, start, text = list[str](), 0, _CONTROL.sub(" ", text)
     while start < len(text) or not made:
         end = _page_end(text, start, num_bold)
@@ -40,9 +40,9 @@ def pages(text: str, num_bold: int = 0) -> list[str]:
 
 
 def _page_end(text: str, start: int, num_bold: int) -> int:
-    """Where the page that begins at `start` ends: behind the best break of its second half, if the text is longer."""
+    """Where the page from `start` on ends: with the text, or after the best break in the page's second half."""
     if len(text) - start <= MAX_PAGE and len(_render(text[start:], num_bold - start)) <= MAX_PAGE:
-        return len(text)  # what a growing page nearly always is: no need to look for its end
+        return len(text)  # true of nearly every growing page, and quick
     ends = range(start, min(len(text), start + MAX_PAGE) + 1)
     fitting = bisect.bisect_right(ends, MAX_PAGE, key=lambda end: len(_render(text[start:end], num_bold - start)))
     end = start + fitting - 1
@@ -50,13 +50,13 @@ def _page_end(text: str, start: int, num_bold: int) -> int:
         return end
     middle = start + (end - start) // 2
     for mark in _BREAKS:
-        if (place := text.rfind(mark, middle, end)) >= 0:
-            return place + len(mark)
+        if (index := text.rfind(mark, middle, end)) >= 0:
+            return index + len(mark)
     return end
 
 
 def _render(text: str, num_bold: int) -> str:
-    """One page: bold is set around the words only, for Discord wants no blank inside of its marks."""
+    """One page. The marks of bold go around the words only, because Discord allows no blank next to them."""
     if num_bold <= 0:
         return escape(text)
     words = text[:num_bold].strip()

@@ -1,24 +1,27 @@
-"""What a reply was asked to be, as data that outlives the process: plans, the notes on them, and how they are done.
+"""Requests for replies, the notes on them, and how they are carried out. Blocks; knows nothing of Discord.
 
-A plan that is carried out again from the same checkpoint gives the same words, for the random numbers are the story's
-own. So a note with the plan is all that it takes to finish a reply that a crash has cut. Blocks; knows no Discord.
+The random numbers are a part of the story. So a request that is carried out again from the same checkpoint gives the
+same words, and a note with the request is enough to finish a reply after a crash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import engine
-from bot.stories import JOINERS, WRITING, Choices, NoStory, Place, Stories, Story, author_note
+from bot.channels import Channel, Choices
+from bot.refusals import NoStory
+from bot.stories import WRITING, NoteKey, Stories, Story, author_note
 
-MAX_ATTEMPTS = 2  # to finish a reply after a restart; then its text alone is fed
+MAX_ATTEMPTS = 2  # processes that try to finish a reply; the next one only feeds its text
+JOINERS = {"space": " ", "line": "\n", "nothing": ""}  # by `Choices.join`
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A reply that was asked for. `turn` and `serial` of the story are the present ones where they are None."""
+class Request:
+    """A reply that a member asked for. A `serial` or `turn` of None means the channel's present story or turn."""
 
     member: int
     kind: Literal["continue", "retry"] = "continue"
@@ -30,17 +33,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A reply just begun: `fed` is the text that it was given."""
+    """A reply that has just begun; `fed` is the text that was fed before it."""
 
     story: Story
-    plan: Plan
+    request: Request
     reply: engine.Reply
     fed: str
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A reply as it is shown: the turn in which it ends, the text, and how much of its beginning is a member's."""
+    """A reply as it is shown: the turn where it ends, its text, and how much of the beginning a member wrote."""
 
     story: Story
     turn: int
@@ -48,115 +51,181 @@ class Written:
     num_bold: int
 
 
-def note_key(place: Place, post: int) -> tuple[str, str]:
-    """Where it is noted what is being written into a post."""
-    return WRITING, f"{place.key}/{post}"
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A reply that is in the store but perhaps not shown yet."""
+
+    serial: int
+    turn: int
+    fed: str
 
 
-def asked(plan: Plan, messages: Sequence[int]) -> dict[str, Any]:
-    """The note on a reply that was asked for."""
-    return {"plan": asdict(plan), "messages": list(messages), "attempts": 0}
+@dataclass(slots=True)
+class Note:
+    """What the store knows about a reply, from the request until the last edit has arrived.
 
-
-def saved(story: Story, turn: int, fed: str, messages: Sequence[int]) -> dict[str, Any]:
-    """The note on a reply that is in the store and has only to be shown."""
-    return {"serial": story.serial, "turn": turn, "fed": fed, "messages": list(messages)}
-
-
-def resolve(stories: Stories, place: Place, plan: Plan) -> tuple[Story, Plan]:
-    """The plan's story, and the plan with nothing left open. Moves nothing."""
-    story = stories.present(place) if plan.serial is None else stories.open(place, plan.serial)
-    turn = story.talk.present if plan.turn is None else plan.turn
-    check_turn(story.talk, turn)
-    choices = stories.choices(place)
-    given = {"length": choices.length, "temperature": choices.temperature, "top_p": choices.top_p, **plan.sampling}
-    text = _joined(story.talk, turn, plan, choices)
-    return story, replace(plan, serial=story.serial, turn=turn, sampling=given, text=text)
-
-
-def begin(story: Story, plan: Plan) -> Begun:
-    """Begin the reply of a resolved plan. Raises what the engine says against it; then nothing has changed.
-
-    To continue where somebody has continued before gives other words: it would be no use to write the same again.
+    It is kept beside a post, whose list of `messages` it shares. The store has either the request with the number of
+    attempts to finish it, or what was saved.
     """
-    talk, sampling = story.talk, replace(story.talk.sampling, **{"seed": None, **plan.sampling})
-    before, turn = talk.present, plan.turn or 0
-    replies = [one for one in talk.tree if one.parent == turn and one.kind == "reply"]
-    is_again = bool(replies) and not plan.text and sampling.seed is None
+
+    store: engine.Store
+    channel: Channel
+    post: int
+    messages: list[int]
+    request: Request | None = None
+    attempts: int = 0
+    saved: Saved | None = None
+
+    @classmethod
+    def read(cls, store: engine.Store, channel: Channel, post: int, value: Mapping[str, Any]) -> Note:
+        """The note that an earlier process left on a post, from its JSON."""
+        note = cls(store, channel, post, list(value["messages"]))
+        if "turn" in value:
+            note.saved = Saved(value["serial"], value["turn"], value["fed"])
+        else:
+            note.request, note.attempts = Request(**value["plan"]), value["attempts"]
+        return note
+
+    @property
+    def key(self) -> NoteKey:
+        """Where the store keeps it."""
+        return WRITING, f"{self.channel.key}/{self.post}"
+
+    def value(self, saved: Saved | None = None) -> dict[str, Any] | None:
+        """Its JSON, once the reply is `saved` or as it is; None if nothing is known."""
+        messages = {"messages": list(self.messages)}
+        if saved := saved or self.saved:
+            return {**asdict(saved), **messages}
+        if self.request is None:
+            return None
+        return {"plan": asdict(self.request), **messages, "attempts": self.attempts}
+
+    def ask(self, request: Request) -> None:
+        """Write down what was asked, so that a crash from here on loses nothing."""
+        self.request = request
+        self.write()
+
+    def count_attempt(self) -> None:
+        """Count one more process that tries to finish the reply; all tries of this process count as one."""
+        self.store.write_notes({self.key: replace(self, attempts=self.attempts + 1).value()})
+
+    def write(self) -> None:
+        """Write it as it is; nothing if nothing is known."""
+        if value := self.value():
+            self.store.write_notes({self.key: value})
+
+    def remove(self) -> None:
+        """Delete it: the reply is shown, or not wanted anymore."""
+        self.request = self.saved = None
+        self.store.write_notes({self.key: None})
+
+
+def resolve_request(stories: Stories, channel: Channel, request: Request) -> tuple[Story, Request]:
+    """The request's story, and the request with all values filled in. Changes nothing."""
+    story = stories.present(channel) if request.serial is None else stories.open(channel, request.serial)
+    turn = story.conversation.present if request.turn is None else request.turn
+    check_turn(story.conversation, turn)
+    choices = stories.choices(channel)
+    defaults = {"length": choices.length, "temperature": choices.temperature, "top_p": choices.top_p}
+    text = _joined(story.conversation, turn, request, choices)
+    sampling = {**defaults, **request.sampling}
+    return story, replace(request, serial=story.serial, turn=turn, sampling=sampling, text=text)
+
+
+def begin_reply(story: Story, request: Request) -> Begun:
+    """Begin the reply to a resolved request. Raises what the engine raises; then nothing has changed.
+
+    A second `continue` from the same turn gives other words, because the same ones again would be of no use.
+    """
+    conversation = story.conversation
+    sampling = replace(conversation.sampling, **{"seed": None, **request.sampling})
+    before, turn = conversation.present, request.turn or 0
+    replies = [one for one in conversation.tree if one.parent == turn and one.kind == "reply"]
+    is_again = bool(replies) and not request.text and sampling.seed is None
     try:
-        talk.goto(replies[-1].id if plan.kind == "continue" and is_again else turn)
-        if plan.kind == "retry" or is_again:
-            return Begun(story, plan, talk.retry(sampling), "")
-        return Begun(story, plan, talk.say(plan.text, sampling=sampling), plan.text)
+        conversation.goto(replies[-1].id if request.kind == "continue" and is_again else turn)
+        if request.kind == "retry" or is_again:
+            return Begun(story, request, conversation.retry(sampling), "")
+        return Begun(story, request, conversation.say(request.text, sampling=sampling), request.text)
     except Exception:
-        talk.goto(before)
+        conversation.goto(before)
         raise
 
 
-def keep(stories: Stories, begun: Begun, key: tuple[str, str], messages: Sequence[int], back_to: int) -> Written:
-    """Save a reply that has ended, who wrote its prompt, and that it has to be shown, in one transaction.
+def keep_reply(stories: Stories, begun: Begun, note: Note, back_to: int) -> Written:
+    """Save a reply that has ended, the author of its prompt, and its note, in one transaction.
 
-    The story goes on from `back_to` unless that is where the reply began.
+    The story then goes back to the turn `back_to`, unless the reply began there.
     """
-    talk = begun.story.talk
-    turn = talk.present
-    notes: dict[tuple[str, str], Any] = {key: saved(begun.story, turn, begun.fed, messages)}
-    prompt = next((one for one in talk.turns if one.kind == "prompt" and one.parent == begun.plan.turn), None)
-    if begun.fed and prompt is not None:  # there is none for a text of which the model knows nothing
-        notes[author_note(begun.story, prompt.id)] = begun.plan.member
-    if back_to != begun.plan.turn:
-        talk.goto(back_to)
+    conversation = begun.story.conversation
+    turn = conversation.present
+    saved = Saved(begun.story.serial, turn, begun.fed)
+    notes: dict[NoteKey, Any] = {note.key: note.value(saved)}
+    prompt = next(
+        (one for one in conversation.turns if one.kind == "prompt" and one.parent == begun.request.turn), None
+    )
+    if begun.fed and prompt is not None:  # a text of which the model knows nothing becomes no prompt
+        notes[author_note(begun.story, prompt.id)] = begun.request.member
+    if back_to != begun.request.turn:
+        conversation.goto(back_to)
     stories.save(begun.story, notes)
-    return shown(begun.story, turn, begun.fed + begun.reply.text, begun.fed)
+    note.saved = saved
+    return as_shown(begun.story, turn, begun.fed + begun.reply.text, begun.fed)
 
 
-def finish(stories: Stories, place: Place, key: tuple[str, str], note: Mapping[str, Any]) -> Written:
-    """Carry out what an earlier process has left, without moving those who have gone on since.
+def finish_reply(stories: Stories, note: Note) -> Written:
+    """Finish what an earlier process left, without moving members who have gone on since.
 
-    Raises `NoStory` if it was forgotten meanwhile, and `EngineError` if the engine ends before it does.
+    Raises `NoStory` if the story was deleted meanwhile, and `EngineError` if the engine ends first.
     """
-    if "turn" in note:
-        story = stories.open(place, note["serial"])
-        found = next((turn for turn in story.talk.tree if turn.id == note["turn"]), None)
-        if found is None:
-            raise NoStory("that part of the story was forgotten")
-        return shown(story, found.id, note["fed"] + (found.text if found.kind == "reply" else ""), note["fed"])
-    plan = Plan(**note["plan"])
-    stories.store.write_notes({key: {**note, "attempts": note["attempts"] + 1}})
-    if plan.serial is None or plan.turn is None:
-        story, plan = resolve(stories, place, plan)
+    if note.saved is not None:
+        return _find_saved(stories, note.channel, note.saved)
+    assert note.request is not None
+    request = note.request
+    note.count_attempt()
+    if request.serial is None or request.turn is None:
+        story, request = resolve_request(stories, note.channel, request)
     else:
-        story = stories.open(place, plan.serial)
-        check_turn(story.talk, plan.turn)
-    if note["attempts"] >= MAX_ATTEMPTS:
-        plan = replace(plan, sampling={**plan.sampling, "length": 0})
-    back_to = story.talk.present
-    begun = begin(story, plan)
+        story = stories.open(note.channel, request.serial)
+        check_turn(story.conversation, request.turn)
+    if note.attempts >= MAX_ATTEMPTS:
+        request = replace(request, sampling={**request.sampling, "length": 0})
+    back_to = story.conversation.present
+    begun = begin_reply(story, request)
     if begun.reply.result().finish_reason == "cancelled":  # a restart again: the next process has to finish it
         raise engine.EngineClosed("the engine was closed")
-    return keep(stories, begun, key, note["messages"], back_to)
+    return keep_reply(stories, begun, note, back_to)
 
 
-def shown(story: Story, turn: int, text: str, fed: str) -> Written:
-    """How a reply is shown: without the blanks that Discord would not show, a member's text in bold."""
+def _find_saved(stories: Stories, channel: Channel, saved: Saved) -> Written:
+    """A reply that an earlier process saved but perhaps did not show to its end."""
+    story = stories.open(channel, saved.serial)
+    found = next((turn for turn in story.conversation.tree if turn.id == saved.turn), None)
+    if found is None:
+        raise NoStory("that part of the story was forgotten")
+    return as_shown(story, found.id, saved.fed + (found.text if found.kind == "reply" else ""), saved.fed)
+
+
+def as_shown(story: Story, turn: int, text: str, fed: str) -> Written:
+    """A reply as it is shown: a member's text in bold, without the blanks at the start, which Discord drops."""
     stripped = text.lstrip() if fed else text.lstrip("\n")
     return Written(story, turn, stripped, max(0, len(fed) - (len(text) - len(stripped))))
 
 
-def check_turn(talk: engine.Conversation, turn: int) -> None:
-    """Raises `NoStory` if there is no such turn."""
-    if turn and all(one.id != turn for one in talk.tree):
+def check_turn(conversation: engine.Conversation, turn: int) -> None:
+    """Raise `NoStory` if there is no such turn."""
+    if turn and all(one.id != turn for one in conversation.tree):
         raise NoStory(f"there is no turn {turn} in this story: /tree shows those that there are")
 
 
-def _joined(talk: engine.Conversation, turn: int, plan: Plan, choices: Choices) -> str:
-    """The plan's text, set off from the story by what the channel chose if neither has a blank there."""
-    turns = {one.id: one for one in talk.tree}
+def _joined(conversation: engine.Conversation, turn: int, request: Request, choices: Choices) -> str:
+    """The request's text, with the channel's joiner before it if there is no blank between story and text."""
+    turns = {one.id: one for one in conversation.tree}
     here = turns.get(turn)
     while here is not None and not here.text:
         here = turns.get(here.parent or 0)
-    before = here.text if here is not None else ""
-    if plan.kind == "retry" or not plan.text or not before or before[-1].isspace() or plan.text[0].isspace():
-        return plan.text
-    is_mark = choices.join == "space" and not plan.text[0].isalnum() and plan.text[0] not in "\"'(["
-    return plan.text if is_mark else JOINERS[choices.join] + plan.text
+    before, text = here.text if here is not None else "", request.text
+    if request.kind == "retry" or not text or not before or before[-1].isspace() or text[0].isspace():
+        return text
+    is_mark = choices.join == "space" and not text[0].isalnum() and text[0] not in "\"'(["
+    return text if is_mark else JOINERS[choices.join] + text

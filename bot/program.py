@@ -1,4 +1,4 @@
-"""What `python -m bot` does with its command line: make a configuration, check everything, or run."""
+"""What `python -m bot` does: write a configuration, check everything, or run the bot."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ import aiohttp
 import discord
 
 import engine
-from bot import gateway, service
+from bot import gateway
 from bot.client import PERMISSIONS, Textbot
+from bot.service import keep_health_file, serve_health, serve_metrics, set_up_log
 from bot.settings import Settings, SettingsError, example, read
 from bot.watchdog import Watchdog
 
 TOKEN = "DISCORD_TOKEN"
 DEFAULT_CONFIG = Path("textbot.toml")
 FIXED_KEYS = ("health_file", "health_port", "metrics_port")
-CLOSE_SECONDS = 4.0  # for running replies at the end
+CLOSE_SECONDS = 4.0  # that running replies have at the end
 GATEWAY_CODES = {
     4004: "the token was changed; take the new one", 4010: "shard_ids do not fit shard_count",
     4011: "the bot is on so many servers that it needs more shards", 4014: "an intent was refused: update discord.py",
 }  # fmt: skip
 M_ARENA_MAX = -8  # of glibc's malloc.h
-_log = logging.getLogger("bot.program")
+_log = logging.getLogger(__name__)
 
 
 class CannotStart(Exception):
-    """The message says what is wrong and what to do."""
+    """The bot cannot start; the message says what is wrong and what to do."""
 
 
 def run(argv: Sequence[str] | None) -> int:
-    """0 done, 1 could not, 2 usage, 130 interrupted."""
+    """Do what the command line says; returns the exit code, as `main` does."""
     arguments = _parser().parse_args(argv)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
@@ -53,7 +54,7 @@ def run(argv: Sequence[str] | None) -> int:
             raise CannotStart(f"{TOKEN} is not set: take the token from https://discord.com/developers and export it")
         if not token.isascii() or len(token.split()) != 1:
             raise CannotStart(f"{TOKEN} holds blanks or letters that no token has: copy the token again")
-        service.set_up_log(settings.service)
+        set_up_log(settings.service)
         _share_one_heap()
         with contextlib.ExitStack() as stack:
             models = _load(settings, stack)
@@ -101,13 +102,13 @@ def _write_example(path: Path) -> int:
 
 
 def _share_one_heap() -> None:
-    """Have all threads allocate from one heap: glibc gives each its own, and those keep what was freed in them."""
+    """Have all threads allocate from one heap: glibc gives each thread its own, and each keeps what was freed in it."""
     with contextlib.suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _load(settings: Settings, stack: contextlib.ExitStack) -> dict[str, engine.Engine]:
-    """The models by name, the default first."""
+    """Load the models; returns them by name, the default first."""
     models: dict[str, engine.Engine] = {}
     for path in settings.engine.models:
         bundled = path == "shakespeare" and not Path(path).exists() and not Path("models", path).exists()
@@ -144,43 +145,46 @@ async def _main(
 
 
 async def _serve(bot: Textbot, path: Path | None) -> int:
-    """Run until a signal ends it or Discord does."""
+    """Run until a signal or Discord ends it; returns the exit code."""
     gc.collect()
-    gc.freeze()  # what is there stays, so the collector need not look at it again and again
-    loop, is_over, watchdog = asyncio.get_running_loop(), asyncio.Event(), Watchdog()
+    gc.freeze()  # what exists now stays, so the collector can skip it
+    loop, is_over = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, is_over.set)
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, lambda: _reload(bot, path))
-    given, helpers = bot.settings.service, list[asyncio.Task[None]]()
-    runner = None
+    async with contextlib.AsyncExitStack() as stack:
+        await _start_monitoring(bot, stack)
+        connection, waiting = asyncio.create_task(bot.connect()), asyncio.create_task(is_over.wait())
+        try:
+            await asyncio.wait({connection, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if connection.done():
+                connection.result()  # raises what ended it
+                return 1
+            _log.info("event=ending")
+            await bot.shut_down(CLOSE_SECONDS)
+            return 0
+        finally:
+            for task in (waiting, connection):
+                task.cancel()
+            await asyncio.gather(waiting, connection, return_exceptions=True)
+
+
+async def _start_monitoring(bot: Textbot, stack: contextlib.AsyncExitStack) -> None:
+    """Start the watchdog, and what the settings say about health and metrics; the stack ends them."""
+    watchdog, given = Watchdog(), bot.settings.service
+    stack.callback(watchdog.stop)
     if given.health_file:
-        helpers.append(asyncio.create_task(service.keep_health_file(bot, Path(given.health_file))))
+        stack.callback(asyncio.create_task(keep_health_file(bot, Path(given.health_file))).cancel)
     try:
         if given.health_port:
-            runner = await service.serve_health(bot, given.health_port)
+            stack.push_async_callback(await serve_health(bot, given.health_port))
         if given.metrics_port:
-            service.serve_metrics(bot, watchdog, given.metrics_port)
+            serve_metrics(bot, watchdog, given.metrics_port)
     except ImportError:
         raise CannotStart("metrics need prometheus-client: pip install 'textrepl[bot]'") from None
     except OSError as error:
         raise CannotStart(f"health_port or metrics_port cannot be used ({error.strerror}): choose another") from None
-    connection, waiting = asyncio.create_task(bot.connect()), asyncio.create_task(is_over.wait())
-    try:
-        await asyncio.wait({connection, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if connection.done():
-            connection.result()  # raises what has ended it
-            return 1
-        _log.info("event=ending")
-        await bot.shut_down(CLOSE_SECONDS)
-        return 0
-    finally:
-        for task in (*helpers, waiting, connection):
-            task.cancel()
-        await asyncio.gather(*helpers, waiting, connection, return_exceptions=True)
-        if runner is not None:
-            await runner.cleanup()
-        watchdog.stop()
 
 
 def _reload(bot: Textbot, path: Path | None) -> None:
@@ -192,7 +196,7 @@ def _reload(bot: Textbot, path: Path | None) -> None:
     before = bot.settings
     fixed = [name for name in ("discord", "engine", "store") if getattr(settings, name) != getattr(before, name)]
     fixed += [name for name in FIXED_KEYS if getattr(settings.service, name) != getattr(before.service, name)]
-    service.set_up_log(settings.service)
+    set_up_log(settings.service)
     bot.apply(settings)
     _log.info("event=reloaded needs_restart=%s", ",".join(fixed) or "nothing")
 

@@ -1,4 +1,4 @@
-"""From what a member types or presses to the scribe, and back: promises, cooldowns, double presses, errors in words."""
+"""Answers what members type and press: promises an answer in time, checks cooldowns, and puts errors in words."""
 
 from __future__ import annotations
 
@@ -6,113 +6,157 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import discord
 from discord import app_commands
 
 import engine
-from bot.buttons import StoryButton, when_written
-from bot.moves import take_back
-from bot.pacing import MAX_KEYS, Cooldown
+from bot.buttons import when_written
+from bot.channels import Channel
+from bot.moves import begin_with_copy, copy_at_turn, move_in_story
+from bot.pacing import Cooldown, Rates
 from bot.pages import escape
-from bot.plans import Plan
+from bot.plans import Note, Request
 from bot.posting import RETRY_SECONDS, Post
-from bot.scribe import Refusal
+from bot.refusals import Refusal
+from bot.scribe import Replies
 from bot.settings import Settings
-from bot.stories import Place
+from bot.statistics import Statistics
 
-if TYPE_CHECKING:
-    from bot.client import Textbot
-
-BEGINNING = 8  # requests that are noted at once: where hundreds come together, the event loop has air between them
-ASK_SECONDS = 1.5  # a request is noted before its answer is promised, unless the store takes longer than that
-PRESS_SECONDS = 2.0  # a second press of a button within so long after the first was done means the same
+MAX_BEGINNING = 8  # requests that are noted at once: among hundreds, the event loop can do other work between them
+ASK_SECONDS = 1.5  # a request is noted before its answer is promised, unless the store takes longer than this
 ALREADY_ANSWERED = 40060  # Discord's error code
-PROMISE = "promise"  # among an interaction's extras: the message that was promised for all to see
+PROMISE = "promise"  # among an interaction's extras: the message that was promised to everybody
 Interaction = discord.Interaction[Any]
 MakeFiles = Callable[[], list[discord.File]]
-_log = logging.getLogger("bot.reception")
+_log = logging.getLogger(__name__)
 
 
-class Reception:
+class Interactions:
     """Answers interactions."""
 
-    def __init__(self, bot: Textbot, settings: Settings) -> None:
-        self.bot, self._scribe = bot, bot.scribe
-        self._presses: dict[tuple[int, str], float] = {}
-        self._beginning = asyncio.Semaphore(BEGINNING)
+    def __init__(self, replies: Replies, rates: Rates, statistics: Statistics, settings: Settings) -> None:
+        self._replies, self._access = replies, replies.access
+        self._rates, self._statistics = rates, statistics
+        self._beginning = asyncio.Semaphore(MAX_BEGINNING)
         self.apply(settings)
 
     def apply(self, settings: Settings) -> None:
-        """Take on other limits."""
-        self._settings, limits = settings, settings.limits
+        """Take on other settings."""
+        limits = settings.limits
+        self._is_logging_texts = settings.service.log_texts
         self._member_cooldown = Cooldown(limits.member_seconds, limits.member_burst)
         self._channel_cooldown = Cooldown(limits.channel_seconds, limits.channel_burst)
 
-    async def write(self, place: Place, plan: Plan, post: Post) -> None:
-        """Have a reply written, within limits that were checked. Raises `Refusal`."""
-        began = time.monotonic()
-        await self._scribe.write(place, plan, post)
-        self.bot.num_replies += 1
-        texts = f" text={plan.text!r}" if self._settings.service.log_texts else ""
-        _log.info(
-            "event=reply guild=%d channel=%d member=%d kind=%s seconds=%.2f%s",
-            place.guild, place.channel, plan.member, plan.kind, time.monotonic() - began, texts,
-        )  # fmt: skip
+    # Admission
 
-    async def answer(self, interaction: Interaction, plan: Plan) -> None:
-        """Answer an interaction with a reply in a new message."""
-        place = place_of(interaction)
+    def admit(self, interaction: Interaction) -> None:
+        """Count a request to write here. Raises `Refusal` for members who may not write here, or ask too often.
+
+        Discord keeps such members from the commands (`default_permissions`), but not from the buttons.
+        """
+        if interaction.guild_id is not None and not may_send(interaction.channel, interaction.permissions):
+            raise Refusal("you may not write here, so I may not write here for you")
+        self.check_cooldown(channel_of(interaction), interaction.user.id)
+
+    def check_cooldown(self, channel: Channel, member: int) -> None:
+        """Count a request. Raises `Refusal` if it comes too soon."""
+        now = time.monotonic()
+        if wait := self._member_cooldown.wait(member, now):
+            raise Refusal(
+                f"not so fast: try again in {wait:.0f} s" if wait >= 1 else "not so fast: try again in a second"
+            )
+        if wait := self._channel_cooldown.wait(channel, now):
+            raise Refusal(f"this channel asks for very much: try again in {wait:.0f} s")
+
+    # Replies and moves
+
+    async def answer(self, interaction: Interaction, request: Request) -> None:
+        """Answer an interaction with a reply in a new message. Raises `Refusal`."""
+        channel = channel_of(interaction)
         self.admit(interaction)
-        post = Post(self.bot, self.bot.rates, place, interaction=interaction)
+        post = self._post(interaction)
+        note = self._replies.note(channel, post)
         async with self._beginning:
-            await self._scribe.check_limits(place, plan)
-            asking = asyncio.create_task(self._scribe.ask(place, plan, post))
+            await self._replies.check_limits(channel, request)
+            asking = asyncio.create_task(self._access.try_call(lambda: note.ask(request)))
             await asyncio.wait({asking}, timeout=ASK_SECONDS)
         try:
             post.promise(await self.defer(interaction))
-        except (discord.HTTPException, aiohttp.ClientError, OSError):  # nobody waits for it any more
+        except (discord.HTTPException, aiohttp.ClientError, OSError):  # nobody waits for the reply anymore
             await asking
-            await self._scribe.unask(place, post)
+            await self._access.try_call(note.remove)
             raise
         await asking
-        await self.write(place, plan, post)
+        await self.write(request, post, note)
 
-    async def defer(self, interaction: Interaction, *, only_for_them: bool = False) -> int:
-        """Promise an answer, for three seconds are all that Discord waits; returns the message's id."""
-        message = None
-        try:
-            answer = await interaction.response.defer(thinking=True, ephemeral=only_for_them)
-            message = answer.message_id if answer is not None else None
-        except discord.HTTPException as error:
-            if error.code != ALREADY_ANSWERED:  # Discord took it, but its own answer was lost on the way
-                raise
-        message = message or (await interaction.original_response()).id
-        if not only_for_them:
-            interaction.extras[PROMISE] = message
-        return message
+    async def write(self, request: Request, post: Post, note: Note) -> None:
+        """Have a reply written, after its limits were checked. Raises `Refusal`."""
+        began, channel = time.monotonic(), note.channel
+        await self._replies.write(request, post, note)
+        self._statistics.num_replies += 1
+        texts = f" text={request.text!r}" if self._is_logging_texts else ""
+        _log.info(
+            "event=reply guild=%d channel=%d member=%d kind=%s seconds=%.2f%s",
+            channel.guild, channel.id, request.member, request.kind, time.monotonic() - began, texts,
+        )  # fmt: skip
 
     async def move(
         self, interaction: Interaction, act: Callable[[engine.Conversation], None], serial: int | None = None
     ) -> None:
-        """Go elsewhere in the story, and answer with where that is."""
+        """Move in the story, and answer with the end of its text there. Raises `Refusal`."""
         self.admit(interaction)
         message = await self.defer(interaction)
-        story, where = await self._scribe.move(place_of(interaction), act, serial)
-        await self.show(interaction, message, where, when_written(story.serial, story.talk.present))
+        story, end = await move_in_story(self._access, channel_of(interaction), act, serial)
+        await self.show(interaction, message, end, when_written(story.serial, story.conversation.present))
+
+    async def fork(
+        self, interaction: Interaction, name: str | None = None, serial: int | None = None, turn: int | None = None
+    ) -> None:
+        """Open a thread whose story begins as a copy of this channel's. Raises `Refusal`."""
+        channel = channel_of(interaction)
+        self.admit(interaction)
+        parent = thread_parent(interaction)
+        message = await self.defer(interaction)
+        story, copy = await copy_at_turn(self._access, channel, serial, turn)
+        kind = discord.ChannelType.news_thread if parent.is_news() else discord.ChannelType.public_thread
+        title = name or f"fork of {getattr(interaction.channel, 'name', 'the story')}"
+        try:
+            thread = await parent.create_thread(name=title[:100], type=kind)
+        except discord.HTTPException as error:
+            raise Refusal(f"Discord does not let me open a thread here: {error.text}") from error
+        forked, end = await begin_with_copy(self._access, Channel(channel.guild, thread.id), story, copy)
+        await thread.send(end, view=when_written(forked.serial, forked.conversation.present))
+        await self.show(interaction, message, f"It goes on from here in {thread.mention}, too.")
+
+    # Answers
+
+    async def defer(self, interaction: Interaction, *, is_private: bool = False) -> int:
+        """Promise an answer, because Discord waits only three seconds; returns the id of its message."""
+        message = None
+        try:
+            answer = await interaction.response.defer(thinking=True, ephemeral=is_private)
+            message = answer.message_id if answer is not None else None
+        except discord.HTTPException as error:
+            if error.code != ALREADY_ANSWERED:  # Discord took the promise, but its own answer was lost
+                raise
+        message = message or (await interaction.original_response()).id
+        if not is_private:
+            interaction.extras[PROMISE] = message
+        return message
 
     async def show(
         self, interaction: Interaction, message: int, text: str, view: discord.ui.View | None = None
     ) -> None:
-        """Let everybody see an answer that was promised, however long Discord is away."""
-        post = Post(self.bot, self.bot.rates, place_of(interaction), interaction=interaction)
+        """Show a promised answer to everybody, however long Discord is away."""
+        post = self._post(interaction)
         post.promise(message)
         await post.finish([text], view)
 
-    async def show_them(self, interaction: Interaction, text: str, make_files: MakeFiles = list) -> None:
-        """Let only the one who asked see a promised answer; nothing but the interaction's token can reach them.
+    async def show_privately(self, interaction: Interaction, text: str, make_files: MakeFiles = list) -> None:
+        """Show a promised answer only to the member who asked, whom only the interaction's token reaches.
 
         Raises `Refusal` for what Discord does not take.
         """
@@ -126,110 +170,15 @@ class Reception:
                 await asyncio.sleep(wait)
         _log.warning("event=not-shown error='Discord was away for too long'")
 
-    async def fork(self, interaction: Interaction, name: str | None, serial: int | None, turn: int | None) -> None:
-        """Open a thread whose story begins as a copy of this one."""
-        place, channel = place_of(interaction), interaction.channel
-        self.admit(interaction)
-        if interaction.guild_id is not None and not interaction.permissions.create_public_threads:
-            raise Refusal("opening a thread here needs the permission Create Public Threads")
-        if isinstance(channel, discord.Thread) and channel.is_private():
-            raise Refusal("this thread is private, and a fork of it would be for all to read")
-        parent = channel.parent if isinstance(channel, discord.Thread) else channel
-        if not isinstance(parent, discord.TextChannel):
-            raise Refusal("threads cannot be opened here, so there is nowhere to fork to")
-        rights = parent.permissions_for(parent.guild.me)
-        if not (rights.create_public_threads and rights.send_messages_in_threads):
-            raise Refusal("I may not open threads here: I need Create Public Threads and Send Messages in Threads")
-        message = await self.defer(interaction)
-        story, branch = await self._scribe.branch(place, serial, turn)
-        kind = discord.ChannelType.news_thread if parent.is_news() else discord.ChannelType.public_thread
-        title = name or f"fork of {getattr(channel, 'name', 'the story')}"
-        try:
-            thread = await parent.create_thread(name=title[:100], type=kind)
-        except discord.HTTPException as error:
-            raise Refusal(f"Discord does not let me open a thread here: {error.text}") from error
-        copy, where = await self._scribe.plant(Place(place.guild, thread.id), story, branch)
-        await thread.send(where, view=when_written(copy.serial, copy.talk.present))
-        await self.show(interaction, message, f"It goes on from here in {thread.mention}, too.")
-
-    async def pressed(self, interaction: Interaction, button: StoryButton) -> None:
-        """A button was pressed, for the first time or once more."""
-        key = interaction.message.id if interaction.message else 0, button.action
-        if not self.bot.is_new(interaction.id):
-            return
-        try:
-            if button.action == "stop":
-                await self._stop(interaction)
-                return
-            now = time.monotonic()
-            if self._presses.get(key, 0.0) > now:
-                raise Refusal("somebody has just pressed that button: once is enough")
-            self._presses[key] = float("inf")
-            try:
-                await self._do(interaction, button)
-            except Refusal:  # nothing was done, so the next one may
-                del self._presses[key]
-                raise
-            finally:
-                if self._presses.pop(key, None) is not None:
-                    self._presses[key] = time.monotonic() + PRESS_SECONDS
-                if len(self._presses) > MAX_KEYS:
-                    self._presses = {key: until for key, until in self._presses.items() if until > now}
-        except Exception as error:  # the library would only log it
-            await self.tell_error(interaction, error)
-
-    async def _do(self, interaction: Interaction, button: StoryButton) -> None:
-        member, serial, turn = interaction.user.id, button.serial, button.turn
-        if button.action == "continue":
-            await self.answer(interaction, Plan(member, serial=serial, turn=turn))
-        elif button.action == "retry":
-            await self.answer(interaction, Plan(member, "retry", serial=serial, turn=turn))
-        elif button.action == "undo":
-            await self.move(interaction, lambda talk: take_back(talk, turn), serial)
-        else:
-            await self.fork(interaction, None, serial, turn)
-
-    async def _stop(self, interaction: Interaction) -> None:
-        message = interaction.message.id if interaction.message else 0
-        place, member = place_of(interaction), interaction.user.id
-        if not await self._scribe.stop(place, message, member, is_moderator(interaction)):
-            raise Refusal("it has just ended")
-        await interaction.response.defer()
-
-    def admit(self, interaction: Interaction) -> None:
-        """Count a request to write here. Raises `Refusal` for who may not write here themselves, or asks too often.
-
-        Discord keeps such members from the commands already (`default_permissions`), but not from the buttons.
-        """
-        if interaction.guild_id is not None and not may_send(interaction.channel, interaction.permissions):
-            raise Refusal("you may not write here, so I may not write here for you")
-        self.check_cooldown(place_of(interaction), interaction.user.id)
-
-    def check_cooldown(self, place: Place, member: int) -> None:
-        """Count a request. Raises `Refusal` where it comes too soon."""
-        now = time.monotonic()
-        if wait := self._member_cooldown.wait(member, now):
-            raise Refusal(
-                f"not so fast: try again in {wait:.0f} s" if wait >= 1 else "not so fast: try again in a second"
-            )
-        if wait := self._channel_cooldown.wait(place, now):
-            raise Refusal(f"this channel asks for very much: try again in {wait:.0f} s")
-
     async def tell_error(self, interaction: Interaction, error: BaseException) -> None:
-        """Tell the one who asked, and nobody else, what went wrong."""
-        if isinstance(error, Refusal):
-            text = str(error)
-        elif isinstance(error, app_commands.CheckFailure):
-            text = "you may not do that here"
-        elif isinstance(error, discord.NotFound | discord.HTTPException) and not interaction.response.is_done():
-            _log.warning("event=not-answered error=%r", str(error))  # too late, or Discord is ill
+        """Tell only the member who asked what went wrong."""
+        is_answered = interaction.response.is_done()
+        if isinstance(error, discord.HTTPException) and not is_answered:  # too late, or Discord has a fault
+            _log.warning("event=not-answered error=%r", str(error))
             return
-        else:
-            text = "something went wrong; it was logged for the operator, and the story is as it was"
-            data: dict[str, Any] = dict(interaction.data or {})
-            _log.error("event=error where=%r", data.get("name") or data.get("custom_id"), exc_info=error)
+        text = _in_words(interaction, error)
         try:
-            if not interaction.response.is_done():
+            if not is_answered:
                 await interaction.response.send_message(text, ephemeral=True)
                 return
             if interaction.response.type == discord.InteractionResponseType.deferred_channel_message:
@@ -237,22 +186,58 @@ class Reception:
             await interaction.followup.send(text, ephemeral=True)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
             _log.warning("event=not-told error=%r", str(failure))
-            if promise := interaction.extras.get(PROMISE):  # all see that one wait, and it can be had without the token
-                post = Post(self.bot, self.bot.rates, place_of(interaction), messages=[promise])
+            if promise := interaction.extras.get(PROMISE):  # everybody sees it waiting, and it needs no token
+                post = Post(_messageable(interaction), self._rates, messages=[promise])
                 await post.finish([f"-# {escape(text)}"], None)
 
+    def _post(self, interaction: Interaction) -> Post:
+        return Post(_messageable(interaction), self._rates, interaction=interaction)
 
-def place_of(interaction: Interaction) -> Place:
+
+def channel_of(interaction: Interaction) -> Channel:
     """Where an interaction happened."""
-    return Place(interaction.guild_id or 0, interaction.channel_id or 0)
+    return Channel(interaction.guild_id or 0, interaction.channel_id or 0)
 
 
 def may_send(channel: object, permissions: discord.Permissions) -> bool:
-    """Whether somebody with these permissions in a server's channel may send messages to it."""
+    """Whether these permissions in a server's channel allow to send messages there."""
     is_thread = isinstance(channel, discord.Thread)
     return permissions.send_messages_in_threads if is_thread else permissions.send_messages
 
 
 def is_moderator(interaction: Interaction) -> bool:
-    """Whether somebody may delete others' messages; in a direct message everybody may do everything."""
+    """Whether a member may delete others' messages; in a direct message everybody may do everything."""
     return interaction.guild_id is None or interaction.permissions.manage_messages
+
+
+def thread_parent(interaction: Interaction) -> discord.TextChannel:
+    """The channel where a thread can be opened from here. Raises `Refusal` if there is none, or it is not allowed."""
+    channel = interaction.channel
+    if interaction.guild_id is not None and not interaction.permissions.create_public_threads:
+        raise Refusal("opening a thread here needs the permission Create Public Threads")
+    if isinstance(channel, discord.Thread) and channel.is_private():
+        raise Refusal("this thread is private, and a fork of it would be for all to read")
+    parent = channel.parent if isinstance(channel, discord.Thread) else channel
+    if not isinstance(parent, discord.TextChannel):
+        raise Refusal("threads cannot be opened here, so there is nowhere to fork to")
+    permissions = parent.permissions_for(parent.guild.me)
+    if not (permissions.create_public_threads and permissions.send_messages_in_threads):
+        raise Refusal("I may not open threads here: I need Create Public Threads and Send Messages in Threads")
+    return parent
+
+
+def _messageable(interaction: Interaction) -> discord.PartialMessageable:
+    channel = channel_of(interaction)
+    client: discord.Client = interaction.client
+    return client.get_partial_messageable(channel.id, guild_id=channel.guild or None)
+
+
+def _in_words(interaction: Interaction, error: BaseException) -> str:
+    """What a member reads about an error; an error that nobody expected is logged."""
+    if isinstance(error, Refusal):
+        return str(error)
+    if isinstance(error, app_commands.CheckFailure):
+        return "you may not do that here"
+    data: dict[str, Any] = dict(interaction.data or {})
+    _log.error("event=error where=%r", data.get("name") or data.get("custom_id"), exc_info=error)
+    return "something went wrong; it was logged for the operator, and the story is as it was"

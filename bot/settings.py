@@ -1,6 +1,6 @@
-"""What an operator may set, as TOML. Each key is declared once: its default, its limits and what it is for.
+"""What an operator may set, in TOML. Each key is declared once, with its default, its limits and its purpose.
 
-The token is no setting: it comes from the environment alone.
+The token is not a setting: it comes only from the environment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class SettingsError(Exception):
-    """A configuration cannot be used; the message names the file, the line and the mend."""
+    """A configuration cannot be used; the message names the file, the line and what to change."""
 
 
 def _key(default: Any, help: str, low: float = 0, high: float = 10**9, choices: tuple[str, ...] = ()) -> Any:
@@ -52,7 +52,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """How it writes unless a channel or a command says otherwise."""
+    """How replies are written unless a channel or a command says otherwise."""
 
     length: int = _key(300, "tokens of a reply", 1, 4000)
     temperature: float = _key(0.8, "0 always takes the likeliest, 1 writes as the text it learned from", 0, 2)
@@ -64,20 +64,20 @@ class Writing:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Who may ask how often."""
+    """How often members may ask, and how many requests may wait."""
 
     member_seconds: float = _key(3.0, "between a member's requests in the long run; 0: no limit")
     member_burst: int = _key(4, "requests that a member may make at once before that", 1)
     channel_seconds: float = _key(1.0, "between a channel's requests in the long run; 0: no limit")
     channel_burst: int = _key(8, "requests that a channel may make at once before that", 1)
     channel_waiting: int = _key(5, "requests that may wait in a channel while a reply is written there", 1)
-    running: int = _key(256, "replies that are written at once; others wait in line and see their place", 1)
+    running: int = _key(256, "replies that are written at once; others wait in line and see their position", 1)
     waiting: int = _key(1000, "requests that may wait in line; more are refused", 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Running it."""
+    """The log, health and metrics."""
 
     log_level: str = _key("info", "how much is logged", choices=("debug", "info", "warning", "error"))
     log_format: str = _key("text", "one line an event, as key=value or as JSON", choices=("text", "json"))
@@ -89,7 +89,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of it, by table."""
+    """All settings, by table."""
 
     discord: Discord = field(default_factory=Discord)
     engine: Engine = field(default_factory=Engine)
@@ -100,7 +100,7 @@ class Settings:
 
 
 def read(path: Path | None) -> Settings:
-    """The settings of a file, or the defaults. Raises `SettingsError`."""
+    """The settings in a file, or the defaults without one. Raises `SettingsError`."""
     if path is None:
         return Settings()
     try:
@@ -112,7 +112,7 @@ def read(path: Path | None) -> Settings:
 
 
 def parse(text: str, name: str) -> Settings:
-    """The settings that a TOML text gives. Raises `SettingsError` with the line of the mistake."""
+    """The settings in a TOML text. Raises `SettingsError` with the line of the mistake."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -138,7 +138,7 @@ def parse(text: str, name: str) -> Settings:
 
 
 def example() -> str:
-    """A TOML file with every key, its default and what it is for."""
+    """A TOML file with every key, its default and its purpose."""
     lines = ["# Settings of textbot. The token is not among them: set DISCORD_TOKEN in the environment."]
     for table in dataclasses.fields(Settings):
         kind = table.default_factory
@@ -189,7 +189,7 @@ def _checked_list(item: dataclasses.Field[Any], value: Any) -> tuple[Any, ...]:
 
 
 def _contradiction(settings: Settings) -> tuple[str, str, str] | None:
-    """Keys that do not fit together: a table, a key, and what is wrong."""
+    """Keys that do not fit together, as a table, a key and what is wrong; None if all fit."""
     count, ids, writing = settings.discord.shard_count, settings.discord.shard_ids, settings.writing
     if ids and not count:
         return "discord", "shard_ids", "shard_ids needs shard_count, the number of shards of all processes"
@@ -202,7 +202,7 @@ def _contradiction(settings: Settings) -> tuple[str, str, str] | None:
 
 
 def _line(text: str, table: str, key: str) -> str:
-    """Where a key stands in its table, or a table's head; nothing where it cannot be found."""
+    """The line of a key in its table, or of a table's header, for a message; empty if it cannot be found."""
     now, name = "", rf"[\"']?{re.escape(key)}[\"']?"
     inside = re.compile(rf"\s*{name}\s*[=.]")
     dotted_or_inline = rf"\s*{re.escape(table)}\s*(\.\s*{name}\s*=|=.*\b{re.escape(key)}\b)"

@@ -1,7 +1,7 @@
-"""The stories of channels, in the engine's store: which one a channel is in, who wrote what, what is being written.
+"""The stories of channels in the engine's store: which story a channel is in, who wrote what, what is being written.
 
-All of it blocks on the database and is called from worker threads. What a channel's people chose and what is being
-written lies in the store's notes, so that a process that is killed, or another that takes over, knows it.
+Everything here blocks on the database and runs in worker threads. The choices of a channel and the replies that are
+being written are notes in the store, so a process that starts after a crash knows them.
 """
 
 from __future__ import annotations
@@ -9,288 +9,245 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import engine
+from bot.channels import Channel, ChannelRecord, Choices
+from bot.refusals import NoStory
 from bot.settings import Writing
 
-MAX_OPEN_TURNS = 1000  # kept in memory, with their texts but no states; other stories are opened when they are wanted
-WRITING = "discord/writing"  # the topic of notes on what is being written
-JOINERS = {"space": " ", "line": "\n", "nothing": ""}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A channel, a thread or a direct message; `guild` is 0 for the last."""
-
-    guild: int
-    channel: int
-
-    @property
-    def key(self) -> str:
-        """Its name in the store."""
-        return f"{self.guild}/{self.channel}"
-
-    def story_name(self, serial: int) -> str:
-        """The name of one of its stories in the store."""
-        return f"discord/{self.key}/{serial}"
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """What is kept of a place: its stories' models by serial number, the present one, and what its people chose."""
-
-    current: int = 0
-    stories: dict[int, str] = field(default_factory=dict)
-    chosen: dict[str, Any] = field(default_factory=dict)  # of `Choices`, what differs from the operator's settings
-    last: int = 0  # the highest serial number ever given: buttons of a forgotten story never mean another one
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """How a channel's replies are written: the operator's settings, or what its moderators made of them."""
-
-    length: int
-    temperature: float
-    top_p: float
-    max_length: int
-    join: str = "space"
-
-    @classmethod
-    def of(cls, writing: Writing, channel: Channel) -> Choices:
-        """A channel's; the operator's limits hold whatever was chosen."""
-        given = cls(writing.length, writing.temperature, writing.top_p, writing.max_length)
-        made = replace(given, **channel.chosen)
-        most = min(made.max_length, writing.max_length)
-        return replace(
-            made, max_length=most, length=min(made.length, most),
-            temperature=min(made.temperature, writing.max_temperature),
-        )  # fmt: skip
+MAX_OPEN_TURNS = 1000  # kept in memory with their texts, without states; other stories are opened on demand
+WRITING = "discord/writing"  # the topic of the notes on replies that are being written
+NoteKey = tuple[str, str]  # a topic, and a name in it
 
 
 @dataclass(slots=True)
 class Story:
-    """An open story. One request at a time works on it: `Scribe` sees to that."""
+    """An open story. One request at a time works on it: `StoryAccess` sees to that."""
 
-    place: Place
+    channel: Channel
     serial: int
     model: str
-    talk: engine.Conversation
-    size: int = 0  # turns, when it was last at rest
+    conversation: engine.Conversation
+    size: int = 0  # its turns, when it was last remembered
 
     @property
     def name(self) -> str:
-        """Its name in the store."""
-        return self.place.story_name(self.serial)
-
-
-class NoStory(Exception):
-    """There is no such story or turn; the message says why."""
+        """The story's name in the store."""
+        return self.channel.story_name(self.serial)
 
 
 class Stories:
-    """Opens and saves stories. May be called from several threads, but for one place from one at a time."""
+    """Opens and saves stories. Several threads may call it, but only one at a time for each channel."""
 
     def __init__(self, store: engine.Store, models: Mapping[str, engine.Engine], writing: Writing) -> None:
         self.store, self.models, self.writing = store, models, writing
-        self._open: OrderedDict[tuple[Place, int], Story] = OrderedDict()
+        self._open: OrderedDict[tuple[Channel, int], Story] = OrderedDict()
         self._guard = threading.Lock()
 
     @property
     def default_model(self) -> str:
-        """The first of the models."""
+        """The name of the first model."""
         return next(iter(self.models))
 
-    def channel(self, place: Place) -> Channel:
-        """What is kept of a place."""
-        note = self.store.note(*_channel_note(place))
+    # Channels
+
+    def record(self, channel: Channel) -> ChannelRecord:
+        """What the store keeps about a channel."""
+        note = self.store.note(*_record_note(channel))
         if note is None:
-            return Channel()
+            return ChannelRecord()
         stories = {int(serial): model for serial, model in note["stories"].items()}
-        return Channel(note["current"], stories, note["chosen"], note.get("last", max(stories, default=0)))
+        return ChannelRecord(note["current"], stories, note["chosen"], note.get("last", max(stories, default=0)))
 
-    def choices(self, place: Place) -> Choices:
-        """How a place's replies are written."""
-        return Choices.of(self.writing, self.channel(place))
+    def channels(self, guild: int) -> list[Channel]:
+        """All channels of a guild that have stories."""
+        return [Channel(guild, int(number)) for number in self.store.notes(_records(guild))]
 
-    def choose(self, place: Place, **chosen: Any) -> Choices:
-        """Change some of that; None goes back to the operator's."""
-        channel = self.channel(place)
-        kept = {name: value for name, value in {**channel.chosen, **chosen}.items() if value is not None}
-        self._keep(place, replace(channel, chosen=kept))
-        return self.choices(place)
+    def choices(self, channel: Channel) -> Choices:
+        """How a channel's replies are written."""
+        return Choices.of(self.writing, self.record(channel))
 
-    def model(self, place: Place) -> str:
-        """The model that a place's present story is written by, or that its first one would be."""
-        channel = self.channel(place)
-        name = channel.stories.get(channel.current, "")
+    def choose(self, channel: Channel, **chosen: Any) -> Choices:
+        """Change some of a channel's choices; None goes back to the operator's setting."""
+        record = self.record(channel)
+        kept = {name: value for name, value in {**record.chosen, **chosen}.items() if value is not None}
+        self._write_record(channel, replace(record, chosen=kept))
+        return self.choices(channel)
+
+    def model(self, channel: Channel) -> str:
+        """The model that writes a channel's present story, or would write its first one."""
+        record = self.record(channel)
+        name = record.stories.get(record.current, "")
         return name if name in self.models else self.default_model
 
-    def present(self, place: Place) -> Story:
-        """The present story of a place; a new one where there is none."""
-        channel = self.channel(place)
-        if not channel.current:
-            return self.begin(place, self.default_model)
-        return self.open(place, channel.current)
+    # Opening and saving
+
+    def present(self, channel: Channel) -> Story:
+        """The present story of a channel; a new one if it has none."""
+        record = self.record(channel)
+        if not record.current:
+            return self.begin(channel, self.default_model)
+        return self.open(channel, record.current)
 
     def begin(
-        self, place: Place, model: str, talk: engine.Conversation | None = None,
+        self, channel: Channel, model: str, conversation: engine.Conversation | None = None,
         authors: Mapping[int, int] | None = None,
     ) -> Story:  # fmt: skip
-        """Begin a story in a place, or take over a conversation with its `authors`; it is the present one then.
+        """Begin a story, or take over a conversation with its `authors`. It becomes the channel's present story.
 
-        Authors are members' ids by the ids of the turns that they wrote; those of turns that are not there count not.
+        `authors` maps the ids of turns to the members who wrote them. Turns that are not in the conversation are left
+        out.
         """
-        channel = self.channel(place)
-        serial = channel.last + 1
-        story = Story(place, serial, model, talk or self.models[model].conversation(owner=place))
-        changed = replace(channel, current=serial, stories={**channel.stories, serial: model}, last=serial)
-        turns = {turn.id for turn in story.talk.tree} if authors else set()
+        record = self.record(channel)
+        serial = record.last + 1
+        story = Story(channel, serial, model, conversation or self.models[model].conversation(owner=channel))
+        changed = replace(record, current=serial, stories={**record.stories, serial: model}, last=serial)
+        turns = {turn.id for turn in story.conversation.tree} if authors else set()
         notes = {author_note(story, turn): author for turn, author in (authors or {}).items() if turn in turns}
-        self.store.save(story.talk, story.name, notes={_channel_note(place): asdict(changed), **notes})
+        self.store.save(story.conversation, story.name, notes={_record_note(channel): asdict(changed), **notes})
         self._remember(story)
         return story
 
-    def open(self, place: Place, serial: int) -> Story:
-        """One of a place's stories. Raises `NoStory` if it was forgotten.
+    def open(self, channel: Channel, serial: int) -> Story:
+        """One of a channel's stories. Raises `NoStory` if it was deleted.
 
-        One that was written before its model was trained anew is read again, in place of the old one.
+        If its model was trained again since, the model reads the story again, and the result replaces the old one.
         """
-        channel = self.channel(place)
-        if serial not in channel.stories:
+        record = self.record(channel)
+        if serial not in record.stories:
             raise NoStory("that story was forgotten: /continue begins another one")
         with self._guard:
-            story = self._open.get((place, serial))
-        if story is not None and self.store.is_current(story.talk):
+            story = self._open.get((channel, serial))
+        if story is not None and self.store.is_current(story.conversation):
             self._remember(story)
             return story
-        name, model = place.story_name(serial), channel.stories[serial]
+        name, model = channel.story_name(serial), record.stories[serial]
         if model not in self.models:
             raise NoStory(f"that story was written by the model {model}, which is gone: /model chooses another")
         try:
-            talk = self.store.open(self.models[model], name, owner=place)
+            conversation = self.store.open(self.models[model], name, owner=channel)
         except engine.OtherWeights:
-            talk = self.store.open(self.models[model], name, feed_again=True, owner=place)
-            self.store.save(talk, name, replaces=True)
-        story = Story(place, serial, model, talk)
+            conversation = self.store.open(self.models[model], name, feed_again=True, owner=channel)
+            self.store.save(conversation, name, replaces=True)
+        story = Story(channel, serial, model, conversation)
         self._remember(story)
         return story
 
-    def make_present(self, story: Story) -> None:
-        """The place's next `/continue` goes on with this story."""
-        channel = self.channel(story.place)
-        if channel.current != story.serial:
-            self._keep(story.place, replace(channel, current=story.serial))
-
-    def peek(self, place: Place) -> Story | None:
-        """The present story as it is in memory or in the store; None where there is none. Changes nothing."""
-        channel = self.channel(place)
+    def peek(self, channel: Channel) -> Story:
+        """The present story, from memory or from the store. Raises `NoStory` if there is none; begins none."""
+        record = self.record(channel)
+        if not record.current:
+            raise NoStory("there is no story here yet: /continue begins one")
         with self._guard:
-            story = self._open.get((place, channel.current))
-        if story is not None or not channel.current:
-            return story
-        return self.open(place, channel.current)
+            story = self._open.get((channel, record.current))
+        return story or self.open(channel, record.current)
 
-    def change_model(self, place: Place, model: str) -> Story:
-        """Have the present story read and continued by another model, as a new one; nothing where it is its already."""
-        channel = self.channel(place)
-        if not channel.current:
-            return self.begin(place, model)
-        if channel.stories[channel.current] == model:
-            return self.open(place, channel.current)
-        texts = self.store.texts(place.story_name(channel.current))
-        talk = engine.read_again(self.models[model], texts, owner=place)
-        return self.begin(place, model, talk, self.authors(place, channel.current))
+    def make_present(self, story: Story) -> None:
+        """Have the channel's next `/continue` go on with this story."""
+        record = self.record(story.channel)
+        if record.current != story.serial:
+            self._write_record(story.channel, replace(record, current=story.serial))
 
-    def save(self, story: Story, notes: Mapping[tuple[str, str], Any] | None = None) -> None:
-        """Save what is new of a story, and notes with it in one transaction."""
+    def change_model(self, channel: Channel, model: str) -> Story:
+        """Have another model read the present story and continue it as a new one; no change if it has that model."""
+        record = self.record(channel)
+        if not record.current:
+            return self.begin(channel, model)
+        if record.stories[record.current] == model:
+            return self.open(channel, record.current)
+        texts = self.store.texts(channel.story_name(record.current))
+        conversation = engine.read_again(self.models[model], texts, owner=channel)
+        return self.begin(channel, model, conversation, self.authors(channel, record.current))
+
+    def save(self, story: Story, notes: Mapping[NoteKey, Any] | None = None) -> None:
+        """Save what is new in a story, together with notes, in one transaction."""
         try:
-            self.store.save(story.talk, story.name, notes=notes)
+            self.store.save(story.conversation, story.name, notes=notes)
         except engine.StoreError:
-            self.drop(story.place)  # what is in memory may be ahead of the store; the store is right
+            self.drop(story.channel)  # what is in memory may be ahead of the store; the store is right
             raise
         self._remember(story)
 
-    def drop(self, place: Place) -> None:
-        """Let go of what is in memory of a place."""
+    def drop(self, channel: Channel) -> None:
+        """Remove a channel's stories from memory."""
         with self._guard:
-            for key in [key for key in self._open if key[0] == place]:
+            for key in [key for key in self._open if key[0] == channel]:
                 del self._open[key]
 
-    def authors(self, place: Place, serial: int) -> dict[int, int]:
-        """Who wrote what: members' ids by those of turns."""
-        return {int(turn): author for turn, author in self.store.notes(_authors(place, serial)).items()}
+    # Deleting
 
-    def forget(self, place: Place) -> int:
-        """Delete all stories of a place for good; returns how many there were. What was chosen for the place stays."""
-        channel = self.channel(place)
-        self.drop(place)
-        unfinished = [key for key in self.store.notes(WRITING) if key.startswith(f"{place.key}/")]
+    def authors(self, channel: Channel, serial: int) -> dict[int, int]:
+        """Who wrote what in a story: the ids of members by the ids of turns."""
+        return {int(turn): author for turn, author in self.store.notes(_authors(channel, serial)).items()}
+
+    def forget(self, channel: Channel) -> int:
+        """Delete all stories of a channel permanently; returns their number. The channel's choices stay."""
+        record = self.record(channel)
+        self.drop(channel)
+        unfinished = [key for key in self.store.notes(WRITING) if key.startswith(f"{channel.key}/")]
         self.store.write_notes({(WRITING, key): None for key in unfinished})
-        left = dict(channel.stories)
-        for serial in channel.stories:
+        left = dict(record.stories)
+        for serial in record.stories:
             del left[serial]
-            notes: dict[tuple[str, str], Any] = {
-                (_authors(place, serial), str(turn)): None for turn in self.authors(place, serial)
+            notes: dict[NoteKey, Any] = {
+                (_authors(channel, serial), str(turn)): None for turn in self.authors(channel, serial)
             }
-            notes[_channel_note(place)] = asdict(replace(channel, current=max(left, default=0), stories=left))
-            self.store.delete(place.story_name(serial), notes=notes)
-        return len(channel.stories)
+            notes[_record_note(channel)] = asdict(replace(record, current=max(left, default=0), stories=left))
+            self.store.delete(channel.story_name(serial), notes=notes)
+        return len(record.stories)
 
-    def forget_member(self, place: Place, member: int) -> int:
-        """Delete what a member wrote in a place: stories that hold such words are read again without them.
+    def forget_member(self, channel: Channel, member: int) -> int:
+        """Delete what a member wrote in a channel; returns the number of texts.
 
-        Returns how many of their texts there were. What the model wrote and others' texts stay, and keep their ids.
+        The model reads the stories again without them. Its own words and other members' texts stay and keep their ids.
         """
-        count, channel = 0, self.channel(place)
-        for serial, wrote in channel.stories.items():
-            mine = {turn for turn, author in self.authors(place, serial).items() if author == member}
-            if not mine:
+        count, record = 0, self.record(channel)
+        for serial, wrote in record.stories.items():
+            theirs = {turn for turn, author in self.authors(channel, serial).items() if author == member}
+            if not theirs:
                 continue
             model = wrote if wrote in self.models else self.default_model
-            name = place.story_name(serial)
-            talk = engine.read_again(self.models[model], self.store.texts(name).without(mine), owner=place)
-            channel = replace(channel, stories={**channel.stories, serial: model})
-            notes: dict[tuple[str, str], Any] = {(_authors(place, serial), str(turn)): None for turn in mine}
-            notes[_channel_note(place)] = asdict(channel)
-            self.drop(place)
-            self.store.save(talk, name, notes=notes, replaces=True)
-            count += len(mine)
+            name = channel.story_name(serial)
+            texts = self.store.texts(name).without(theirs)
+            conversation = engine.read_again(self.models[model], texts, owner=channel)
+            record = replace(record, stories={**record.stories, serial: model})
+            notes: dict[NoteKey, Any] = {(_authors(channel, serial), str(turn)): None for turn in theirs}
+            notes[_record_note(channel)] = asdict(record)
+            self.drop(channel)
+            self.store.save(conversation, name, notes=notes, replaces=True)
+            count += len(theirs)
         return count
 
-    def places(self, guild: int) -> list[Place]:
-        """All places of a guild that have stories."""
-        return [Place(guild, int(channel)) for channel in self.store.notes(_channels(guild))]
-
-    def _keep(self, place: Place, channel: Channel) -> None:
-        self.store.write_notes({_channel_note(place): asdict(channel)})
+    def _write_record(self, channel: Channel, record: ChannelRecord) -> None:
+        self.store.write_notes({_record_note(channel): asdict(record)})
 
     def _remember(self, story: Story) -> None:
-        """Keep it in memory as the latest, and let go of the oldest."""
-        story.size = 1 + len(story.talk.tree)
+        """Keep a story in memory as the latest, and remove the oldest ones beyond the limit."""
+        story.size = 1 + len(story.conversation.tree)
         with self._guard:
-            self._open[story.place, story.serial] = story
-            self._open.move_to_end((story.place, story.serial))
+            self._open[story.channel, story.serial] = story
+            self._open.move_to_end((story.channel, story.serial))
             turns = sum(one.size for one in self._open.values())
             while turns > MAX_OPEN_TURNS and len(self._open) > 1:
                 _, oldest = self._open.popitem(last=False)
                 turns -= oldest.size
 
 
-def author_note(story: Story, turn: int) -> tuple[str, str]:
-    """Where it is noted who wrote a turn."""
-    return _authors(story.place, story.serial), str(turn)
+def author_note(story: Story, turn: int) -> NoteKey:
+    """The key of the note on who wrote a turn."""
+    return _authors(story.channel, story.serial), str(turn)
 
 
-def _authors(place: Place, serial: int) -> str:
-    return f"discord/author/{place.key}/{serial}"
+def _authors(channel: Channel, serial: int) -> str:
+    return f"discord/author/{channel.key}/{serial}"
 
 
-def _channels(guild: int) -> str:
+def _records(guild: int) -> str:
     """The topic of the notes on a guild's channels."""
     return f"discord/channel/{guild}"
 
 
-def _channel_note(place: Place) -> tuple[str, str]:
-    return _channels(place.guild), str(place.channel)
+def _record_note(channel: Channel) -> NoteKey:
+    return _records(channel.guild), str(channel.id)

@@ -1,4 +1,4 @@
-"""Watches that the event loop is never held up, and tells who did it: a heartbeat to Discord must not wait."""
+"""Watches the event loop and logs who holds it up, because heartbeats to Discord must not wait."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import time
 from pathlib import Path
 
 BEAT_SECONDS, MAX_FRAMES = 0.01, 4
-MAX_LATE_SECONDS = 0.05  # between two beats; beyond it is logged
+MAX_LATE_SECONDS = 0.05  # between two beats; longer delays are logged
 WAITING = "selectors.py"  # where the loop waits for events
-_log = logging.getLogger("bot.watchdog")
+_log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """A task that beats in the loop and measures itself, and a thread that sees who holds it up meanwhile.
+    """A task that beats in the loop, and a thread that sees what the loop does when a beat is late.
 
-    `worst` is the longest hold-up in seconds, exact but for a beat; `count` is how many there were. The log tells how
-    much of one was the loop's own work: the rest it waited, for other threads, other processes or a call that blocks.
+    `worst` is the longest hold-up in seconds, to within a beat, and `count` is how many there were. The log tells how
+    much of a hold-up was the loop's own work. The rest it waited for other threads, other processes or a blocking call.
     """
 
     def __init__(self) -> None:
         self.worst, self.count = 0.0, 0
         self._beat, self._worked, self._who = time.monotonic(), time.thread_time(), ""
-        self._waited = 0.0  # when the loop was last seen waiting though a beat was due
+        self._waited = 0.0  # when the loop was last seen waiting although a beat was due
         self._loop_thread = threading.get_ident()
         self._is_over = threading.Event()
         self._task = asyncio.create_task(self._keep_beating())
@@ -33,7 +33,7 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """No more watching."""
+        """Stop watching."""
         self._is_over.set()
         self._task.cancel()
         self._thread.join()
@@ -49,8 +49,8 @@ class Watchdog:
             self._who = ""
 
     def _tell(self, late: float, held: float, worked: float) -> None:
-        """A beat was `late`: for `held` seconds of that the loop may have been at work, and for `worked` it was."""
-        if self._who.startswith(WAITING) or held <= MAX_LATE_SECONDS:  # it only waits for its turn on the processor
+        """Log a `late` beat: the loop was busy for at most `held` of these seconds, and computed for `worked`."""
+        if self._who.startswith(WAITING) or held <= MAX_LATE_SECONDS:  # it only waited for the processor
             _log.info("event=machine-busy seconds=%.3f", late)
             return
         self.count, self.worst = self.count + 1, max(self.worst, held)
@@ -65,9 +65,9 @@ class Watchdog:
                     self._waited = time.monotonic()
 
     def _look(self) -> str:
-        """What the loop's thread is at, innermost first."""
+        """What the loop's thread is doing, the innermost function first."""
         frame, seen = sys._current_frames().get(self._loop_thread), list[str]()
-        while frame is not None and len(seen) < MAX_FRAMES:  # by hand: `traceback` would read and keep all the sources
+        while frame is not None and len(seen) < MAX_FRAMES:  # `traceback` would read all source files and keep them
             seen.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}")
             frame = frame.f_back
         return " < ".join(seen)

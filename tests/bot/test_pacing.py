@@ -1,4 +1,4 @@
-"""How fast one may talk to Discord, with the clock in our hand."""
+"""How fast one may talk to Discord, with a clock that the test sets."""
 
 from __future__ import annotations
 

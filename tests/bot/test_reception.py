@@ -13,7 +13,7 @@ from discord.http import Route
 
 import engine
 from bot.client import Textbot
-from bot.plans import Plan
+from bot.plans import Request
 from bot.settings import Settings
 from bot.stories import WRITING
 from engine.engine import Engine
@@ -35,8 +35,8 @@ def test_what_could_not_be_promised_is_not_written_after_a_restart(
             interaction = discord.Interaction[Any](data=REQUEST, state=bot._connection)  # type: ignore[arg-type]
             interaction._session = session
             with pytest.raises(aiohttp.ClientConnectorError):
-                await bot.reception.answer(interaction, Plan(7, text="hello"))
-            await bot.scribe.close(0)
+                await bot.interactions.answer(interaction, Request(7, text="hello"))
+            await bot.replies.close(0)
 
     with engine.Store(f"sqlite:///{tmp_path}/s.db") as store:
         asyncio.run(run(store))

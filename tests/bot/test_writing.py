@@ -8,7 +8,7 @@ import time
 import pytest
 
 import engine
-from bot.reception import PRESS_SECONDS
+from bot.presses import PRESS_SECONDS
 from tests.bot.reading import is_growing, is_written, same_words, story_of, turn_of, written
 from tests.bot.running import Bot
 from tests.local_discord import Channel, Guild, LocalDiscord, Member, Message, Permission
