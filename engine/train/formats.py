@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from engine.errors import TrainingError
-from engine.train.sources import READ, Source
+from engine.train.sources import READ, Account, Source
 
 MAX_RECORD = 64 << 20  # characters of one message or one line of a table
 GUTENBERG_HEADER = 1 << 16  # characters at a text's beginning in which the header must end
@@ -26,8 +26,12 @@ _AFTER = re.compile(rf"{re.escape(LAST_WORDS)}|{_START.pattern}", re.MULTILINE) 
 _MESSAGES = re.compile(r'"messages"\s*:\s*\[')
 
 
-def read(source: Source, field: str, is_named_speech: bool) -> Iterator[str]:
-    """The text of a source in parts. `field` names what is read of a JSON line or a table, "" for the usual one."""
+def read(source: Source, field: str, is_named_speech: bool, *, account: Account | None = None) -> Iterator[str]:
+    """The text of a source in parts. `field` names what is read of a JSON line or a table, "" for the usual one.
+
+    What is left out of it is told to `account`.
+    """
+    account = account or Account()
     parts = decode(source)
     if source.suffix in (".jsonl", ".ndjson"):
         return _json_lines(source.name, parts, field or "text")

@@ -320,3 +320,16 @@ def test_filters(tmp_path: Path) -> None:
     assert read(path, lower=True, ascii=True, keep="a-z '") == "naive angstrom  \n"
     assert read(path, keep="Na-z") == "Nave ngstrm\n".replace(" ", "")
     assert filters.kept_characters("a-c-") == {"a", "b", "c", "-", "\n"}
+
+
+def test_an_account_tells_how_much_was_read_and_left_out() -> None:
+    account = sources.Account(files=1, characters=1_204_331)
+    assert account.describe() == "read 1 file, 1,204,331 characters"
+    account.leave_out("pictures")
+    account.leave_out("pictures", 2)
+    account.leave_out("messages of bots")
+    account.leave_out("forms", 0)
+    account.leave_out("a licence", 19_000, "characters")
+    assert account.describe() == (
+        "read 1 file, 1,204,331 characters; left out: 3 pictures, 1 message of bots, 19,000 characters of a licence"
+    )
