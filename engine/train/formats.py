@@ -13,16 +13,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from engine.errors import TrainingError
+from engine.train.gutenberg import without_gutenberg
 from engine.train.sources import READ, Account, Source
 
 MAX_RECORD = 64 << 20  # characters of one message or one line of a table
-GUTENBERG_HEADER = 1 << 16  # characters at a text's beginning in which the header must end
-LAST_WORDS = "email newsletter to hear about new eBooks."  # of the licence
 SPOKEN = ("Default", "Reply", "0", "19")  # types of Discord messages that people write
-_START = re.compile(r"^\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG[^\n]*\n?", re.MULTILINE)
-_END = re.compile(r"^(?:\*\*\* ?END OF (?:THE|THIS) PROJECT GUTENBERG|End of (?:the )?Project Gutenberg)", re.MULTILINE)
-_HEAD = re.compile(r"^.*Project Gutenberg", re.MULTILINE)  # the first line of a header
-_AFTER = re.compile(rf"{re.escape(LAST_WORDS)}|{_START.pattern}", re.MULTILINE)  # its end, or another book
 _MESSAGES = re.compile(r'"messages"\s*:\s*\[')
 
 
@@ -39,7 +34,7 @@ def read(source: Source, field: str, is_named_speech: bool, *, account: Account 
         return _discord_json(source.name, parts, is_named_speech)
     if source.suffix == ".csv":
         return _table(source.name, parts, field or "Content", is_named_speech)
-    return without_gutenberg(parts)
+    return without_gutenberg(parts, account)
 
 
 def decode(source: Source) -> Iterator[str]:
@@ -66,58 +61,6 @@ def decode(source: Source) -> Iterator[str]:
             yield text
         if not data:
             return
-
-
-def without_gutenberg(parts: Iterable[str]) -> Iterator[str]:
-    """A text without the headers and licences that Project Gutenberg puts around books; others as they are.
-
-    Books may follow one another, as `cat` puts them. A header must begin within so many characters of a text's
-    beginning or of a licence's end, else what comes is taken for plain text to its end.
-    """
-    text = _Ahead(parts)
-    while True:
-        while len(text.held) < GUTENBERG_HEADER and text.take():
-            pass
-        start = _START.search(text.held)
-        if start is None or start.start() > GUTENBERG_HEADER:
-            yield text.held
-            yield from text.parts
-            return
-        head = _HEAD.search(text.held, 0, start.start()) or start
-        yield text.held[: head.start()]
-        text.held = text.held[start.end() :].lstrip("\r\n")
-        yield from text.until(_END)
-        for _ in text.until(_AFTER):
-            pass  # the licence
-        if not text.held:
-            return
-        text.held = text.held.removeprefix(LAST_WORDS).lstrip("\r\n")
-
-
-class _Ahead:
-    """A text that comes in parts, of which some is held to be looked through."""
-
-    def __init__(self, parts: Iterable[str]) -> None:
-        self.parts, self.held = iter(parts), ""
-
-    def take(self) -> bool:
-        """Hold one more part; False if there is none."""
-        part = next(self.parts, "")
-        self.held += part
-        return bool(part)
-
-    def until(self, pattern: re.Pattern[str]) -> Iterator[str]:
-        """The lines before a match, without blank ones before it. What is held begins with it then, or is empty."""
-        while (found := pattern.search(self.held)) is None:
-            cut = self.held.rfind("\n") + 1
-            yield self.held[:cut]
-            self.held = self.held[cut:]
-            if not self.take():
-                yield self.held
-                self.held = ""
-                return
-        yield self.held[: found.start()].rstrip("\r\n") + "\n"
-        self.held = self.held[found.start() :]
 
 
 def _lines(name: str, parts: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -21,12 +21,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from engine.errors import TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK
+from engine.train.account import Account as Account
 
 PLAIN = (".txt", ".text", ".md", ".csv", ".json", ".jsonl", ".ndjson")
 PACKED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -35,35 +36,6 @@ MAX_UNPACKED, MAX_RATIO = 256 << 20, 100
 MAX_DOWNLOAD = 4 << 30
 SECONDS = 30.0  # without a byte from an address
 READ = 1 << 20
-
-
-@dataclass(slots=True)
-class Account:
-    """What was read of a text and what was left out, as a person can check it."""
-
-    files: int = 0
-    characters: int = 0
-    left_out: dict[str, int] = field(default_factory=dict)  # how many of what, in the plural
-    remarks: list[str] = field(default_factory=list)  # further lines, as on how a file was read
-
-    def leave_out(self, what: str, count: int = 1, unit: str = "") -> None:
-        """Count what is not learned from: "messages of bots", or "a licence" in so many "characters"."""
-        if count:
-            name = f"{unit} of {what}" if unit else what
-            self.left_out[name] = self.left_out.get(name, 0) + count
-
-    def describe(self) -> str:
-        """All of it in one line."""
-        told = f"read {_counted(self.files, 'files')}, {_counted(self.characters, 'characters')}"
-        if self.left_out:
-            told += f"; left out: {', '.join(_counted(count, what) for what, count in self.left_out.items())}"
-        return told
-
-
-def _counted(count: int, what: str) -> str:
-    """A number of things, whose name begins with a plural: "1 file", "2 messages of bots"."""
-    noun, space, rest = what.partition(" ")
-    return f"{count:,} {noun.removesuffix('s') if count == 1 else noun}{space}{rest}"
 
 
 @dataclass(slots=True)

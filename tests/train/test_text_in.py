@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from engine.errors import TrainingError
 from engine.train import filters, formats, sources
-from engine.train.formats import without_gutenberg
+from engine.train.gutenberg import without_gutenberg
 from engine.train.settings import TrainSettings
 from engine.vocabulary import normalize
 
