@@ -14,8 +14,8 @@ import engine
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"errors", "machine", "near", "quiet", "settings", "sampling"},
-    {"bytepairs", "checkpoint", "network", "reply", "scheduler", "vocabulary", "text", "words"},
+    {"charsets", "errors", "file_kinds", "machine", "near", "quiet", "settings", "sampling"},
+    {"bytepairs", "checkpoint", "decoding", "network", "reply", "scheduler", "vocabulary", "text", "words"},
     {"conversation", "batch", "rows", "steps", "model_dir"},
     {"engine", "outline", "papers", "tables", "records", "store", "rewriting"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+MAX_REMARKS = 5
+
 
 @dataclass(slots=True)
 class Account:
@@ -20,12 +22,29 @@ class Account:
             name = f"{unit} of {what}" if unit else what
             self.left_out[name] = self.left_out.get(name, 0) + count
 
+    def add(self, other: Account) -> None:
+        """Take over what another has counted."""
+        self.files += other.files
+        self.characters += other.characters
+        for what, count in other.left_out.items():
+            self.leave_out(what, count)
+        self.remarks += other.remarks
+
+    def omissions(self, lead: str = "") -> str:
+        """What was left out, after `lead`; "" if nothing was."""
+        if not self.left_out:
+            return ""
+        return f"{lead}left out: {', '.join(_counted(count, what) for what, count in self.left_out.items())}"
+
     def describe(self) -> str:
         """All of it in one line."""
-        told = f"read {_counted(self.files, 'files')}, {_counted(self.characters, 'characters')}"
-        if self.left_out:
-            told += f"; left out: {', '.join(_counted(count, what) for what, count in self.left_out.items())}"
-        return told
+        read = f"read {_counted(self.files, 'files')}, {_counted(self.characters, 'characters')}"
+        return read + self.omissions("; ")
+
+    def lines(self) -> list[str]:
+        """The same, and after it how files were read that are no plain UTF-8, as far as they fit."""
+        more = len(self.remarks) - MAX_REMARKS
+        return [self.describe(), *self.remarks[:MAX_REMARKS], *([f"and {more:,} more such files"] if more > 0 else [])]
 
 
 def _counted(count: int, what: str) -> str:

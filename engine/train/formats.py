@@ -5,16 +5,16 @@ All of it is read in parts, so that memory does not grow with the text. Formats 
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from engine.errors import TrainingError
+from engine import decoding
+from engine.errors import EngineError, TrainingError
 from engine.train.gutenberg import without_gutenberg
-from engine.train.sources import READ, Account, Source
+from engine.train.sources import Account, Source
 
 MAX_RECORD = 64 << 20  # characters of one message or one line of a table
 SPOKEN = ("Default", "Reply", "0", "19")  # types of Discord messages that people write
@@ -27,7 +27,7 @@ def read(source: Source, field: str, is_named_speech: bool, *, account: Account 
     What is left out of it is told to `account`.
     """
     account = account or Account()
-    parts = decode(source)
+    parts = decode(source, account)
     if source.suffix in (".jsonl", ".ndjson"):
         return _json_lines(source.name, parts, field or "text")
     if source.suffix == ".json":
@@ -37,30 +37,18 @@ def read(source: Source, field: str, is_named_speech: bool, *, account: Account 
     return without_gutenberg(parts, account)
 
 
-def decode(source: Source) -> Iterator[str]:
-    """UTF-8 in parts. Raises `TrainingError` that says where it is none."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    begin = 0  # of the bytes that the decoder sees next
-    while True:
-        data = source.stream.read(READ)
-        if b"\0" in data:
-            place = begin + data.index(b"\0")
-            raise TrainingError(f"{source.name} is not text (NUL bytes, the first at {place:,}): give plain UTF-8 text")
-        held = len(decoder.getstate()[0])
-        try:
-            text = decoder.decode(data, final=not data)
-        except UnicodeDecodeError as error:
-            raise TrainingError(
-                f"{source.name} is not UTF-8 (byte {begin - held + error.start:,}): convert it, as in "
-                "'iconv -f WINDOWS-1252 -t UTF-8 FILE > utf8.txt'"
-            ) from None
-        if begin == 0:
-            text = text.removeprefix("\ufeff")
-        begin += len(data)
-        if text:
-            yield text
-        if not data:
-            return
+def decode(source: Source, account: Account | None = None) -> Iterator[str]:
+    """The text of a source in parts, as `engine.decoding` reads it. Raises `TrainingError` that says where it is none.
+
+    How it was read, if not as UTF-8, is told to `account`.
+    """
+    account = account or Account()
+    try:
+        yield from decoding.decode(source.stream.read, source.name, account.remarks.append, source.file)
+    except TrainingError:
+        raise
+    except EngineError as error:
+        raise TrainingError(str(error)) from None
 
 
 def _lines(name: str, parts: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -212,7 +212,7 @@ def test_nothing_left_to_learn_from_says_why(book: Path, tmp_path: Path) -> None
     with pytest.raises(TrainingError, match="a larger --held-out"):
         read(tmp_path / "cache", book, held_out=0.0001)
     (path := tmp_path / "ru.txt").write_text("привет", encoding="utf-8")
-    with pytest.raises(TrainingError, match="nothing left by --keep or --ascii"):
+    with pytest.raises(TrainingError, match="nothing left by --ascii"):
         read(tmp_path / "cache", path, ascii=True)
 
 

@@ -80,7 +80,7 @@ BOOKS = {
     "a licence that was cut": (
         MODERN_HEAD + "*** START OF THE PROJECT GUTENBERG EBOOK RAIN ***\n",
         "\n*** END OF THE PROJECT GUTENBERG EBOOK RAIN ***\n\nUpdated editions will replace the previous one.\n\n"
-        "You may copy it under the terms of the Project Gutenberg\nLicense included, or online at www.gutenberg.org\n\n\n",
+        "You may copy it under the terms of the Project Gutenberg\nLicense, online at www.gutenberg.org\n\n",
     ),
 }
 

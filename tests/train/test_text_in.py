@@ -287,10 +287,10 @@ def test_json_lines(tmp_path: Path) -> None:
 def test_what_is_no_text_is_told_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(b"abc\n" * 600_000 + "é".encode() + "é".encode("latin-1") + b"\n")
-    assert f"{path} is not UTF-8 (byte 2,400,002)" in refused(path)
+    assert f"{path} is UTF-8 up to byte 2,400,002, and is broken there" in refused(path)
     path.write_bytes(b"a" * (1 << 20) + b"\0")
     assert "NUL bytes, the first at 1,048,576" in refused(path)
-    path.write_bytes(b"abc\xc3")
+    path.write_bytes(b"abc\xc3\xc3\xc3\n")
     assert "byte 3" in refused(path)
 
 
