@@ -48,9 +48,9 @@ def looks_like_words(name: str | Path) -> bool:
 
 
 def shortened(name: str | Path) -> str:
-    """A name on one line, cut if no file's can be so long."""
+    """A name on one line, cut if it is the text itself, or longer than any name can be."""
     shown = " ".join(str(name).split())
-    return shown if len(shown) <= LONGEST_NAME else f"{shown[:SHOWN]} ..."
+    return shown if len(shown) <= (SHOWN if looks_like_words(name) else LONGEST_NAME) else f"{shown[:SHOWN]} ..."
 
 
 def split_point(length: int, held_out: float, look: Callable[[int, int], str] | None = None) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 MAX_REMARKS = 5
+_PLURAL = re.compile(r"(?<=\w)s(?=\s|$)")
 
 
 @dataclass(slots=True)
@@ -36,6 +38,10 @@ class Account:
             return ""
         return f"{lead}left out: {', '.join(_counted(count, what) for what, count in self.left_out.items())}"
 
+    def in_brackets(self) -> str:
+        """The same, to be put into a sentence."""
+        return f" ({self.omissions()})" if self.left_out else ""
+
     def describe(self) -> str:
         """All of it in one line."""
         read = f"read {_counted(self.files, 'files')}, {_counted(self.characters, 'characters')}"
@@ -48,6 +54,5 @@ class Account:
 
 
 def _counted(count: int, what: str) -> str:
-    """A number of things, whose name begins with a plural: "1 file", "2 messages of bots"."""
-    noun, space, rest = what.partition(" ")
-    return f"{count:,} {noun.removesuffix('s') if count == 1 else noun}{space}{rest}"
+    """A number of things, whose name is in the plural: "1 file", "2 messages of bots", "1 .log file"."""
+    return f"{count:,} {_PLURAL.sub('', what, count=1) if count == 1 else what}"

@@ -55,14 +55,14 @@ def _walk(
     start: Path, found: list[Path], seen: set[tuple[int, int]], account: Account, *, is_model: bool
 ) -> list[Path]:  # fmt: skip
     """Add the files below a folder; returns the links to other folders."""
-    links = []
+    links: list[Path] = []
     folders = [start]
     while folders:
         folder = folders.pop()
         try:
             about = folder.stat()
             if (about.st_dev, about.st_ino) in seen:
-                account.leave_out("folders that are linked and read already")
+                account.leave_out("folders linked and read already")
                 continue
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError:

@@ -8,6 +8,7 @@ else that line stands inside a book, and is text. After a licence come one's own
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 from engine.train.account import Account
@@ -15,6 +16,7 @@ from engine.train.account import Account
 WINDOW = 1 << 16  # characters in which a header, and a licence, must end
 LEFT_OUT = "Project Gutenberg's headers and licences"
 _NEAR = 300  # letters between the end of a book and what proves that it is one
+_SEAM = 64  # characters on both sides of a cut in which a mark can lie
 _LONG_LINE = 60  # characters after which a title goes on in the next line
 _REST = r"(?:(?:[^*\n]|\n(?!\r?\n)){0,300}\*\*\*)?[^\n]*\n?"  # of a line between stars; a long title takes two
 _WHAT = r"OF (?:THE|THIS) (?:COPYRIGHTED )?PROJECT GUTENBERG"
@@ -54,6 +56,7 @@ def without_gutenberg(parts: Iterable[str], account: Account | None = None) -> I
         mark = _next_mark(text, is_book=is_book)
         if mark is None:
             yield text.take(len(text.held) if text.is_over else text.line_before(len(text.held) - 2 * WINDOW))
+            yield from text.until_speaks(is_book=is_book)
             continue
         begin, end, is_book = mark
         raw = kept = text.take(begin)
@@ -69,7 +72,7 @@ def without_gutenberg(parts: Iterable[str], account: Account | None = None) -> I
 def _next_mark(text: _Ahead, *, is_book: bool) -> tuple[int, int, bool] | None:
     """From where to where something is taken away, and whether a book follows; None if nothing is in sight."""
     held = text.held
-    if "GUTENBERG" not in held and "SMALL PRINT" not in held and not (is_book and "Gutenberg" in held):
+    if not _may_have_mark(held, is_book=is_book) and "SMALL PRINT" not in held:
         return None
     limit = len(held) if text.is_over else len(held) - WINDOW  # as far as what follows is in sight
     for found in _MARK.finditer(held):
@@ -84,6 +87,11 @@ def _next_mark(text: _Ahead, *, is_book: bool) -> tuple[int, int, bool] | None:
             if end is not None:
                 return found.start(), _after_blank_lines(held, _licence_end(held, end)), False
     return None
+
+
+def _may_have_mark(text: str, *, is_book: bool) -> bool:
+    """Whether a mark can be in a text, told fast. The small print speaks of "PROJECT GUTENBERG" before it ends."""
+    return ("*" in text and "PROJECT GUTENBERG" in text) or (is_book and "Gutenberg" in text)
 
 
 def _header(held: str, mark: re.Match[str], first: int = 0) -> int | None:
@@ -154,6 +162,22 @@ class _Ahead:
             count += len(parts[-1])
         self.held = "".join(parts)
         return bool(self.held)
+
+    def until_speaks(self, *, is_book: bool) -> Iterator[str]:
+        """The parts up to one that may have a mark, but for so much that a header before it is held. Copies nothing."""
+        if _may_have_mark(self.held, is_book=is_book):
+            return
+        parts, size, before = deque([self.held]), len(self.held), self.held[-_SEAM:]
+        while (part := next(self._parts, None)) is not None:
+            parts.append(part)
+            size += len(part)
+            if any(_may_have_mark(text, is_book=is_book) for text in (part, before + part[:_SEAM])):
+                break
+            before = (before + part[-_SEAM:])[-_SEAM:]
+            while size - len(parts[0]) >= 2 * WINDOW:
+                size -= len(parts[0])
+                yield parts.popleft()
+        self.is_over, self.held = part is None, "".join(parts)
 
     def line_before(self, place: int) -> int:
         """The last beginning of a line up to a place; the place itself if there is none."""

@@ -93,7 +93,7 @@ class Spool:
                     self._add(here, source, settings, tell, hashing)
                 if names and self.account.files == before:
                     raise TrainingError(
-                        f"{' '.join(names)} has no text in it{self.account.omissions('; ')}: give other text"
+                        f"{' '.join(names)}: no text is in it{self.account.in_brackets()}: give other text"
                     )
 
     def _add(
@@ -185,7 +185,7 @@ def _nothing_in(name: str, account: sources.Account, flags: str, *, is_blank: bo
     if not is_blank:
         return f"{name} has nothing left by {flags}: give it other text, or leave {flags} out"
     if account.left_out:
-        return f"{name} has no text but what is left out{account.omissions(' (')}): give a file with text in it"
+        return f"{name} has no text in it{account.in_brackets()}: give a file with text in it"
     return f"{name} is empty: give a file with text in it"
 
 

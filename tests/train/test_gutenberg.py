@@ -41,6 +41,7 @@ Copyright laws are changing all over the world.
 
 ***START**THE SMALL PRINT!**FOR PUBLIC DOMAIN ETEXTS**START***
 Why is this "Small Print!" statement here?  You know: lawyers.
+By using or reading any part of this PROJECT GUTENBERG-tm etext, you indicate that you understand.
 """
 BOOKS = {
     "now": (
@@ -69,6 +70,7 @@ BOOKS = {
     ),
     "1994": (
         "***This is the Project Gutenberg Etext of The Harbor***\n\nWe need your donations more than ever!\n\n"
+        'Special rules apply if you distribute this etext under the Project\'s "PROJECT GUTENBERG" trademark.\n'
         "*END THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.03/14/94*END*\n",
         "\nEnd of this Project Gutenberg Etext of The Harbor, or The Rain over the Sea, by\nA. Nobody\n\n",
     ),
