@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None, backend: str) -> int:
     size = _vocabulary_size(model, backend)
-    text = "".join(read_text(path) for path in data)
+    text = "".join(read_text(path, lambda line: print(f"engine.adopt: {line}", file=sys.stderr)) for path in data)
     vocabulary = read_tokens(tokens) if tokens else tokens_of(text, size)
     if len(vocabulary) != size:
         raise engine.ModelLoadError(f"{tokens} has {len(vocabulary)} tokens but {model} takes {size}")

@@ -124,7 +124,8 @@ class Spool:
                 tell(f"reading {source.name}", sum(self.characters.values()), time.monotonic() - self._began)
         if is_empty and source.is_named:
             raise TrainingError(_nothing_in(source.name, account, flags, is_blank=is_blank))
-        account.leave_out(f"characters by {flags}", max(0, whole - (self.characters[part] - begin)) if flags else 0)
+        if flags and not is_blank:
+            account.leave_out(f"characters by {flags}", max(0, whole - (self.characters[part] - begin)))
         account.leave_out("carriage returns and separate accents", max(0, account.characters - whole))
         if is_empty:
             account.leave_out("empty files" if is_blank else f"files with nothing left by {flags}")
