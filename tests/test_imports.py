@@ -14,8 +14,20 @@ import engine
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"errors", "keras_file", "machine", "near", "private", "quiet", "settings", "sampling", "stepwise"},
-    {"bytepairs", "checkpoint", "network", "reply", "scheduler", "vocabulary", "text", "words"},
+    {
+        "charsets",
+        "errors",
+        "file_kinds",
+        "keras_file",
+        "machine",
+        "near",
+        "private",
+        "quiet",
+        "settings",
+        "sampling",
+        "stepwise",
+    },
+    {"bytepairs", "checkpoint", "decoding", "network", "reply", "scheduler", "vocabulary", "text", "words"},
     {"conversation", "batch", "rows", "steps", "model_dir", "foreign", "token_lists"},
     {"engine", "outline", "papers", "tables", "records", "store", "rewriting", "familiarity", "legacy_h5"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},
