@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None, backend: str) -> int:
     legacy = look_at(model)
-    text = "".join(read_text(path) for path in data)
+    text = "".join(read_text(path, _say) for path in data)
     with _as_keras(model, legacy) as source:
         runner = _runner(source, model, backend)
         size = runner.step.vocabulary_size
@@ -107,6 +107,11 @@ def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None, 
     if found is not None:
         print(found.told(tokens), file=sys.stdout if found.is_known else sys.stderr)
     return 0
+
+
+def _say(line: str) -> None:
+    """Tell how a text was read."""
+    print(f"engine.adopt: {line}", file=sys.stderr)
 
 
 def tokens_of(text: str, size: int) -> engine.Vocabulary:

@@ -126,9 +126,13 @@ def _read(data: Sequence[str], settings: TrainSettings) -> str:
         with tempfile.TemporaryDirectory() as folder, ReadingLine() as line:
             spool = Spool(Path(folder))
             spool.fill(Inputs(tuple(data)), settings, line.tell)
-            return "".join(spool.texts("training"))
+            text = "".join(spool.texts("training"))
     except OSError as error:
         raise engine.EngineError(f"cannot keep the text in {tempfile.gettempdir()}: {error.strerror}") from None
+    if spool.account.left_out or spool.account.remarks:
+        for told in spool.account.lines():
+            _say(told)
+    return text
 
 
 def _filtered(text: str, model: str | None, settings: TrainSettings) -> str:

@@ -101,7 +101,7 @@ def read_vocabulary(files: ModelFiles) -> Vocabulary:
     except OSError as error:
         raise ModelLoadError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise ModelLoadError(f"{path} is no vocabulary ({error}): copy it again, or make it anew") from None
+        raise ModelLoadError(f"{path} is no vocabulary ({str(error)[:200]}): copy it again, or make it anew") from None
 
 
 def check_fit(files: ModelFiles, vocabulary: Vocabulary, size: int) -> None:

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.decoding import decode
 from engine.errors import EngineError
 
+LONGEST_NAME, SHOWN = 255, 80  # characters of a file's name, and of a longer one
+WRITE_IT = "if that is the text itself, write it into a file and name that"
+SOME_WORDS = 8  # spaces, from which on a name may well be a text
 LONGEST_WORD = 200  # characters
 
 
-def read_text(path: str | Path) -> str:
-    """The text of one UTF-8 file as it stands. Raises `EngineError` if it is missing, empty, binary or not UTF-8."""
+def read_text(path: str | Path, tell: Callable[[str], None] = lambda line: None) -> str:
+    """The text of one file as it stands, as `engine.decoding` reads it; `tell` is told of what is no plain UTF-8.
+
+    Raises `EngineError` if it is missing, empty or no text.
+    """
     try:
-        data = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            text = "".join(decode(file.read, str(path), tell, str(path)))
     except IsADirectoryError:
         raise EngineError(f"{path} is a folder: name the text files in it, as in {path}/*.txt") from None
     except OSError as error:
-        raise EngineError(f"cannot read {path}: {error.strerror}") from None
-    if b"\0" in data:
-        raise EngineError(f"{path} is not text (it has NUL bytes): give a plain UTF-8 text file")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise EngineError(
-            f"{path} is not UTF-8 (byte {error.start}): convert it, as in "
-            f"'iconv -f WINDOWS-1252 -t UTF-8 {path} > utf8.txt'"
-        ) from None
+        raise EngineError(f"cannot read {shortened(path)}: {why(error, path)}") from None
+    except ValueError:  # a NUL character in the name
+        raise EngineError(f"cannot read {shortened(path)}: no file has such a name") from None
     if not text.strip():
         raise EngineError(f"{path} is empty: give a file with text in it")
     return text
+
+
+def why(error: OSError, name: str | Path) -> str:
+    """Why a file cannot be read, and what to do where the text itself was given in place of a name."""
+    reason = error.strerror or str(error)
+    if error.errno == errno.ENAMETOOLONG or (error.errno == errno.ENOENT and looks_like_words(name)):
+        return f"{reason}; {WRITE_IT}"
+    return reason
+
+
+def looks_like_words(name: str | Path) -> bool:
+    """Whether what should be a name may be the text itself."""
+    return str(name).count(" ") >= SOME_WORDS
+
+
+def shortened(name: str | Path) -> str:
+    """A name on one line, cut if it is the text itself, or longer than any name can be."""
+    shown = " ".join(str(name).split())
+    return shown if len(shown) <= (SHOWN if looks_like_words(name) else LONGEST_NAME) else f"{shown[:SHOWN]} ..."
 
 
 def split_point(length: int, held_out: float, look: Callable[[int, int], str] | None = None) -> int:

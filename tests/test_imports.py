@@ -14,9 +14,9 @@ import engine
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"errors", "keras_file", "near", "private", "program", "settings", "sampling", "stepwise"},
-    {"bytepairs", "checkpoint", "network", "reply", "scheduler", "stop", "tree", "vocabulary", "text", "words"},
-    {"conversation", "batch", "rows", "steps", "model_dir", "worker", "foreign", "token_lists"},
+    {"charsets", "errors", "file_kinds", "keras_file", "near", "private", "program", "settings", "sampling"},
+    {"bytepairs", "checkpoint", "decoding", "network", "reply", "scheduler", "stepwise", "stop", "tree", "vocabulary"},
+    {"text", "words", "conversation", "batch", "rows", "steps", "model_dir", "worker", "foreign", "token_lists"},
     {"engine", "loading", "outline", "papers", "tables", "records", "store", "rewriting", "familiarity", "legacy_h5"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},
 ]

@@ -21,6 +21,7 @@ from engine.errors import ModelLoadError, TrainingError
 from engine.model_dir import NETWORK, VOCABULARY, ModelFiles, read_vocabulary
 from engine.text import split_point
 from engine.train import breaks, cache, tokens
+from engine.train.account import Account
 from engine.train.origin import extended
 from engine.train.pieces import Cuts
 from engine.train.settings import TrainSettings
@@ -42,6 +43,7 @@ class Corpus:
     characters: dict[str, int]  # of each part
     unseen: int  # characters or words that the vocabulary lacks
     files: NDArray[np.int64]  # for --reset file, where each file in `training` begins, but the first
+    account: Account = field(default_factory=Account)  # what was read and what was left out
     _boundaries: dict[str, breaks.Indices] = field(default_factory=dict, repr=False, compare=False)  # found so far
 
     def boundaries(self, kind: str) -> breaks.Indices:
@@ -141,6 +143,7 @@ def read_corpus(
     corpus = Corpus(
         Vocabulary.from_json(entry.vocabulary), parts["training"], parts["held_out"], parts["test"], digest,
         {part: entry.parts[part][2] for part in PARTS}, entry.unseen, np.array(entry.files, np.int64),
+        spool.account,
     )  # fmt: skip
     wants_held_out = not has_tail or held_out > 0
     _check(corpus, steps, has_tail=has_tail, wants_held_out=wants_held_out, wants_test=bool(inputs.test))

@@ -150,12 +150,13 @@ def _train(
     from engine.train.loop import Trainer
     from engine.train.run import Run
 
-    settings, corpus, notes = ready.settings, ready.corpus, []
+    settings, corpus, notes = ready.settings, ready.corpus, ready.corpus.account.lines()
     if settings.time and ready.saved is None:
         if found.workers > 1:
             raise TrainingError("--time: measures one machine, and these are several; name a network and --epochs")
         chosen = _plan(asked, ready, began)
-        settings, notes = chosen.settings, [chosen.describe()]
+        settings = chosen.settings
+        notes.append(chosen.describe())
         if "batch" not in asked.given:
             settings = replace(settings, batch=max(1, settings.batch // found.count) * found.count)
     if not is_gpu:

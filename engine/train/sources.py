@@ -12,6 +12,7 @@ import gzip
 import http.client
 import io
 import lzma
+import os
 import sys
 import tempfile
 import urllib.error
@@ -21,12 +22,14 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Any
 
 from engine.errors import TrainingError
-from engine.model_dir import CHECKPOINT, NETWORK
+from engine.text import WRITE_IT, looks_like_words, shortened, why
+from engine.train import folders
+from engine.train.account import Account as Account
 
 PLAIN = (
     ".txt", ".text", ".md", ".csv", ".tsv", ".json", ".jsonl", ".ndjson",
@@ -38,18 +41,6 @@ MAX_UNPACKED, MAX_RATIO = 256 << 20, 100
 MAX_DOWNLOAD = 4 << 30
 SECONDS = 30.0  # without a byte from an address
 READ = 1 << 20
-
-
-@dataclass(slots=True)
-class Account:
-    """What was left out of the texts: how many of what."""
-
-    left_out: dict[str, int] = field(default_factory=dict)
-
-    def leave_out(self, what: str, count: int = 1, unit: str = "") -> None:
-        """Count what is not learned from: "messages of bots", or "a licence" in so many "characters"."""
-        name = f"{unit} of {what}" if unit else what
-        self.left_out[name] = self.left_out.get(name, 0) + count
 
 
 @dataclass(slots=True)
@@ -79,14 +70,18 @@ class Source:
     stream: Limited
     is_named: bool  # by the user, not found in a folder or archive
     size: int | None = None  # bytes as they lie on the disk
+    file: str = "FILE"  # what stands for it in commands: its name if it lies on the disk as it is read
 
 
-def open_all(names: Sequence[str | Path], folder: Path | None = None) -> Iterator[Source]:
+def open_all(
+    names: Sequence[str | Path], folder: Path | None = None, account: Account | None = None
+) -> Iterator[Source]:  # fmt: skip
     """Open one source after the other, in the order of the names; folders and patterns in that of their files' names.
 
-    What an address gives is kept in `folder` meanwhile. Each is closed when the next is asked for.
-    Raises `TrainingError` that names the source and the mend.
+    What an address gives is kept in `folder` meanwhile. Each is closed when the next is asked for. What is left out of
+    folders and archives is told to `account`. Raises `TrainingError` that names the source and the mend.
     """
+    account = account or Account()
     for name in map(str, names):
         if name == STDIN:
             if sys.stdin is None:
@@ -94,59 +89,72 @@ def open_all(names: Sequence[str | Path], folder: Path | None = None) -> Iterato
             yield Source("standard input", ".txt", Limited(sys.stdin.buffer, "standard input"), True)
         elif name.lower().startswith(("http://", "https://")):
             with _download(name, folder) as (file, path):
-                yield from _open(name, path, file, is_named=True)
+                yield from _open(name, path, file, account, is_named=True)
         else:
-            for found in files(name):
+            for found in _files(name, account):
+                is_named = found == Path(name)
+                if not is_named and not os.access(found, os.R_OK):
+                    account.leave_out(f"files {folders.NO_RIGHT}")
+                    continue
                 with _errors(str(found)), found.open("rb") as file:
-                    yield from _open(str(found), PurePosixPath(found), file, found == Path(name))
+                    yield from _open(str(found), found, file, account, is_named)
 
 
-def files(name: str) -> list[Path]:
+def _files(name: str, account: Account) -> list[Path]:
     """The files that a name stands for. Raises `TrainingError` if there are none."""
-    path = Path(name)
-    if path.is_dir():
-        models = {file.parent for name in (NETWORK, CHECKPOINT) for file in path.glob(f"*/**/{name}")}  # made from it
-        found = sorted(
-            file for file in path.rglob("*")
-            if _is_text(file.relative_to(path)) and models.isdisjoint(file.parents) and file.is_file()
-        )  # fmt: skip
-        if not found:
-            raise TrainingError(
-                f"{name} is a folder without text files ({', '.join(PLAIN)}, also packed): name another"
-            )
-        return found
-    if not path.exists() and glob.has_magic(name):
-        found = sorted(Path(match) for match in glob.glob(name, recursive=True) if Path(match).is_file())
-        if not found:
-            raise TrainingError(f"nothing matches {name}: check the folder and the pattern")
-        return found
-    return [path]
+    path, left_out = Path(name), Account()
+    with _errors(name):
+        if path.is_dir():
+            os.scandir(path).close()  # so that one that may not be read is told as that
+            found = [file for file in folders.files_in(path, left_out) if _is_text(file, left_out)]
+            nothing = f"{name} is a folder without text files ({', '.join(PLAIN)}, also packed{{}}): name another"
+        elif not path.exists() and glob.has_magic(name):
+            matched = sorted(file for file in map(Path, glob.glob(name, recursive=True)) if file.is_file())
+            if not matched:
+                mend = WRITE_IT if looks_like_words(name) else "check the folder and the pattern"
+                raise TrainingError(f"nothing matches {shortened(name)}: {mend}")
+            found = [file for file in matched if _is_known(file) or _is_like_text(file, left_out)]
+            nothing = f"nothing that {name} matches is text{{}}: name other files"
+        else:
+            return [path]
+    if not found:
+        raise TrainingError(nothing.replace("{}", left_out.omissions("; ")))
+    account.add(left_out)
+    return found
 
 
-def _is_text(path: Path | PurePosixPath) -> bool:
-    if any(part.startswith((".", "__MACOSX")) for part in path.parts):
-        return False
-    suffix = path.suffix.lower()
-    if suffix in PACKED:
-        suffix = PurePosixPath(path.stem).suffix.lower()
-    return suffix in PLAIN or path.suffix.lower() == ".zip"
+def _is_text(file: Path, account: Account) -> bool:
+    """Whether a file of a folder is read. Else it is counted."""
+    return folders.is_read(file, _is_known(file), lambda: file.open("rb"), account)
+
+
+def _is_like_text(file: Path, account: Account) -> bool:
+    return folders.begins_like_text(lambda: file.open("rb"), account)
+
+
+def _is_known(path: PurePath) -> bool:
+    """Whether the name says that it can be read."""
+    if path.suffix.lower() in PACKED:
+        path = PurePath(path.stem)
+    return folders.suffix_of(path) in (*PLAIN, ".zip")
 
 
 def _open(
-    name: str, path: PurePosixPath, file: IO[bytes], is_named: bool, budget: Budget | None = None
+    name: str, path: PurePath, file: IO[bytes], account: Account, is_named: bool, budget: Budget | None = None
 ) -> Iterator[Source]:
     """The texts of a file; `budget` is that of the archive that it lies in."""
     suffix = path.suffix.lower()
     size = _size(file)
     if suffix == ".zip":
-        yield from _open_zip(name, file, size or 0)
+        yield from _open_zip(name, file, size or 0, account)
     elif suffix in PACKED:
         with _errors(name), PACKED[suffix](file, "rb") as unpacked:
-            inner = PurePosixPath(path.stem).suffix.lower()
+            inner = folders.suffix_of(PurePath(path.stem))
             stream = Limited(unpacked, name, budget or _budget(name, size or 0))
             yield Source(name, inner, stream, is_named, size)
     else:
-        yield Source(name, suffix, Limited(file, name), is_named, size)
+        shown = name if budget is None and os.path.isfile(name) else "FILE"
+        yield Source(name, folders.suffix_of(path), Limited(file, name), is_named, size, shown)
 
 
 def _budget(name: str, size: int) -> Budget:
@@ -154,11 +162,15 @@ def _budget(name: str, size: int) -> Budget:
     return Budget(MAX_UNPACKED + MAX_RATIO * size, f"{name} unpacks to")
 
 
-def _open_zip(name: str, file: IO[bytes], size: int) -> Iterator[Source]:
+def _open_zip(name: str, file: IO[bytes], size: int, account: Account) -> Iterator[Source]:
     with _errors(name), zipfile.ZipFile(file) as archive:
-        members = [info for info in archive.infolist() if not info.is_dir() and _is_text(PurePosixPath(info.filename))]
+        left_out = Account()
+        members = [info for info in archive.infolist() if _is_member(archive, info, left_out)]
+        account.add(left_out)
         if not members:
-            raise TrainingError(f"{name} has no text files in it ({', '.join(PLAIN)}): pack another")
+            raise TrainingError(
+                f"{name} has no text files in it ({', '.join(PLAIN)}{left_out.omissions('; ')}): pack another"
+            )
         budget = _budget(name, size)
         for info in members:
             path = PurePosixPath(info.filename)
@@ -166,7 +178,18 @@ def _open_zip(name: str, file: IO[bytes], size: int) -> Iterator[Source]:
                 raise TrainingError(f"{name} has an archive in it ({path.name}): unpack that first")
             with archive.open(info) as member:
                 stream: Any = Limited(member, name, budget)
-                yield from _open(f"{name}/{info.filename}", path, stream, is_named=False, budget=budget)
+                yield from _open(f"{name}/{info.filename}", path, stream, account, is_named=False, budget=budget)
+
+
+def _is_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, account: Account) -> bool:
+    """Whether a file in an archive is read. Else it is counted."""
+    path = PurePosixPath(info.filename)
+    if info.is_dir():
+        return False
+    if folders.is_hidden(path):
+        account.leave_out("hidden files")
+        return False
+    return folders.is_read(path, _is_known(path), lambda: archive.open(info), account)
 
 
 def _size(file: IO[bytes]) -> int | None:
@@ -197,7 +220,7 @@ class Limited(io.RawIOBase):
 
 
 @contextmanager
-def _download(address: str, folder: Path | None) -> Iterator[tuple[IO[bytes], PurePosixPath]]:
+def _download(address: str, folder: Path | None) -> Iterator[tuple[IO[bytes], PurePath]]:
     """Fetch an address into a temporary file."""
     with tempfile.TemporaryFile(dir=folder) as file:
         path = _fetch(address, file)
@@ -248,4 +271,4 @@ def _errors(name: str) -> Iterator[None]:
     except OSError as error:
         if error.strerror is None:  # bz2 says so
             raise TrainingError(f"{name} is damaged or not packed as its name says ({error}): copy it again") from None
-        raise TrainingError(f"cannot read {name}: {error.strerror}") from None
+        raise TrainingError(f"cannot read {shortened(name)}: {why(error, name)}") from None

@@ -67,6 +67,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.characters = dict.fromkeys(PARTS, 0)
         self.counts: NDArray[np.int64] = np.zeros(CODES, np.int64)  # of each character, in all parts
+        self.account = sources.Account()
         self.files: dict[str, list[int]] = {part: [] for part in PARTS}  # the place of each file's first character
         self._folder = folder
         self._ends: dict[str, list[tuple[int, int]]] = {part: [(0, 0)] for part in PARTS}  # characters, bytes
@@ -81,41 +82,55 @@ class Spool:
 
     def fill(self, inputs: Inputs, settings: TrainSettings, tell: Tell) -> None:
         """Read everything. Raises `TrainingError` for a source that cannot be read or has no text."""
-        apply = make_filter(is_ascii=settings.ascii, is_lower=settings.lower, keep=settings.keep)
         named = (inputs.training, inputs.validation, inputs.test)
+        self._filter = make_filter(is_ascii=settings.ascii, is_lower=settings.lower, keep=settings.keep)
         self._began = time.monotonic()
         with ThreadPoolExecutor(1) as hashing:
             for part, names in zip(PARTS, named, strict=True):
-                every = settings.held_out_every if part == "training" else 0
-                for number, source in enumerate(sources.open_all(names, self._folder), 1):
+                every, before = settings.held_out_every if part == "training" else 0, self.account.files
+                for number, source in enumerate(sources.open_all(names, self._folder, self.account), 1):
                     here = "held_out" if every and number % every == 0 else part
-                    self._add(here, source, settings, apply, tell, hashing)
+                    self._add(here, source, settings, tell, hashing)
+                if names and self.account.files == before:
+                    raise TrainingError(
+                        f"{' '.join(names)}: no text is in it{self.account.in_brackets()}: give other text"
+                    )
 
     def _add(
-        self, part: str, source: sources.Source, settings: TrainSettings, apply: Callable[[str], str], tell: Tell,
-        hashing: Executor,
+        self, part: str, source: sources.Source, settings: TrainSettings, tell: Tell, hashing: Executor,
     ) -> None:  # fmt: skip
-        is_empty, raw = True, False  # whether there is no text; whether there was some before the filters
+        flags = " and ".join(["--ascii"] * settings.ascii + ["--keep"] * bool(settings.keep))
+        account = sources.Account()
+        is_empty, is_blank, whole = True, True, 0  # what is left; what there was; characters before the filters
 
         def seen(texts: Iterator[str]) -> Iterator[str]:
-            nonlocal raw
+            nonlocal is_blank
             for text in texts:
-                raw = raw or not text.isspace()
+                is_blank = is_blank and not text.strip()
+                account.characters += len(text)
                 yield text
 
-        self.files[part].append(self.characters[part])
+        def counted(text: str) -> str:
+            nonlocal whole
+            whole += len(text)
+            return self._filter(text)
+
+        self.files[part].append(begin := self.characters[part])
         with (self._folder / part).open("ab") as file:
-            text = seen(formats.read(source, settings.field, settings.names, has_bots=settings.bots))
-            for piece in normalized(text, apply):
+            texts = seen(formats.read(source, settings.field, settings.names, has_bots=settings.bots, account=account))
+            for piece in normalized(texts, counted):
                 is_empty = is_empty and not piece.strip()
                 self._write(part, piece, file, hashing)
                 tell(f"reading {source.name}", sum(self.characters.values()), time.monotonic() - self._began)
         if is_empty and source.is_named:
-            if raw:
-                raise TrainingError(
-                    f"{source.name} has nothing left by --keep or --ascii: give it other text, or leave them out"
-                )
-            raise TrainingError(f"{source.name} is empty: give a file with text in it")
+            raise TrainingError(_nothing_in(source.name, account, flags, is_blank=is_blank))
+        if flags and not is_blank:
+            account.leave_out(f"characters by {flags}", max(0, whole - (self.characters[part] - begin)))
+        account.leave_out("carriage returns and separate accents", max(0, account.characters - whole))
+        if is_empty:
+            account.leave_out("empty files" if is_blank else f"files with nothing left by {flags}")
+        account.files += not is_empty
+        self.account.add(account)
 
     def _write(self, part: str, piece: str, file: IO[bytes], hashing: Executor) -> None:
         data = piece.encode("utf-8", "replace")  # half a surrogate pair is no character
@@ -164,6 +179,15 @@ class Spool:
                     if begin <= first and last <= end
                     else data.decode()[max(0, begin - first) : end - first].encode()
                 )
+
+
+def _nothing_in(name: str, account: sources.Account, flags: str, *, is_blank: bool) -> str:
+    """Why there is no text of a source."""
+    if not is_blank:
+        return f"{name} has nothing left by {flags}: give it other text, or leave {flags} out"
+    if account.left_out:
+        return f"{name} has no text in it{account.in_brackets()}: give a file with text in it"
+    return f"{name} is empty: give a file with text in it"
 
 
 def count_characters(data: bytes, counts: NDArray[np.int64]) -> None:

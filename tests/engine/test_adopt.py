@@ -62,10 +62,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plain.save(folder / "plain.h5")
     plain.save_weights(folder / "some.weights.h5")
     knowing_model(["", "[UNK]", *tokens]).save(folder / "masked.keras")
-    knowing_model(tokens, keras.layers.LeakyReLU()).save(folder / "leaky.keras")
+    knowing_model(tokens, keras.layers.PReLU(shared_axes=[1])).save(folder / "prelu.keras")
     knowing_model(tokens, keras.layers.BatchNormalization()).save(folder / "normalized.keras")
     knowing_model(tokens, keras.layers.Dense(len(tokens), "elu")).save(folder / "untrained.keras")
-    early = keras.layers.Dense(len(tokens), "relu", kernel_initializer="identity")
+    early = keras.layers.UnitNormalization()
     knowing_model(tokens, before=[early]).save(folder / "early.keras")
     lost = knowing_model(tokens)
     lost.layers[-1].set_weights([np.zeros((len(tokens), len(tokens))), np.zeros(len(tokens))])
@@ -109,7 +109,7 @@ def printed_command(out: str) -> str:
     return next(line.partition("write with it by: ")[2] for line in out.splitlines() if "write with it by" in line)
 
 
-@pytest.mark.parametrize("name", ["leaky", "normalized", "early"])
+@pytest.mark.parametrize("name", ["prelu", "normalized", "early"])
 def test_what_was_refused_leaves_nothing_and_the_mend_works(
     name: str, models: Path, text: str, tmp_path: Path, refused: Refused, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,18 +128,18 @@ def test_a_program_with_one_backend_advises_no_other(
 ) -> None:
     out = tmp_path / "out"
     (tmp_path / "tokens.json").write_text(json.dumps(sorted(ROUND)))
-    command = [models / "leaky.keras", "--tokens", tmp_path / "tokens.json", "--out", out]
+    command = [models / "prelu.keras", "--tokens", tmp_path / "tokens.json", "--out", out]
     assert adopt.main([str(part) for part in command]) == 0
     assert program.main([str(out)]) == 1
     error = capsys.readouterr().err
-    assert "LeakyReLU" in error
+    assert "PReLU" in error
     assert "--backend" not in error
 
 
 def test_the_backend_that_can_run_it_is_found_and_told(
     models: Path, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, backend in (("plain", ""), ("leaky", " --backend keras")):
+    for name, backend in (("plain", ""), ("prelu", " --backend keras")):
         assert adopt.main([str(models / f"{name}.keras"), "--data", text, "--out", str(tmp_path / name)]) == 0
         out = capsys.readouterr().out
         assert printed_command(out) == f"textrepl {tmp_path / name}{backend}"
@@ -155,8 +155,8 @@ def test_without_tensorflow_it_is_told_why_it_is_needed(
         raise engine.ModelLoadError("--backend keras needs TensorFlow: install it")
 
     monkeypatch.setattr(adopt, "_keras", missing)
-    error = refused(models / "leaky.keras", "--data", text, "--out", tmp_path / "out")
-    assert "LeakyReLU" in error
+    error = refused(models / "prelu.keras", "--data", text, "--out", tmp_path / "out")
+    assert "PReLU" in error
     assert error.endswith("; --backend keras needs TensorFlow: install it\n")
     assert error.count("--backend keras") == 1
 

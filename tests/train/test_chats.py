@@ -225,7 +225,7 @@ def test_a_damaged_chat_is_told_wherever_it_lies(tmp_path: Path) -> None:
 
 
 def test_a_message_may_lie_across_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "READ", 7)
+    monkeypatch.setattr("engine.decoding.READ", 7)
     path = export(tmp_path / "chat.json", *[said(f"“{n}” é") for n in range(30)])
     assert read(path)[0] == "".join(f"“{n}” é\n" for n in range(30))
 

@@ -212,7 +212,7 @@ def test_nothing_left_to_learn_from_says_why(book: Path, tmp_path: Path) -> None
     with pytest.raises(TrainingError, match="a larger --held-out"):
         read(tmp_path / "cache", book, held_out=0.0001)
     (path := tmp_path / "ru.txt").write_text("привет", encoding="utf-8")
-    with pytest.raises(TrainingError, match="nothing left by --keep or --ascii"):
+    with pytest.raises(TrainingError, match="nothing left by --ascii"):
         read(tmp_path / "cache", path, ascii=True)
 
 
@@ -275,6 +275,7 @@ def test_a_run_on_packed_filtered_files_with_their_own_validation_and_test(
     assert main(arguments) == 0
     shown = capsys.readouterr().out
     assert f"{plain_text.stat().st_size:,} characters to learn from, 480 held out, 480 to test, 15 different" in shown
+    assert shown.startswith("read 3 files, ")
     assert "test, whole: " in shown
     figures = json.loads((out / "settings.json").read_text())["figures"]
     assert figures["test_nats"] == pytest.approx(figures["held_out_nats"])  # the same text

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from engine.errors import TrainingError
 from engine.train import filters, formats, sources
-from engine.train.formats import without_gutenberg
+from engine.train.gutenberg import without_gutenberg
 from engine.train.settings import TrainSettings
 from engine.vocabulary import normalize
 
@@ -287,10 +287,10 @@ def test_json_lines(tmp_path: Path) -> None:
 def test_what_is_no_text_is_told_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(b"abc\n" * 600_000 + "é".encode() + "é".encode("latin-1") + b"\n")
-    assert f"{path} is not UTF-8 (byte 2,400,002)" in refused(path)
+    assert f"{path} is UTF-8 up to byte 2,400,002, and is broken there" in refused(path)
     path.write_bytes(b"a" * (1 << 20) + b"\0")
     assert "NUL bytes, the first at 1,048,576" in refused(path)
-    path.write_bytes(b"abc\xc3")
+    path.write_bytes(b"abc\xc3\xc3\xc3\n")
     assert "byte 3" in refused(path)
 
 
@@ -320,3 +320,16 @@ def test_filters(tmp_path: Path) -> None:
     assert read(path, lower=True, ascii=True, keep="a-z '") == "naive angstrom  \n"
     assert read(path, keep="Na-z") == "Nave ngstrm\n".replace(" ", "")
     assert filters.kept_characters("a-c-") == {"a", "b", "c", "-", "\n"}
+
+
+def test_an_account_tells_how_much_was_read_and_left_out() -> None:
+    account = sources.Account(files=1, characters=1_204_331)
+    assert account.describe() == "read 1 file, 1,204,331 characters"
+    account.leave_out("pictures")
+    account.leave_out("pictures", 2)
+    account.leave_out("messages of bots")
+    account.leave_out("forms", 0)
+    account.leave_out("a licence", 19_000, "characters")
+    assert account.describe() == (
+        "read 1 file, 1,204,331 characters; left out: 3 pictures, 1 message of bots, 19,000 characters of a licence"
+    )

@@ -1,0 +1,58 @@
+"""What was read of a text and what was left out of it: the line that a person checks it by."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+MAX_REMARKS = 5
+_PLURAL = re.compile(r"(?<=\w)s(?=\s|$)")
+
+
+@dataclass(slots=True)
+class Account:
+    """What was read of a text and what was left out, as a person can check it."""
+
+    files: int = 0
+    characters: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)  # how many of what, in the plural
+    remarks: list[str] = field(default_factory=list)  # further lines, as on how a file was read
+
+    def leave_out(self, what: str, count: int = 1, unit: str = "") -> None:
+        """Count what is not learned from: "messages of bots", or "a licence" in so many "characters"."""
+        if count:
+            name = f"{unit} of {what}" if unit else what
+            self.left_out[name] = self.left_out.get(name, 0) + count
+
+    def add(self, other: Account) -> None:
+        """Take over what another has counted."""
+        self.files += other.files
+        self.characters += other.characters
+        for what, count in other.left_out.items():
+            self.leave_out(what, count)
+        self.remarks += other.remarks
+
+    def omissions(self, lead: str = "") -> str:
+        """What was left out, after `lead`; "" if nothing was."""
+        if not self.left_out:
+            return ""
+        return f"{lead}left out: {', '.join(_counted(count, what) for what, count in self.left_out.items())}"
+
+    def in_brackets(self) -> str:
+        """The same, to be put into a sentence."""
+        return f" ({self.omissions()})" if self.left_out else ""
+
+    def describe(self) -> str:
+        """All of it in one line."""
+        read = f"read {_counted(self.files, 'files')}, {_counted(self.characters, 'characters')}"
+        return read + self.omissions("; ")
+
+    def lines(self) -> list[str]:
+        """The same, and after it how files were read that are no plain UTF-8, as far as they fit."""
+        more = len(self.remarks) - MAX_REMARKS
+        return [self.describe(), *self.remarks[:MAX_REMARKS], *([f"and {more:,} more such files"] if more > 0 else [])]
+
+
+def _counted(count: int, what: str) -> str:
+    """A number of things, whose name is in the plural: "1 file", "2 messages of bots", "1 .log file"."""
+    return f"{count:,} {_PLURAL.sub('', what, count=1) if count == 1 else what}"
