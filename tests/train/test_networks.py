@@ -17,6 +17,7 @@ import_tensorflow()
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+from engine import program  # noqa: E402
 from engine.model_dir import NETWORK, VOCABULARY, write_json  # noqa: E402
 from engine.train import head  # noqa: E402
 from engine.train.build import Twin, build_model  # noqa: E402
