@@ -14,7 +14,7 @@ import engine
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"errors", "machine", "near", "quiet", "settings", "sampling"},
+    {"errors", "machine", "names", "near", "quiet", "settings", "sampling"},
     {"bytepairs", "checkpoint", "network", "reply", "scheduler", "vocabulary", "text", "words"},
     {"conversation", "batch", "rows", "steps", "model_dir"},
     {"engine", "outline", "papers", "tables", "records", "store", "rewriting"},
