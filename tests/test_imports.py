@@ -17,7 +17,7 @@ FLOORS = [
     {"errors", "machine", "names", "near", "quiet", "settings", "sampling"},
     {"bytepairs", "checkpoint", "network", "reply", "scheduler", "vocabulary", "text", "words"},
     {"conversation", "batch", "rows", "steps", "model_dir"},
-    {"engine", "outline", "papers", "tables", "records", "store", "rewriting"},
+    {"engine", "outline", "papers", "tables", "records", "address", "store", "rewriting"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},
 ]
 
