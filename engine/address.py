@@ -64,7 +64,7 @@ def _parsed(text: str) -> sql.URL:
     try:
         return sql.make_url(text)
     except (sql.exc.ArgumentError, ValueError):  # it may hold a password, so it is not shown
-        raise StoreError(f"the store's address is none of a database: give one like {FORMS}") from None
+        raise StoreError(f"the store's address is no database URL: give one like {FORMS}") from None
 
 
 def _checked(address: sql.URL) -> sql.URL:

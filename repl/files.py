@@ -29,12 +29,22 @@ def _escaped(line: str, *, is_bold: bool) -> str:
     return safe.replace(inner, f"**{inner}**") if is_bold and inner else safe
 
 
+def create(path: Path, text: str) -> None:
+    """Write a file that is not there yet, for its owner alone. Raises `OSError`, and leaves no part of it then."""
+    with path.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
+        try:
+            path.chmod(0o600)  # what one writes is one's own
+            file.write(text)
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise
+
+
 def write_new(path: Path, text: str) -> None:
     """Write a file that is not there yet; one that is stays. Raises `ValueError` that says what to do."""
     try:
-        with path.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
-            path.chmod(0o600)  # what one writes is one's own
-            file.write(text)
+        create(path, text)
     except FileExistsError:
         raise ValueError(f"{path} is there already: give another name") from None
     except OSError as error:
@@ -43,6 +53,8 @@ def write_new(path: Path, text: str) -> None:
 
 def read_story(path: Path) -> str:
     """The text of a file. Raises `ValueError` that says what to do."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # reading a pipe or a device might never end
+        raise ValueError(f"{path} is no file")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
