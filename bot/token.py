@@ -22,7 +22,7 @@ def read_token(pasted: str) -> str:
     if token[0] in _WRAPPERS or token[-1] in _WRAPPERS:
         raise TokenError(f"{NAME} has quotes or brackets around it: set it to the token alone")
     if prefix := next((prefix for prefix in _PREFIXES if token.lower().startswith(prefix)), ""):
-        raise TokenError(f"{NAME} begins with {prefix.strip()!r}: set it to the token alone")
+        raise TokenError(f"{NAME} begins with {token[: len(prefix)].strip()!r}: set it to the token alone")
     if len(token.split()) > 1:
         raise TokenError(f"{NAME} holds blanks or line ends, which no token has: copy the token again")
     if not re.fullmatch(r"[\w.=+/-]+", token, re.ASCII):
