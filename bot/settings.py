@@ -47,7 +47,7 @@ class Engine:
 class Store:
     """Where stories are kept."""
 
-    url: str = _key("", "postgresql+psycopg://... or sqlite:///file.db; empty: a file in the platform's data folder")
+    url: str = _key("", "postgresql://... or sqlite:///file.db; empty: a file in the platform's data folder")
 
 
 @dataclass(frozen=True, slots=True)

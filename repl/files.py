@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import engine
 
+CHAT = {"messages", "role", "content", "author", "mapping", "chat_messages", "chats", "mes"}  # keys of other programs
 SPECIAL = re.compile(r"([\\`*_\[\]<>#|~])")
 
 
@@ -64,3 +66,30 @@ def read_story(path: Path) -> str:
     if not text.strip():
         raise ValueError(f"{path} is empty")
     return text
+
+
+def check_export(text: str, name: str) -> None:
+    """Raises `ValueError` where a JSON text is none that `/export` has written, with what it is and what to do."""
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"{name} is no conversation of /export but JSON in too many layers") from None
+    except ValueError as error:
+        raise ValueError(f"{name} is no JSON ({error}): rename it to .txt to import it as a text") from None
+    if isinstance(data, dict) and {"version", "seed", "turns"} <= data.keys():
+        return
+    what, rows = _kind(data), data if isinstance(data, list) else [data]
+    mend = "rename it to .txt to import it as a text"
+    if any(isinstance(row, dict) and CHAT & row.keys() for row in rows):
+        what, mend = f"a chat of another program ({what})", f"train on it by 'python -m engine.train --data {name} ...'"
+    raise ValueError(f"{name} is no conversation of /export but {what}: {mend}")
+
+
+def _kind(data: object) -> str:
+    """What is at the top of a JSON file, in a few words."""
+    if isinstance(data, dict):
+        names = ", ".join([*map(repr, data)][:4])
+        return f"an object with {names or 'nothing in it'}{' ...' * (len(data) > 4)}"
+    if isinstance(data, list):
+        return f"a list of {len(data):,}"
+    return "a mere text" if isinstance(data, str) else f"a mere {json.dumps(data)[:20]}"
