@@ -31,6 +31,7 @@ from engine.batch import Batch
 from engine.checkpoint import Checkpoint, FinishReason, Request
 from engine.conversation import Conversation
 from engine.errors import EngineBusy, EngineClosed, EngineError
+from engine.names import visible
 from engine.network import read_network
 from engine.reply import Reply
 from engine.rows import ReplyRow, Row, WatchRow
@@ -124,7 +125,7 @@ def load(
 
         backend, step = "onnx", OnnxStep(read_network(files.network), precision=precision, threads=threads)
     model_dir.check_fit(files, vocabulary, step.vocabulary_size)
-    return Engine(files.name, step, vocabulary, backend, max_batch, precision)
+    return Engine(visible(files.name), step, vocabulary, backend, max_batch, precision)
 
 
 def _exp(x: float) -> float:

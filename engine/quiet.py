@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import signal
@@ -10,7 +11,9 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
+from engine.names import visible
 from engine.private import own_folders
 
 
@@ -61,11 +64,18 @@ def import_tensorflow() -> None:
         tf.config.list_physical_devices("GPU")
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages act on no terminal, whatever stood on the command line."""
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        super().exit(status, visible(message) if message else None)
+
+
 def fail(program: str, message: str) -> int:
     """One line to stderr, and exit code 1. Stdout is given up, so that nothing is flushed into it at exit."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"{program}: {message}\n")
+            sys.stderr.write(f"{program}: {visible(message)}\n")
     if sys.stdout is not None:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,21 +14,9 @@ import engine
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {
-        "charsets",
-        "errors",
-        "file_kinds",
-        "keras_file",
-        "machine",
-        "near",
-        "private",
-        "quiet",
-        "settings",
-        "sampling",
-        "stepwise",
-    },
-    {"bytepairs", "checkpoint", "decoding", "network", "reply", "scheduler", "vocabulary", "text", "words"},
-    {"conversation", "batch", "rows", "steps", "model_dir", "foreign", "token_lists"},
+    {"charsets", "errors", "file_kinds", "keras_file", "machine", "names", "near", "private", "quiet", "settings"},
+    {"bytepairs", "checkpoint", "decoding", "network", "reply", "sampling", "scheduler", "stepwise", "vocabulary"},
+    {"text", "words", "conversation", "batch", "rows", "steps", "model_dir", "foreign", "token_lists", "address"},
     {"engine", "outline", "papers", "tables", "records", "store", "rewriting", "familiarity", "legacy_h5"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},
 ]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import engine
 from engine.errors import EngineError, TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY, remove_halves, replace_file, write_json
+from engine.names import quoted
 from engine.train import card, checkpoint
 from engine.train.board import Board
 from engine.train.loop import Stopped, Trainer
@@ -95,7 +96,8 @@ class Run:
     def _way_on(self) -> str:
         if (self._out / CHECKPOINT).exists():
             return "go on with --resume"
-        return f"begin from the model with --from {self._out}" if (self._out / NETWORK).exists() else "start again"
+        has_model = (self._out / NETWORK).exists()
+        return f"begin from the model with --from {quoted(self._out)}" if has_model else "start again"
 
     def _must_stop(self) -> bool:
         """Whether any machine was asked to stop. All machines must look at the same time."""
