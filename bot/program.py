@@ -9,6 +9,7 @@ import ctypes
 import gc
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -22,9 +23,11 @@ from bot import gateway
 from bot.client import PERMISSIONS, Textbot
 from bot.service import keep_health_file, serve_health, serve_metrics, set_up_log
 from bot.settings import Settings, SettingsError, example, read
+from bot.token import NAME as TOKEN
+from bot.token import TokenError, read_token
 from bot.watchdog import Watchdog
+from engine import program
 
-TOKEN = "DISCORD_TOKEN"
 DEFAULT_CONFIG = Path("textbot.toml")
 FIXED_KEYS = ("health_file", "health_port", "metrics_port")
 CLOSE_SECONDS = 4.0  # that running replies have at the end
@@ -49,18 +52,14 @@ def run(argv: Sequence[str] | None) -> int:
         if arguments.init_config is not None:
             return _write_example(arguments.init_config)
         path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-        settings, token = read(path), os.environ.get(TOKEN, "").strip()
-        if not token:
-            raise CannotStart(f"{TOKEN} is not set: take the token from https://discord.com/developers and export it")
-        if not token.isascii() or len(token.split()) != 1:
-            raise CannotStart(f"{TOKEN} holds blanks or letters that no token has: copy the token again")
+        settings, token = read(path), read_token(os.environ.get(TOKEN, ""))
         set_up_log(settings.service)
         _share_one_heap()
         with contextlib.ExitStack() as stack:
             models = _load(settings, stack)
             store = stack.enter_context(engine.Store(settings.store.url or None, keep_states=False))
             return asyncio.run(_main(settings, path, models, store, token, arguments.check))
-    except (SettingsError, CannotStart, engine.EngineError) as error:
+    except (SettingsError, CannotStart, TokenError, engine.EngineError) as error:
         return _fail(str(error))
     except discord.LoginFailure:
         return _fail(f"Discord refuses the token: take a new one from its developer portal and set {TOKEN} to it")
@@ -74,7 +73,7 @@ def run(argv: Sequence[str] | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = program.parser(
         prog="python -m bot",
         description="A Discord bot that writes stories with its server's members.",
         epilog=f"The Discord token comes from the environment variable {TOKEN}. docs/discord.md tells all from the "
@@ -92,12 +91,18 @@ def _parser() -> argparse.ArgumentParser:
 def _write_example(path: Path) -> int:
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(example())
+            try:
+                file.write(example())
+                file.flush()
+            except OSError:
+                path.unlink()  # half a file would be taken for settings
+                raise
     except FileExistsError:
         raise CannotStart(f"{path} is there already: move it away, or name another file") from None
     except OSError as error:
         raise CannotStart(f"{path} cannot be written ({error.strerror})") from None
-    print(f"{path}: all settings with their defaults; python -m bot --config {path} uses it")
+    used = f"python -m bot --config {engine.quoted(path)} uses it"
+    print(f"{engine.visible(path)}: all settings with their defaults; {used}")
     return 0
 
 
@@ -129,7 +134,7 @@ async def _main(
 ) -> int:  # fmt: skip
     address = settings.discord.api_url.rstrip("/")
     if address and not await gateway.use_other_address(address):
-        raise CannotStart(f"api_url {address}: does not answer as Discord's API does")
+        raise CannotStart(f"api_url {re.sub('//.*@', '//', address)}: does not answer as Discord's API does")
     gateway.be_patient()
     bot = Textbot(settings, models, store)
     async with bot:
@@ -206,5 +211,7 @@ def _invite(application: int) -> str:
 
 
 def _fail(message: str) -> int:
-    print(f"textbot: {message}", file=sys.stderr)
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"textbot: {engine.visible(message)}\n")
     return 1

@@ -47,7 +47,7 @@ class Engine:
 class Store:
     """Where stories are kept."""
 
-    url: str = _key("", "postgresql+psycopg://... or sqlite:///file.db; empty: a file in the platform's data folder")
+    url: str = _key("", "postgresql://... or sqlite:///file.db; empty: a file in the platform's data folder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def read(path: Path | None) -> Settings:
     if path is None:
         return Settings()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(f"{path} cannot be read ({reason}): python -m bot --init-config makes one") from None

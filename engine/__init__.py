@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineBusy, EngineClosed, EngineError, ModelLoadError, OtherWeights, StoreError, TrainingError
+from engine.names import decoded, quoted, visible
 from engine.outline import first_words, last_words, outline
 from engine.private import send_no_reports
 from engine.settings import Sampling
@@ -48,13 +49,16 @@ __all__ = [
     "Turn",
     "Vocabulary",
     "about",
+    "decoded",
     "first_words",
     "last_words",
     "load",
     "model_names",
     "outline",
+    "quoted",
     "read_again",
     "replay",
+    "visible",
 ]
 
 

@@ -14,7 +14,6 @@ from engine import program
 if __name__ == "__main__":
     program.begin()
 
-import argparse
 import os
 import shlex
 import shutil
@@ -64,7 +63,7 @@ class Runner:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
-    parser = argparse.ArgumentParser(
+    parser = program.parser(
         prog="python -m engine.adopt", description="Give a .keras or .h5 file made elsewhere its vocabulary."
     )
     parser.add_argument("model", metavar="FILE", type=Path, help="a .keras file, or a .h5 file of Keras 2 or 3")

@@ -14,7 +14,6 @@ from engine import program
 if __name__ == "__main__":
     program.begin()
 
-import argparse
 import json
 import os
 import statistics
@@ -40,7 +39,7 @@ PROMPT = "ROMEO:"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m engine.bench", description="Measure speed, side by side.")
+    parser = program.parser(prog="python -m engine.bench", description="Measure speed, side by side.")
     parser.add_argument("model", nargs="?", metavar="MODEL", help="without it: the bundled model, and a GRU 1x1024")
     parser.add_argument("--train", action="store_true", help="measure training instead")
     parser.add_argument("--json", action="store_true", help="print the JSON line only")

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = program.parser(
         prog="python -m engine.evaluate",
         description="Score a text whole, weights fixed, the state carried through; a table where models are several.",
     )

@@ -61,7 +61,7 @@ def opened(path: str | Path) -> Iterator[KerasFile]:
     except FileNotFoundError:
         raise ModelLoadError(f"{path}: no such file") from None
     except UnfitError as error:
-        raise ModelLoadError(f"{path}: {error}") from None
+        raise ModelLoadError(f"{path}: {str(error)[:600]}") from None
     except zipfile.BadZipFile:
         raise ModelLoadError(f"{path} {_no_zip(Path(path))}") from None
     except OSError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine import model_dir
 from engine.engine import Engine
+from engine.names import visible
 from engine.network import read_network
 from engine.steps import Step
 
@@ -51,4 +52,4 @@ def load(
 
         backend, step = "onnx", OnnxStep(read_network(files.network), precision=precision, threads=threads)
     model_dir.check_fit(files, vocabulary, step.vocabulary_size)
-    return Engine(files.name, step, vocabulary, backend, max_batch, precision)
+    return Engine(visible(files.name), step, vocabulary, backend, max_batch, precision)

@@ -92,7 +92,7 @@ def read_vocabulary(files: ModelFiles) -> Vocabulary:
     """Raises `ModelLoadError` if there is none or it is damaged."""
     path = files.vocabulary
     try:
-        return Vocabulary.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return Vocabulary.from_json(json.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
         raise ModelLoadError(
             f"{path} is missing, and without it token ids mean nothing: make it from the text that the model was "

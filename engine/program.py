@@ -13,9 +13,13 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from engine.names import visible
 from engine.private import own_folders
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def begin() -> None:
@@ -81,11 +85,22 @@ def import_tensorflow() -> None:
         tf.config.list_physical_devices("GPU")
 
 
+def parser(**given: Any) -> argparse.ArgumentParser:
+    """A parser of `argparse` whose messages act on no terminal, whatever stood on the command line."""
+    import argparse  # not before `begin`
+
+    class Parser(argparse.ArgumentParser):
+        def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+            super().exit(status, visible(message) if message else None)
+
+    return Parser(**given)
+
+
 def fail(program: str, message: str) -> int:
     """One line to stderr, and exit code 1. Stdout is given up, so that nothing is flushed into it at exit."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"{program}: {message}\n")
+            sys.stderr.write(f"{program}: {visible(message)}\n")
     if sys.stdout is not None:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -79,7 +79,7 @@ def replay(model: Runner, exported: str, wait: Wait = _wait) -> Conversation:
     Raises `ValueError` if it is no export, and `EngineError` that names the first turn whose text would be another.
     """
     try:
-        data = json.loads(exported)
+        data = json.loads(exported.removeprefix("\ufeff"))
         if data["version"] != EXPORT_VERSION:
             raise ValueError(f"version {data['version']!r}: this program reads version {EXPORT_VERSION}")
         for row in (data, *data["turns"]):

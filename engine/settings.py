@@ -9,6 +9,8 @@ import numbers
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.names import typed
+
 PENALTY_WINDOW = 64  # tokens back that the repetition penalty looks
 
 
@@ -37,7 +39,7 @@ class Sampling:
         stop = (self.stop,) if isinstance(self.stop, str) else self.stop
         if not isinstance(stop, tuple | list):
             raise ValueError(f"stop {stop!r}: must be texts")
-        stop = tuple(stop)
+        stop = tuple(typed(text) if isinstance(text, str) else text for text in stop)
         object.__setattr__(self, "stop", stop)
         if not all(isinstance(text, str) and text for text in stop):
             raise ValueError(f"stop {stop!r}: must be texts, none of them empty")

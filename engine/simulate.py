@@ -13,7 +13,6 @@ from engine import program
 if __name__ == "__main__":
     program.begin()
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -43,7 +42,7 @@ BURST_SECONDS = 0.5  # within which the members of a burst arrive
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m engine.simulate", description="What very many people cost.")
+    parser = program.parser(prog="python -m engine.simulate", description="What very many people cost.")
     parser.add_argument("model", nargs="?", metavar="MODEL", help="without it: the bundled model")
     parser.add_argument("--stored", type=int, default=1_000_000, metavar="N", help="conversations to store (1000000)")
     parser.add_argument("--members", type=int, default=10_000, metavar="N", help="members who come (10000)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import deque
 
 import numpy as np
@@ -22,7 +23,8 @@ class StopTrail:
         self.found = False
         self.held = ""
         self.last: tuple[int, Floats] | None = None  # the last token given out, and the state before it was fed
-        self._stops = stops
+        # a model made elsewhere may write an accent as a character of its own
+        self._stops = tuple({form for stop in stops for form in (stop, unicodedata.normalize("NFD", stop))})
         # token, state before it is fed, characters, and whether the text after it is whole
         self._trail: deque[tuple[int, Floats, int, bool]] = deque()
 

@@ -23,7 +23,7 @@ import sqlalchemy as sql
 from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.engine import Engine as SqlEngine
 
-from engine import records, tables
+from engine import address, records, tables
 from engine.checkpoint import State
 from engine.conversation import Conversation, Runner
 from engine.errors import OtherWeights, StoreError
@@ -74,18 +74,11 @@ class Store:
         in the database, and read one when it is wanted: a tenth of the memory, and lost if they are deleted elsewhere.
         """
         self.url, self._keep_states = url or default_url(), keep_states
-        try:
-            parsed = sql.make_url(self.url)
-        except sql.exc.ArgumentError:
-            shown = "the store's URL" if "@" in self.url else repr(self.url)  # it may hold a password
-            raise StoreError(f"{shown} is no database URL: give one like sqlite:///stories.db") from None
-        if parsed.get_backend_name() == "sqlite" and parsed.database:
-            with _errors(self.url):
+        self._address = parsed = address.read(url) if url else address.file(str(default_path()))
+        with _errors(parsed):
+            if parsed.get_backend_name() == "sqlite" and parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        try:
             database = sql.create_engine(parsed, pool_pre_ping=True)  # a server may have been away
-        except (ImportError, sql.exc.NoSuchModuleError) as error:
-            raise StoreError(f"{parsed.drivername} is not installed ({error}): install its driver") from None
         if parsed.get_backend_name() == "sqlite":
             sql.event.listen(database, "connect", tables.prepare_sqlite)
             sql.event.listen(database, "begin", tables.begin_sqlite)
@@ -235,7 +228,7 @@ class Store:
         if self._database.dialect.name != "sqlite":
             return
         raw = self._database.raw_connection()
-        with _errors(self._shown), contextlib.closing(raw):
+        with _errors(self._address), contextlib.closing(raw):
             cursor = raw.cursor()
             cursor.execute("PRAGMA busy_timeout=0")  # else it would keep writers out while it waits for readers
             try:
@@ -287,11 +280,11 @@ class Store:
     @property
     def _shown(self) -> str:
         """The URL without its password."""
-        return sql.make_url(self.url).render_as_string(hide_password=True)
+        return address.shown(self._address)
 
     @contextmanager
     def _transaction(self, database: SqlEngine) -> Iterator[Connection]:
-        with _errors(self._shown), database.begin() as connection:
+        with _errors(self._address), database.begin() as connection:
             yield connection
 
     def _insert(self, connection: Connection, name: str, values: dict[str, Any]) -> Handle:
@@ -331,15 +324,21 @@ def _write_notes(connection: Connection, notes: Notes) -> None:
             connection.execute(tables.notes.insert().values(topic=topic, key=key, value=json.dumps(value)))
 
 
+def default_path() -> Path:
+    """Where conversations lie unless another place is named."""
+    return Path(platformdirs.user_data_dir("textrepl")) / "conversations.db"
+
+
 def default_url() -> str:
     """The SQLite file in the platform's folder for a user's data."""
-    return f"sqlite:///{Path(platformdirs.user_data_dir('textrepl')) / 'conversations.db'}"
+    return f"sqlite:///{default_path()}"
 
 
 @contextmanager
-def _errors(url: str) -> Iterator[None]:
+def _errors(url: sql.URL) -> Iterator[None]:
     try:
         yield
-    except (sql.exc.SQLAlchemyError, OSError, ValueError, KeyError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise StoreError(f"{url} cannot be used ({reason}); nothing was changed") from error
+    except (sql.exc.SQLAlchemyError, OSError, ValueError, KeyError, TypeError) as error:
+        first, *_ = [*str(getattr(error, "orig", None) or error).strip().splitlines(), type(error).__name__]
+        reason = address.without_password(first, url)
+        raise StoreError(f"{address.shown(url)} cannot be used ({reason}); nothing was changed") from error

@@ -14,7 +14,6 @@ The same for words. `Encoding.replaced` tells what became of it, so that a front
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -23,19 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.bytepairs import ByteDecoder, BytePairs, token_bytes
+from engine.names import normalize as normalize
 from engine.near import near_equivalents
 from engine.words import SPLITS, WordDecoder, Words
 
 VERSION = 1
 START = "\n"  # what an empty conversation goes on from
 LEVELS = ("char", "word", "bpe")
-
-
-def normalize(text: str) -> str:
-    """Unicode NFC with line ends as "\\n": what training and encoding both see."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 @dataclass(frozen=True, slots=True)

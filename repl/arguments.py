@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import engine
 
@@ -44,12 +44,18 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         return HELP
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """With a message that acts on no terminal, whatever stood on the command line."""
+        super().exit(status, engine.visible(message) if message else None)
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all flags; wrong values are refused by the settings' own checks."""
     made = Parser(prog="textrepl", usage="textrepl [MODEL] [--prompt TEXT] [options]; --help shows them all")
-    made.add_argument("model", nargs="?", metavar="MODEL", help="a model directory, .keras file or name under models/")
-    made.add_argument("--prompt", metavar="TEXT", help="go on from this text and exit")
+    made.add_argument(
+        "model", nargs="?", type=_place, metavar="MODEL", help="a model directory, .keras file or name under models/"
+    )
+    made.add_argument("--prompt", type=engine.decoded, metavar="TEXT", help="go on from this text and exit")
     for item in SETTINGS.values():
         name, help_text = f"--{item.name.replace('_', '-')}", item.metadata["help"]
         if item.name == "stop":
@@ -60,14 +66,26 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--samples", type=int, default=1, metavar="N", help="so many continuations, made in one batch")
     made.add_argument("--echo", action="store_true", help="write the prompt before the continuation")
     made.add_argument("--json", action="store_true", help="write one JSON object a line")
-    made.add_argument("--session", metavar="NAME", help="go on with a session, or begin one")
-    made.add_argument("--store", metavar="URL", help="where sessions are kept")
+    made.add_argument("--session", type=_session, metavar="NAME", help="go on with a session, or begin one")
+    made.add_argument("--store", type=_place, metavar="URL", help="where sessions are kept")
     made.add_argument("--backend", choices=("auto", "onnx", "keras"), default="auto", help="what runs the network")
     made.add_argument("--precision", choices=("float32", "int8"), default="float32", help="of the network's weights")
     made.add_argument("--init-config", action="store_true", help="write a configuration file with every setting")
     made.add_argument("--completions", choices=SHELLS, help="print a script that completes these flags in a shell")
     made.add_argument("--version", action=ShowVersion, nargs=0, help="print the version")
     return made
+
+
+def _session(name: str) -> str:
+    """A session's name; two that are no UTF-8 stay different."""
+    return engine.decoded(name, "backslashreplace")
+
+
+def _place(name: str) -> str:
+    """A place that was named; an empty name, as of a variable that was never set, would be the present folder."""
+    if not name:
+        raise argparse.ArgumentTypeError("'' names nothing; leave it out for what is usual")
+    return name
 
 
 def given(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import platformdirs
 
 import engine
 from repl.bindings import ACTIONS, check_conflict, parse_keys
+from repl.files import create
 from repl.knobs import MAX_SPEED, PRESETS
 from repl.looks import LOOKS
 
@@ -81,11 +82,13 @@ def default_path() -> Path:
 def read(path: Path) -> Config:
     """The file's settings, or the defaults if there is none. Raises `ConfigError`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return Config()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}): mend it, or move it away") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} cannot be read (it is not UTF-8): save it as UTF-8, or move it away") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): mend it, or move it away") from None
     return parse(text, path)
 
 
@@ -116,10 +119,9 @@ def init(path: Path) -> str:
     looks = [f'# {name} = "{style}"' for name, style in LOOKS.items()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE.format(sampling="\n".join(lines), keys="\n".join(keys), looks="\n".join(looks)))
+        create(path, TEMPLATE.format(sampling="\n".join(lines), keys="\n".join(keys), looks="\n".join(looks)))
     except OSError as error:
-        if path.is_file():
+        if isinstance(error, FileExistsError) and path.is_file():
             raise ConfigError(f"{path} is there already: edit it, or move it away first") from None
         raise ConfigError(f"{path} cannot be written ({error.strerror})") from None
     return f"{path} is written; every setting is in it, left out by a # until you take that away"

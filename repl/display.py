@@ -16,7 +16,7 @@ from prompt_toolkit.styles import Style
 
 from repl.answers import Fragments
 from repl.looks import LOOKS
-from repl.screen import HARMLESS, Live, Pace, rows, side_by_side
+from repl.screen import Live, Pace, harmless, rows, side_by_side
 
 BEGIN_DRAWING, END_DRAWING = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what is between at once
 
@@ -85,13 +85,13 @@ class Display:
         width = self.columns
         lines = [
             textwrap.fill(line, width, replace_whitespace=False, drop_whitespace=len(line) > width)
-            for line in text.translate(HARMLESS).split("\n")
+            for line in harmless(text).split("\n")
         ]
         self.above(((style, "\n".join(lines) + "\n"),))
 
     def above(self, fragments: Fragments) -> None:
         """Print above the prompt, for good."""
-        named = [(f"class:{style}" if style in LOOKS else style, text.translate(HARMLESS)) for style, text in fragments]
+        named = [(f"class:{style}" if style in LOOKS else style, harmless(text)) for style, text in fragments]
         app = self._app
         if app is not None and app.is_running and not self._is_drawing:
             self._is_drawing = True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import engine
 
+CHAT = {"messages", "role", "content", "author", "mapping", "chat_messages", "chats", "mes"}  # keys of other programs
 SPECIAL = re.compile(r"([\\`*_\[\]<>#|~])")
 
 
@@ -29,12 +31,22 @@ def _escaped(line: str, *, is_bold: bool) -> str:
     return safe.replace(inner, f"**{inner}**") if is_bold and inner else safe
 
 
+def create(path: Path, text: str) -> None:
+    """Write a file that is not there yet, for its owner alone. Raises `OSError`, and leaves no part of it then."""
+    with path.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
+        try:
+            path.chmod(0o600)  # what one writes is one's own
+            file.write(text)
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise
+
+
 def write_new(path: Path, text: str) -> None:
     """Write a file that is not there yet; one that is stays. Raises `ValueError` that says what to do."""
     try:
-        with path.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
-            path.chmod(0o600)  # what one writes is one's own
-            file.write(text)
+        create(path, text)
     except FileExistsError:
         raise ValueError(f"{path} is there already: give another name") from None
     except OSError as error:
@@ -43,6 +55,8 @@ def write_new(path: Path, text: str) -> None:
 
 def read_story(path: Path) -> str:
     """The text of a file. Raises `ValueError` that says what to do."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # reading a pipe or a device might never end
+        raise ValueError(f"{path} is no file")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -52,3 +66,30 @@ def read_story(path: Path) -> str:
     if not text.strip():
         raise ValueError(f"{path} is empty")
     return text
+
+
+def check_export(text: str, name: str) -> None:
+    """Raises `ValueError` where a JSON text is none that `/export` has written, with what it is and what to do."""
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"{name} is no conversation of /export but JSON in too many layers") from None
+    except ValueError as error:
+        raise ValueError(f"{name} is no JSON ({error}): rename it to .txt to import it as a text") from None
+    if isinstance(data, dict) and {"version", "seed", "turns"} <= data.keys():
+        return
+    what, rows = _kind(data), data if isinstance(data, list) else [data]
+    mend = "rename it to .txt to import it as a text"
+    if any(isinstance(row, dict) and CHAT & row.keys() for row in rows):
+        what, mend = f"a chat of another program ({what})", f"train on it by 'python -m engine.train --data {name} ...'"
+    raise ValueError(f"{name} is no conversation of /export but {what}: {mend}")
+
+
+def _kind(data: object) -> str:
+    """What is at the top of a JSON file, in a few words."""
+    if isinstance(data, dict):
+        names = ", ".join([*map(repr, data)][:4])
+        return f"an object with {names or 'nothing in it'}{' ...' * (len(data) > 4)}"
+    if isinstance(data, list):
+        return f"a list of {len(data):,}"
+    return "a mere text" if isinstance(data, str) else f"a mere {json.dumps(data)[:20]}"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import sys
 from pathlib import Path
 
 import platformdirs
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+import engine
+from repl.complaints import complain
 
 
 class SafeHistory(FileHistory):
@@ -16,7 +21,7 @@ class SafeHistory(FileHistory):
 
     def store_string(self, string: str) -> None:
         with contextlib.suppress(OSError):
-            super().store_string(string)
+            super().store_string(engine.decoded(string))
 
 
 def open_history() -> History:
@@ -24,9 +29,13 @@ def open_history() -> History:
     path = Path(platformdirs.user_state_dir("textrepl")) / "history"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)  # what one writes is one's own
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)  # a pipe may not make it wait
+        descriptor = os.open(path, flags, 0o600)  # what one writes is one's own
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
         os.close(descriptor)
+        if not is_file:  # to read a pipe or a device might never end
+            raise OSError(errno.EINVAL, "is no file")
     except OSError as error:
-        sys.stderr.write(f"textrepl: your lines will not be remembered: {path}: {error.strerror}\n")
+        complain(f"your lines will not be remembered: {path}: {error.strerror}", sys.stderr)
         return InMemoryHistory()
     return SafeHistory(str(path))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TextIO
 
 import engine
+from repl.complaints import complain
+from repl.reading import reading_shown
 from repl.signals import stopping_at_ctrl_c
 
 NOTE_EVERY = 1.0  # seconds between notes of how far a reply is, should the process be killed
+UNPRINTED = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # that JSON would leave as it is
 MAX_TOLD = 12  # unseen characters or words that are named
 
 
@@ -33,14 +38,14 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
     seeds = [(first + number) % 2**64 for number in range(job.samples)]
     talks = [model.conversation(sampling=replace(job.sampling, seed=seed)) for seed in seeds]
     replies = [talk.say(job.prompt) for talk in talks]
-    if replies[0].unseen and stderr is not None:
-        print(f"textrepl: {tell_unseen(replies[0].unseen, model.info.level)}", file=stderr)
+    if replies[0].unseen:
+        complain(tell_unseen(replies[0].unseen, model.info.level), stderr)
     with stopping_at_ctrl_c(replies) as interrupted:
         for reply, seed in zip(replies, seeds, strict=True):
             if job.is_json:
-                write_json(model, job, reply, seed, stdout)
+                write_json(model, job, reply, seed, stdout, stderr)
             else:
-                write_text(job, reply, stdout)
+                write_text(job, reply, stdout, stderr)
     return 130 if interrupted else 0
 
 
@@ -59,14 +64,22 @@ def _some(shown: Sequence[str]) -> str:
 
 
 def write_text(
-    job: Job, reply: engine.Reply, stdout: TextIO, note: Callable[[int], None] = lambda written: None
-) -> None:
-    """Write a reply as it comes; `note` is told, about every second, how many characters there are."""
+    job: Job, reply: engine.Reply, stdout: TextIO, stderr: TextIO | None,
+    note: Callable[[int], None] = lambda written: None,
+) -> None:  # fmt: skip
+    """Write a reply as it comes; `note` is told, about every second, how many characters there are.
+
+    A pipe gets the text as it is, a terminal without what would act on it.
+    """
+    shown = engine.visible if stdout.isatty() else str
+    pieces = iter(reply)
+    with reading_shown(reply.feeding, len(job.prompt), stderr):
+        first = next(pieces, "")
     if job.is_echoed:
-        stdout.write(job.prompt)
+        stdout.write(shown(job.prompt))
     count, noted = 0, -NOTE_EVERY
-    for piece in reply:
-        stdout.write(piece)
+    for piece in itertools.chain([first], pieces):
+        stdout.write(shown(piece))
         stdout.flush()
         count += len(piece)
         if time.monotonic() - noted > NOTE_EVERY:
@@ -77,13 +90,22 @@ def write_text(
     stdout.flush()
 
 
-def write_json(model: engine.Engine, job: Job, reply: engine.Reply, seed: int, stdout: TextIO) -> None:
-    """Write a reply as one line of JSON, once it has ended."""
+def write_json(
+    model: engine.Engine, job: Job, reply: engine.Reply, seed: int, stdout: TextIO, stderr: TextIO | None
+) -> None:
+    """Write a reply as one line of JSON, once it has ended.
+
+    What acts on a terminal, and what the encoding of stdout has not, is there by its number.
+    """
+    with reading_shown(reply.feeding, len(job.prompt), stderr):
+        text = reply.text
     data = {
-        "text": (job.prompt if job.is_echoed else "") + reply.text,
+        "text": (job.prompt if job.is_echoed else "") + text,
         "finish_reason": reply.finish_reason,
         "seed": seed,
         "model": model.info.name,
     }
-    stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+    is_complete = (stdout.encoding or "utf-8").lower().replace("_", "-") in ("utf-8", "utf8")
+    line = json.dumps(data, ensure_ascii=not is_complete)
+    stdout.write(UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n")
     stdout.flush()

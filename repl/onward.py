@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from repl.complaints import complain
 from repl.oneshot import Job, write_json, write_text
 from repl.session import Session
 from repl.signals import stopping_at_ctrl_c
@@ -19,14 +20,13 @@ def go_on(session: Session, job: Job, stdout: TextIO, stderr: TextIO | None) -> 
     if reply is None:  # it is one, for a text was said
         return 1
     for message in filter(None, (session.remark, answer.message)):
-        if stderr is not None:
-            print(f"textrepl: {message}", file=stderr)
+        complain(message, stderr)
     with stopping_at_ctrl_c([reply]) as interrupted:
         try:
             if job.is_json:
-                write_json(session.model, job, reply, seed_of(session), stdout)
+                write_json(session.model, job, reply, seed_of(session), stdout, stderr)
             else:
-                write_text(job, reply, stdout, session.progress)
+                write_text(job, reply, stdout, stderr, session.progress)
         finally:  # within, for another Ctrl-C must not keep it from being kept
             reply.stop()
             session.finish(answer)

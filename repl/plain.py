@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import signal
@@ -14,7 +15,7 @@ import engine
 from repl.answers import Answer, Fragments, Quit
 from repl.editor import edit_text
 from repl.oneshot import NOTE_EVERY
-from repl.screen import HARMLESS, folded
+from repl.screen import folded, harmless
 from repl.session import Session
 from repl.signals import stopping_at_ctrl_c
 
@@ -26,6 +27,8 @@ def run_plain(prepare: Callable[[], Session], prompt: str) -> None:
     """Until Ctrl-D, /quit or Ctrl-C twice. Raises what kept the session from being made."""
     with ThreadPoolExecutor(1, "session") as thread:
         making = thread.submit(prepare)
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="surrogateescape")  # what is typed is decoded by the session
         signal.signal(signal.SIGINT, signal.default_int_handler)
         was_interrupted = False
         while True:
@@ -72,7 +75,12 @@ def _show(session: Session, answer: Answer) -> None:
     else:
         _write(marked(answer.picture, columns))
     if answer.edit is not None:
-        _show(session, session.edited(answer.edit, edit_text(answer.edit.text)))
+        try:
+            changed = edit_text(answer.edit.text)
+        except ValueError as error:
+            _write(f"{error}\n")
+        else:
+            _show(session, session.edited(answer.edit, changed))
         return
     if answer.reply is None and not answer.replies:
         return
@@ -111,5 +119,5 @@ def marked(picture: Fragments, columns: int) -> str:
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text.translate(HARMLESS))
+    sys.stdout.write(harmless(text))
     sys.stdout.flush()

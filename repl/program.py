@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
 import os
 import signal
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 import engine
 from repl import arguments as command_line
 from repl import oneshot
+from repl.complaints import complain, give_up
 
 
 def run(argv: Sequence[str] | None) -> int:
@@ -28,10 +28,9 @@ def run(argv: Sequence[str] | None) -> int:
         return _fail(str(error))
     except BrokenPipeError:
         return _fail("the reader of stdout went away before the text was whole")
-    except UnicodeDecodeError:
-        return _fail("standard input is not UTF-8: convert it, or give the beginning with --prompt")
     except OSError as error:
-        return _fail(f"cannot write the text: {error.strerror}")
+        where = f"{error.filename}: " if error.filename is not None else "cannot write the text: "
+        return _fail(f"{where}{error.strerror}")
     except Exception as error:  # the outermost place: no traceback reaches a person
         return _fail(f"a mistake in textrepl itself ({type(error).__name__}: {error}); what was written is kept")
 
@@ -47,8 +46,10 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.error(str(error))
     if sys.stdout is None:
         return _fail("stdout is closed: there is nowhere to write to")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     if arguments.completions or arguments.init_config:
-        print(_script(arguments.completions, parser) if arguments.completions else _init_config())
+        print(_script(arguments.completions, parser) if arguments.completions else engine.visible(_init_config()))
         return 0
     is_interactive = arguments.prompt is None and sys.stdin is not None and sys.stdin.isatty()
     if is_interactive and not sys.stdout.isatty():
@@ -62,19 +63,26 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.error("--store says where sessions are kept: give --session, too")
     if not is_interactive and arguments.session is not None and arguments.samples > 1:
         parser.error("--samples: a session goes on one way; leave --session out, or /alt in the terminal has several")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
     if is_interactive:
         return _sit(arguments, parser)
     prompt = arguments.prompt
     if prompt is None:
-        prompt = sys.stdin.buffer.read().decode("utf-8-sig")
+        prompt = _read_prompt()
     job = oneshot.Job(prompt, sampling, arguments.samples, arguments.echo, arguments.json)
     if arguments.session is not None:
         return _go_on(arguments, parser, job)
     with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         return oneshot.run(model, job, sys.stdout, sys.stderr)
+
+
+def _read_prompt() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise engine.EngineError(
+            "standard input is not UTF-8: convert it, or give the beginning with --prompt"
+        ) from None
 
 
 def _go_on(arguments: argparse.Namespace, parser: argparse.ArgumentParser, job: oneshot.Job) -> int:
@@ -109,7 +117,7 @@ def _sit(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is about to end; nothing may keep it from keeping the story
         if farewell := sitting.close():
-            print(farewell)
+            print(engine.visible(farewell))
     return 0
 
 
@@ -138,9 +146,7 @@ def _script(shell: str, parser: argparse.ArgumentParser) -> str:
 
 def _fail(message: str) -> int:
     """One line to stderr; and stdout is given up, so that nothing is flushed into it at exit."""
-    if sys.stderr is not None:
-        print(f"textrepl: {message}", file=sys.stderr)
+    complain(message, sys.stderr)
     if sys.stdout is not None:
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up(sys.stdout)
     return 1

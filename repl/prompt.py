@@ -46,6 +46,7 @@ def make_prompt(terminal: Answering, display: Display, config: Config, input: In
         complete_while_typing=False,
         enable_history_search=True,
         enable_open_in_editor=True,
+        enable_suspend=True,
         auto_suggest=Ghost(terminal.suggest) if config.ghost else None,
         editing_mode=EditingMode.VI if config.keys == "vi" else EditingMode.EMACS,
         style=display.style,

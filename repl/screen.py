@@ -8,9 +8,14 @@ from itertools import zip_longest
 
 from prompt_toolkit.utils import get_cwidth
 
-HARMLESS = {code: "�" for code in [*range(32), 127, *range(128, 160)] if chr(code) not in "\n\t"} | {9: "    "}
+import engine
 
 NARROW = 24  # columns that a text side by side with others needs
+
+
+def harmless(text: str) -> str:
+    """A text as a terminal may have it: nothing in it acts on that, and a tab is some spaces."""
+    return engine.visible(text).replace("\t", "    ")
 
 
 def rows(text: str, columns: int) -> list[str]:

@@ -77,6 +77,7 @@ class Session:
 
         Once a reply that it began has ended, `finish` is to be called.
         """
+        line = engine.decoded(line)
         choices, self.choices = self.choices, []
         self.confirmed, self.doomed = self.doomed, ""
         if choices and line.isdecimal() and 1 <= int(line) <= len(choices):

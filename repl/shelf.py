@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import engine
 from repl.answers import Answer, Command
-from repl.files import as_markdown, read_story, write_new
+from repl.files import as_markdown, check_export, read_story, write_new
 from repl.keeper import MAIN, Keeper
 from repl.oneshot import tell_unseen
 
@@ -159,7 +159,8 @@ def import_(session: Session, argument: str) -> Answer:
     path = Path(argument).expanduser()
     text, unseen = read_story(path), ""
     with session.patience.during(f"reading {path.name}"):
-        if path.suffix == ".json":
+        if path.suffix.lower() == ".json":
+            check_export(text, path.name)
             talk = engine.replay(session.model, text, session.patience.wait)
         else:
             talk = session.model.conversation(sampling=session.sampling)

@@ -62,8 +62,7 @@ class Sitting:
         title = self._keeper.title
         if not title or not any(talk.tree for talk in self._session.stories.values()):
             return ""
-        quoted = f'"{title}"' if " " in title else title
-        return f"kept; 'textrepl --session {quoted}' goes on"
+        return f"kept; 'textrepl --session {engine.quoted(title)}' goes on"
 
     def _load(self, source: str | None) -> engine.Engine:
         return engine.load(source, backend=self._arguments.backend, precision=self._arguments.precision)

@@ -27,7 +27,7 @@ from repl.display import Display
 from repl.editor import edit_text
 from repl.patience import Patience
 from repl.prompt import make_prompt
-from repl.screen import HARMLESS
+from repl.screen import harmless
 from repl.session import Session
 from repl.signals import heed_hang_up
 from repl.writing import Writing
@@ -182,7 +182,7 @@ class Terminal:
             return ""
         try:
             self._ghost = await self._in_thread(lambda: session.ghost(text))
-            return "".join([piece async for piece in self._ghost]).translate(HARMLESS)
+            return harmless("".join([piece async for piece in self._ghost]))
         except (engine.EngineError, ValueError):
             return ""
         finally:
@@ -243,7 +243,11 @@ class Terminal:
             self._display.above(answer.picture)
         if answer.edit is not None:
             edit = answer.edit
-            text = await run_in_terminal(lambda: edit_text(edit.text), in_executor=True)
+            try:
+                text = await run_in_terminal(lambda: edit_text(edit.text), in_executor=True)
+            except ValueError as error:
+                self._display.note(str(error))
+                return
             answer = await self._in_thread(lambda: self._begin_answer(lambda: session.edited(edit, text)))
             await self._show(session, answer)
         elif answer.reply is not None or answer.replies:
@@ -283,4 +287,4 @@ class Terminal:
         if session.remark:
             self._display.note(session.remark)
         if session.story.tree:
-            self._display.above((("", f"{session.where().message}\n".translate(HARMLESS)),))
+            self._display.above((("", f"{session.where().message}\n"),))

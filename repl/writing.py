@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import engine
 from repl.display import Display
 from repl.oneshot import NOTE_EVERY
-from repl.screen import HARMLESS, Pace
+from repl.screen import Pace, harmless
 
 FRAME = 1 / 30  # seconds from one drawing of a text that is being written to the next
 
@@ -78,7 +78,7 @@ class Writing:
         try:
             async for piece in reply:
                 count += len(piece)
-                unshown += piece.translate(HARMLESS)
+                unshown += harmless(piece)
                 unshown = self._display.write(pace, unshown)
                 now = time.perf_counter()
                 if now - noted > NOTE_EVERY:
@@ -104,7 +104,7 @@ class Writing:
 
         async def read(number: int) -> None:
             async for piece in replies[number]:
-                texts[number] += piece.translate(HARMLESS)
+                texts[number] += harmless(piece)
 
         reading = asyncio.gather(*map(read, range(len(replies))))
         try:

@@ -14,10 +14,11 @@ import engine
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"charsets", "errors", "file_kinds", "keras_file", "near", "private", "program", "settings", "sampling"},
+    {"charsets", "errors", "file_kinds", "keras_file", "names", "near", "private", "program", "settings", "sampling"},
     {"bytepairs", "checkpoint", "decoding", "network", "reply", "scheduler", "stepwise", "stop", "tree", "vocabulary"},
     {"text", "words", "conversation", "batch", "rows", "steps", "model_dir", "worker", "foreign", "token_lists"},
     {"engine", "loading", "outline", "papers", "tables", "records", "store", "rewriting", "familiarity", "legacy_h5"},
+    {"address"},
     {"train", "adopt", "evaluate", "bench", "bench_serving", "simulate"},
 ]
 
@@ -42,7 +43,7 @@ def test_the_engine_knows_no_front_end(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sources("repl") + sources("bot"), ids=str)
 def test_front_ends_import_only_the_root_of_the_engine(path: Path) -> None:
-    inside = {f"engine.{name}" for name in engine.__all__}
+    inside = {f"engine.{name}" for name in (*engine.__all__, "program")}
     assert not [name for name in imports(path) if name.startswith("engine.") and name not in inside]
     other = "bot" if "repl" in path.parts else "repl"
     assert not [name for name in imports(path) if name.split(".")[0] == other]

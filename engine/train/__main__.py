@@ -22,7 +22,7 @@ from engine.train.watch import Watch, is_terminal
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
-    parser = argparse.ArgumentParser(
+    parser = program.parser(
         prog="python -m engine.train", description="Train a model on your own text.",
         usage="python -m engine.train --data PATH... --out DIR [settings]; --help tells all of them",
     )  # fmt: skip
@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--validation", nargs="+", action="extend", metavar="PATH", help="text to hold out, no tail then"
     )
     parser.add_argument("--test", nargs="+", action="extend", metavar="PATH", help="text to score once, at the end")
-    parser.add_argument("--cache", metavar="DIR", type=Path, help="where token files are kept, to be found again")
-    parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="the model directory to make")
+    parser.add_argument("--cache", metavar="DIR", type=_place, help="where token files are kept, to be found again")
+    parser.add_argument("--out", required=True, metavar="DIR", type=_place, help="the model directory to make")
     beginning = parser.add_mutually_exclusive_group()
     beginning.add_argument("--resume", action="store_true", help="go on with the run in DIR")
     beginning.add_argument(
@@ -68,6 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except EngineError as error:
         return fail("engine.train", str(error))
+
+
+def _place(text: str) -> Path:
+    """A folder that was named; an empty name, as of a variable that was never set, would be the present one."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' names nothing; '.' is this folder")
+    return Path(text)
 
 
 def watching() -> type[Watch]:

@@ -7,7 +7,6 @@ The last line is JSON.
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
@@ -17,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine import program
 from engine.errors import EngineError
 from engine.program import fail
 from engine.train.corpus import read_corpus
@@ -28,7 +28,7 @@ HELD_OUT, STEPS = 0.1, 128
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m engine.train.bench_reading", description="Measure the reading.")
+    parser = program.parser(prog="python -m engine.train.bench_reading", description="Measure the reading.")
     parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="text to read, again and again")
     parser.add_argument("--megabytes", type=int, default=2000, metavar="N", help="how much of it (2000)")
     parser.add_argument("--level", choices=LEVELS, help="read the first file once, at this level")

@@ -6,6 +6,7 @@ writes no step twice. Needs no TensorBoard: the plugins' names and TensorFlow's 
 
 from __future__ import annotations
 
+import os
 import re
 from collections import deque
 from pathlib import Path
@@ -64,7 +65,7 @@ class Board:
         """Write what was held back. Raises `OSError` where the disk does not take it."""
         try:
             if self._writer is None:
-                self._writer = tf.summary.create_file_writer(str(self._folder))
+                self._writer = tf.summary.create_file_writer(os.fsencode(self._folder))  # of any name
             with self._writer.as_default():
                 while self._held:
                     tag, step, plugin, value = self._held.popleft()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import os
+import re
 import shlex
 import urllib.parse
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from engine.model_dir import SETTINGS, replace_file, write_json, write_text
+from engine.names import UNKNOWN, visible
 from engine.train import presets
 from engine.train.origin import Origin
 from engine.train.quantities import LN2, bits_of, perplexity
@@ -50,6 +51,8 @@ def write(
 ) -> None:  # fmt: skip
     """Write or replace the settings and the card. Raises `OSError` if the disk does not take one."""
     place = where(directory)
+    if origin is not None:
+        origin = dataclasses.replace(origin, name=in_one_line(origin.name))
     command = command_line(settings, data, place, origin)
     names = [bare_name(word) for word in data]
     write_json(
@@ -76,7 +79,7 @@ def write_history(directory: Path, history: Sequence[dict[str, float]]) -> None:
 def where(directory: Path) -> str:
     """A model's directory as others may have it: as it was given, or below `models/`."""
     is_here = not directory.is_absolute() and ".." not in directory.parts
-    return directory.as_posix() if is_here else f"models/{directory.name}"
+    return in_one_line(directory.as_posix() if is_here else f"models/{directory.name}")
 
 
 def command_line(settings: TrainSettings, data: Sequence[str], place: str, origin: Origin | None = None) -> str:
@@ -99,7 +102,12 @@ def bare_name(word: str) -> str:
     if "://" in word:
         address = urllib.parse.urlsplit(word)
         return address._replace(netloc=address.netloc.rpartition("@")[2], query="", fragment="").geturl()
-    return os.fsencode(Path(word).name).decode("utf-8", "replace")
+    return in_one_line(Path(word).name)
+
+
+def in_one_line(name: str) -> str:
+    """A file's name as a text may hold it; what is no character, or would end the line, is U+FFFD."""
+    return re.sub(r"\s", lambda found: found[0] if found[0] == " " else UNKNOWN, visible(name))
 
 
 def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:

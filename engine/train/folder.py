@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import engine
 from engine.errors import EngineError, TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY, remove_halves, replace_file, write_json
+from engine.names import quoted
 from engine.train import card, checkpoint
 from engine.train.loop import Trainer
 
@@ -58,7 +59,7 @@ class RunFolder:
     def _way_on(self) -> str:
         if (self.path / CHECKPOINT).exists():
             return "go on with --resume"
-        return f"begin from the model with --from {self.path}" if self.has_model else "start again"
+        return f"begin from the model with --from {quoted(self.path)}" if self.has_model else "start again"
 
     def keep_vocabulary(self) -> None:
         """Write it, unless that is done."""

@@ -6,8 +6,8 @@ TensorFlow is imported only when the text is known to be well.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import TrainingError
 from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY
+from engine.names import quoted
 from engine.private import own_folders
 from engine.program import import_tensorflow
 from engine.train import card, checkpoint, memory, origin, presets
@@ -63,6 +64,8 @@ class Job:
         """What is asked for. Raises `ValueError` for what cannot be, `EngineError` for a model that cannot be read."""
         if not self.inputs.training and not self.is_resumed:
             raise ValueError("--data: name the text files to learn from")
+        if self.start == "":
+            raise ValueError("--from '': names nothing; '.' is this folder")
         if "" in self.inputs.words():
             raise ValueError("--data '': names nothing; '.' is this folder")
         if self.is_resumed and self.start is not None:
@@ -183,7 +186,7 @@ def _train(
             watch.note(note)
         is_done = Run(trainer, job.out, ready.inputs.words(), watch, board, began=began).train()
         if is_done:
-            watch.note(f"done: write with it by 'textrepl {shlex.quote(str(job.out))}'")
+            watch.note(f"done: write with it by 'textrepl {quoted(job.out)}'")
         else:
             watch.note(f"saved; go on with '{_resuming(job.out, ready.inputs)}'")
     return Outcome(is_done, trainer.progress.history)
@@ -192,7 +195,7 @@ def _train(
 def _resuming(out: Path, inputs: Inputs) -> str:
     """The command that goes on with a run; one that read standard input wants the same text again."""
     piped = "--data - " if "-" in inputs.words() else ""
-    return f"python -m engine.train {piped}--out {shlex.quote(str(out))} --resume"
+    return f"python -m engine.train {piped}--out {quoted(out)} --resume"
 
 
 def _further_notes(settings: TrainSettings, is_gpu: bool, parent: Parent | None, corpus: Corpus) -> list[str]:
@@ -208,15 +211,7 @@ def _further_notes(settings: TrainSettings, is_gpu: bool, parent: Parent | None,
 
 
 def _ready(job: Job, asked: Asked) -> _Ready:
-    if not job.is_resumed:
-        _check_unused(job.out)
-    if job.is_resumed and not (job.out / CHECKPOINT).exists():
-        way = "start without --resume"
-        if (job.out / NETWORK).exists():
-            way = f"it has a model, but no checkpoint; begin from that with --from {job.out} and another --out"
-        raise TrainingError(f"there is nothing to resume in {job.out}: {way}")
-    if job.out.exists() and not job.out.is_dir():
-        raise TrainingError(f"{job.out} is a file: choose another --out")
+    _check_place(job.out, is_resumed=job.is_resumed)
     if not job.is_resumed:
         old = asked.parent.vocabulary if asked.parent else None
         corpus = _read(job.inputs, asked.settings, None, job.cache, old)
@@ -235,10 +230,29 @@ def _ready(job: Job, asked: Asked) -> _Ready:
     return _Ready(settings, inputs, _read(inputs, settings, vocabulary, job.cache), saved)
 
 
+def _check_place(out: Path, *, is_resumed: bool) -> None:
+    """Raises `TrainingError` where a run cannot begin, or go on, in this directory."""
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            out.stat()  # tells of a name too long, or a folder that may not be looked into
+        if not is_resumed:
+            _check_unused(out)
+        elif not (out / CHECKPOINT).exists():
+            way = "start without --resume"
+            if (out / NETWORK).exists():
+                way = f"it has a model, but no checkpoint; begin from that with --from {quoted(out)} and another --out"
+            raise TrainingError(f"there is nothing to resume in {out}: {way}")
+        if out.exists() and not out.is_dir():
+            raise TrainingError(f"{out} is a file: choose another --out")
+    except OSError as error:
+        what = "read" if is_resumed else "write"
+        raise TrainingError(f"cannot {what} {out}: {error.strerror}: choose another --out") from None
+
+
 def _check_unused(out: Path) -> None:
     """Raises `TrainingError` where a run would write over what is not its own."""
     if any((out / name).exists() for name in (NETWORK, CHECKPOINT)):
-        way = "go on with --resume" if (out / CHECKPOINT).exists() else f"begin from it with --from {out}"
+        way = "go on with --resume" if (out / CHECKPOINT).exists() else f"begin from it with --from {quoted(out)}"
         raise TrainingError(f"{out} holds a model or a run already: choose another --out, or {way}")
     taken = next((name for name in card.FILES if (out / name).exists()), None)
     networks = [path for path in out.glob("*.keras") if not path.name.startswith(".")]

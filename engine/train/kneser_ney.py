@@ -15,7 +15,6 @@ from engine import program
 if __name__ == "__main__":
     program.begin()
 
-import argparse
 from collections.abc import Sequence
 from typing import Any
 
@@ -106,7 +105,7 @@ def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
-    parser = argparse.ArgumentParser(
+    parser = program.parser(
         prog="python -m engine.train.kneser_ney", description="Count the text that a run would learn from, and score."
     )
     parser.add_argument("--data", nargs="+", action="extend", required=True, metavar="PATH", help="text to count")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.names import typed
 from engine.train.quantities import seconds_of, temperatures_of
 from engine.vocabulary import LEVELS
 from engine.words import SPLITS
@@ -28,6 +29,7 @@ NEEDS = {  # what does nothing but with these values of another setting
     "beta_2": ("optimizer", ("adam", "adamw", "rmsprop")), "final_rate": ("schedule", ("cosine",)),
     "decay": ("schedule", ("step", "exponential")), "decay_after": ("schedule", ("step",)),
 }  # fmt: skip
+TEXTS = ("keep", "field", "sample_prompt")  # settings that are compared with texts, or read as one
 MOST_DECAY, DECAY_EPOCHS = 0.3, 6.8  # of AdamW's weights, where --weight-decay is "auto"
 
 
@@ -168,6 +170,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if isinstance(self.units, tuple | list):
             self._settle_widths(tuple(self.units))
+        for name in TEXTS:
+            object.__setattr__(self, name, typed(getattr(self, name)))
         for item in dataclasses.fields(self):
             check_range(item, getattr(self, item.name))
         if self.reset != "never" and self.sequences != "lanes":

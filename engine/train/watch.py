@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Self, TextIO, cast
 
+from engine.names import visible
 from engine.train.quantities import LN2, duration, perplexity
 
 LIVE_SECONDS = 0.25  # between two redrawings of the line that tells how far the reading is
@@ -67,8 +68,8 @@ class Watch:
         self._last = time.monotonic()
 
     def note(self, line: str) -> None:
-        """A line that stays."""
-        self._show(line + "\n")
+        """A line that stays; nothing in it acts on a terminal."""
+        self._show(visible(line) + "\n")
 
     def epoch(self, row: dict[str, float], is_best: bool) -> None:
         """The line that an epoch leaves behind."""
@@ -177,7 +178,7 @@ class ReadingLine:
 
     def _draw(self, line: str) -> None:
         with contextlib.suppress(OSError):
-            self._stream.write("\r" + line.ljust(self._width))
+            self._stream.write("\r" + visible(line).ljust(self._width))
             self._stream.flush()
         self._width = len(line)
 

@@ -71,3 +71,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read(path)
     path.write_text("[writing]\nlength = 77\ntemperature = 1\n", encoding="utf-8")
     assert (read(path).writing.length, read(path).writing.temperature) == (77, 1.0)
+
+
+@pytest.mark.parametrize("text", ["", "[writing]\r\nlength = 77\r\n", "# mine\n[writing]\nlength = 77\n"])
+def test_a_byte_order_mark_is_no_mistake(text: str, tmp_path: Path) -> None:
+    (path := tmp_path / "bot.toml").write_text(text, encoding="utf-8-sig", newline="")
+    assert read(path).writing.length == (77 if text else 300)

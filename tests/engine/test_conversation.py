@@ -21,7 +21,9 @@ from hypothesis.stateful import (
 import engine
 from engine.conversation import Conversation
 from engine.engine import Engine
-from tests.networks import tiny_engine
+from engine.steps.onnx import OnnxStep
+from engine.vocabulary import Vocabulary
+from tests.networks import tiny_engine, tiny_network
 
 SAMPLING = engine.Sampling(temperature=1.0, seed=5, length=12)
 
@@ -165,6 +167,25 @@ def test_what_might_have_become_a_stop_string_is_given_out_at_the_end(tiny: Engi
         "ab", sampling=replace(SAMPLING, stop=(whole[-2:] + "!",), length=10)
     )
     assert "".join(reply) == reply.text == whole
+
+
+@pytest.mark.parametrize(
+    ("stop", "meant"), [("e\u0301", "é"), ("a\r\nb", "a\nb"), ("\udcc3\udca9", "é"), ("\ufeffEnd", "End")]
+)
+def test_a_stop_string_is_read_as_texts_are(stop: str, meant: str) -> None:
+    assert engine.Sampling(stop=(stop,)).stop == (meant,)
+    with pytest.raises(ValueError, match="none of them empty"):
+        engine.Sampling(stop=("\ufeff",))
+
+
+def test_a_model_that_writes_accents_apart_stops_there_too() -> None:
+    letters = Vocabulary(("\n", "e", "\u0301", "x"))
+    with Engine("apart", OnnxStep(tiny_network(len(letters))), letters, "onnx", 4) as model:
+        text = model.conversation(sampling=engine.Sampling(seed=1, length=400, temperature=2)).say("e").text
+        assert "e\u0301" in text
+        reply = model.conversation(sampling=engine.Sampling(seed=1, length=400, temperature=2, stop=("é",))).say("e")
+        assert reply.text == text[: text.index("e\u0301")]
+        assert reply.finish_reason == "stop"
 
 
 def test_no_length_only_feeds(tiny: Engine) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pexpect
 import pyte
@@ -21,10 +22,20 @@ class Screen:
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
         """All that came."""
+        program, *words = self.command(arguments)
         self.child = pexpect.spawn(
-            sys.executable, ["-m", "repl", *arguments], dimensions=(30, columns), timeout=30,
+            program, words, dimensions=(30, columns), timeout=30,
             env={**os.environ, "TERM": "xterm-256color", **environment},
         )  # fmt: skip
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """What runs in it."""
+        return [sys.executable, "-m", "repl", *arguments]
+
+    @property
+    def text(self) -> str:
+        """What it shows now."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
 
     def wait(self, is_there: Callable[[str], bool], seconds: float = 15) -> str:
         """Read until the screen shows it."""
@@ -35,7 +46,7 @@ class Screen:
                 data = self.child.read_nonblocking(65536, timeout=0.1)
                 self.raw += data
                 self._stream.feed(data)
-            text = "\n".join(line.rstrip() for line in self._screen.display)
+            text = self.text
             if is_there(text):
                 return text
         raise AssertionError(f"the screen shows\n{text}")
@@ -66,3 +77,16 @@ class Screen:
         self.child.expect(pexpect.EOF)
         self.child.close()
         return int(self.child.exitstatus)
+
+
+class Shell(Screen):
+    """A real terminal with a shell in it, in which people start, suspend and fetch back what they run."""
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """An interactive shell, with job control."""
+        return ["bash", "--norc", "--noprofile", "-i"]
+
+    def run(self, *arguments: str, before: str = "", after: str = "") -> None:
+        """Type a command that starts `textrepl` with these arguments."""
+        words = shlex.join([sys.executable, "-m", "repl", *arguments])
+        self.child.send(f"{before}{words}{after}\r")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import resource
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from repl import config
 from repl.bindings import all_keys, parse_keys, shown_keys
 from repl.config import Config, ConfigError
+from repl.files import write_new
 from repl.knobs import PRESETS
 
 PATH = Path("config.toml")
@@ -86,6 +88,32 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
         config.read(path)
+    path.write_text("[terminal]\n", encoding="utf-16")  # as an editor's "Unicode"
+    with pytest.raises(ConfigError, match="save it as UTF-8"):
+        config.read(path)
+
+
+@pytest.mark.parametrize("text", ["", "[terminal]\r\nspeed = 9\r\n", "# mine\n[terminal]\nspeed = 9\n"])
+def test_a_byte_order_mark_is_no_mistake(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8-sig", newline="")
+    assert config.read(path).speed == (9 if text else 0)
+
+
+def test_a_disk_that_takes_nothing_is_left_without_half_a_file(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(ConfigError, match="File too large"):
+            config.init(tmp_path / "config.toml")
+        with pytest.raises(ValueError, match="File too large"):
+            write_new(tmp_path / "story.txt", "long " * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "config.toml").mkdir()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        config.init(tmp_path / "config.toml")
 
 
 @pytest.mark.parametrize(

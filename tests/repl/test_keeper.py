@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,7 +216,12 @@ def test_export_and_import(sittings: Sittings, tmp_path: Path, suffix: str) -> N
         ("/export story.doc", "ends in .txt"), ("/export", "ends in .txt"), ("/import", "give a .json"),
         ("/import nowhere.txt", "cannot be read"), ("/import {tmp}", "cannot be read"),
         ("/import {tmp}/latin.txt", "not UTF-8"), ("/import {tmp}/empty.txt", "is empty"),
-        ("/import {tmp}/wrong.json", "is no conversation"), ("/export {tmp}/no/where.txt", "cannot be written"),
+        ("/import {tmp}/wrong.json", "is no conversation"), ("/import {tmp}/chat.json", "a chat of another program"),
+        ("/import {tmp}/chat.json", "train on it by 'python -m engine.train --data chat.json"),
+        ("/import {tmp}/talk.JSON", "a chat of another program (a list of 2)"),
+        ("/import {tmp}/table.json", "a list of 3: rename it to .txt"), ("/import {tmp}/text.json", "a mere text"),
+        ("/import {tmp}/half.json", "half.json is no JSON"), ("/import {tmp}/fifo", "is no file"),
+        ("/export {tmp}/no/where.txt", "cannot be written"),
         ("/open", "give a session's name"), ("/open nowhere", "there is no session"), ("/delete", "give a session"),
     ],
 )  # fmt: skip
@@ -223,6 +229,12 @@ def test_mistakes_with_files_and_names(sittings: Sittings, tmp_path: Path, line:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     (tmp_path / "empty.txt").touch()
     (tmp_path / "wrong.json").write_text('{"version": 1}')
+    (tmp_path / "chat.json").write_text('\ufeff{"guild": {}, "channel": {}, "dateRange": {}, "messages": [], "n": 0}')
+    (tmp_path / "talk.JSON").write_text('[{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]')
+    (tmp_path / "table.json").write_text("[1, 2, 3]")
+    (tmp_path / "text.json").write_text('"once"')
+    (tmp_path / "half.json").write_text('{"version": 1, "tur')
+    os.mkfifo(tmp_path / "fifo")
     session = sittings.sit()
     write(session, "ab")
     before = session.story.text

@@ -12,9 +12,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pexpect
 import pytest
 
 import engine
+from tests.repl.screens import Screen
 
 
 def run(
@@ -203,3 +205,119 @@ def test_ctrl_c_at_any_moment_of_the_start_shows_no_traceback(model: str, delay:
 def test_help_and_version_answer(model: str) -> None:
     assert b"--top-p" in run("--help").stdout
     assert run("--version").stdout.startswith(b"textrepl ")
+
+
+@pytest.fixture
+def spoilt(tmp_path: Path) -> str:
+    """A model that writes what acts on terminals, and what few encodings have."""
+    from engine.model_dir import NETWORK, VOCABULARY, write_json
+    from engine.program import import_tensorflow
+    from engine.vocabulary import Vocabulary
+
+    import_tensorflow()
+    from engine.train.build import build_model
+    from engine.train.settings import TrainSettings
+
+    tokens = ("\n", "a", "b", "\x1b", "\x07", "\x9b", "\x7f", "\u202e", "漢", "é")
+    build_model(len(tokens), TrainSettings(units=8, layers=1, embedding=8)).save(tmp_path / NETWORK)
+    write_json(tmp_path / VOCABULARY, Vocabulary(tokens).to_json())
+    return str(tmp_path)
+
+
+def test_a_pipe_gets_what_a_model_writes_as_it_is_and_a_terminal_nothing_that_acts_on_it(spoilt: str) -> None:
+    arguments = [
+        spoilt,
+        "--prompt",
+        "a\x1b[2J\x9b31m",
+        "--echo",
+        "--length",
+        "400",
+        "--seed",
+        "1",
+        "--temperature",
+        "3",
+    ]
+    raw = run(*arguments).stdout.decode()
+    assert raw.startswith("a\x1b[2J\x9b31m")
+    assert all(letter in raw for letter in "\x1b\x07\x9b\x7f\u202e漢")
+    screen = Screen(80, *arguments)
+    screen.child.expect(pexpect.EOF)
+    shown = screen.child.before.decode()
+    assert shown.replace("\r\n", "\n").endswith(engine.visible(raw) + "\n")
+    assert not set("\x1b\x07\x9b\x7f\u202e") & set(shown)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8", "cp1252", "shift_jis"])
+def test_json_holds_every_character_in_any_encoding(
+    spoilt: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    arguments = [spoilt, "--prompt", "漢é", "--echo", "--length", "300", "--seed", "1", "--temperature", "3", "--json"]
+    line = run(*arguments).stdout.decode(encoding)
+    assert not set("\x1b\x07\x9b\x7f\u202e?") & set(line)
+    assert json.loads(line)["text"] == "漢é" + expected_of(spoilt)
+
+
+def expected_of(model: str) -> str:
+    with engine.load(model) as loaded:
+        sampling = engine.Sampling(seed=1, length=300, temperature=3.0)
+        return loaded.conversation(sampling=sampling).say("漢é").text
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a disk that is always full")
+@pytest.mark.parametrize("more", [[], ["--json"], ["--session", "deaf"]])
+def test_a_stderr_that_takes_nothing_stops_no_text(model: str, home: str, more: list[str]) -> None:
+    arguments = [model, "--prompt", "é漢", "--length", "9", "--seed", "1", *more]
+    done = run(*arguments, *(["--store", home] if "--session" in more else []), shell="2>/dev/full")
+    assert (done.returncode, len(done.stdout) >= 9) == (0, True)
+    assert run("nowhere", "--prompt", "a", shell="2>/dev/full").returncode == 1
+
+
+POSIX = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("locale", [{}, POSIX])
+@pytest.mark.parametrize("name", [b"q\xe9", b"\x93q\x94", "é漢".encode(), b"red\x1b[31m"])
+def test_any_name_and_text_that_the_system_allows(
+    model: str, tmp_path: Path, name: bytes, locale: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in {**locale, "PYTHONPATH": os.getcwd()}.items():
+        monkeypatch.setenv(variable, value)
+    word = os.fsdecode(name)
+    (tmp_path / word).symlink_to(model)
+    monkeypatch.chdir(tmp_path)
+    shown = word if "\x1b" not in word else "red"
+    arguments = [word, "--session", shown, "--store", f"{word}.db", "--length", "5", "--stop", f"##{word}"]
+    for prompt in (b"the " + name, b" and"):
+        done = run(*arguments, "--prompt", os.fsdecode(prompt), "--echo")
+        assert done.returncode == 0, done.stderr
+        assert b"\x1b" not in done.stderr
+    assert (tmp_path / f"{word}.db").is_file()
+    with closing(engine.Store(f"{word}.db")) as store:
+        (title,) = store.names()
+        assert title == engine.decoded(shown, "backslashreplace")
+        assert [text for *_, text in store.texts(title).turns][2] == " and"
+    one_line(run(f"no{word}", "--prompt", "a"), 1, "no such model")
+
+
+@pytest.mark.parametrize("flag", [["--store"], ["--session"], ["--stop"], []])
+def test_an_empty_name_names_nothing(model: str, flag: list[str]) -> None:
+    assert run("--prompt", "a", *flag, "").returncode == 2
+
+
+def test_a_byte_order_mark_is_no_mistake(model: str, tmp_path: Path) -> None:
+    arguments = [model, "--seed", "5", "--length", "20"]
+    plain = run(*arguments, "--prompt", "the cat")
+    for done in (run(*arguments, text=b"\xef\xbb\xbfthe cat"), run(*arguments, "--prompt", "\ufeffthe cat")):
+        assert (done.stdout, done.stderr) == (plain.stdout, b"")
+    for name in ("model.keras", "vocabulary.json"):
+        (tmp_path / name).write_bytes((Path(model) / name).read_bytes())
+    for name, text in (("vocabulary.json", None), ("settings.json", '{"figures": 7}')):
+        data = (tmp_path / name).read_bytes() if text is None else text.encode()
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + data)
+    assert run(str(tmp_path), *arguments[1:], "--prompt", "the cat").stdout == plain.stdout
+    assert engine.about(tmp_path).settings == {"figures": 7}
+    with engine.load(model) as loaded:
+        talk = loaded.conversation()
+        talk.say("ab", length=5).result()
+        assert engine.replay(loaded, "\ufeff" + talk.export()).text == talk.text

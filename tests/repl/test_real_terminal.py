@@ -17,7 +17,7 @@ from engine.conversation import Conversation
 from engine.tree import Snapshot
 from repl.keeper import Keeper
 from repl.session import COMMANDS
-from tests.repl.screens import Screen
+from tests.repl.screens import Screen, Shell
 
 ANY_COLOR = re.compile(rb"\x1b\[[0-9;]*(3[0-9]|4[0-9]|9[0-7]|[34]8;[25])[0-9;]*m")
 
@@ -331,3 +331,63 @@ def test_what_no_store_takes_is_in_a_file(model: str, tmp_path: Path) -> None:
     (path,) = (tmp_path / "textrepl").glob("unkept-*.txt")
     assert re.fullmatch(r"the cat.{30}", path.read_text(encoding="utf-8"), re.DOTALL)
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_ctrl_z_suspends_at_the_prompt_and_fg_redraws_it(model: str) -> None:
+    shell = Shell(80, PS1="shell$ ")
+    shell.run(model, "--seed", "3", "--length", "30")
+    shell.wait(shows("Type a beginning"))
+    shell.child.send("the cat")
+    shell.wait(shows("> the cat"))
+    for _ in range(2):
+        shell.child.send("\x1a")
+        shell.wait(lambda text: text.rstrip().endswith("shell$") and "Stopped" in text)
+        shell.child.send("clear; echo between\r")
+        shell.wait(lambda text: text.startswith("between"))
+        shell.child.send("fg\r")
+        shell.wait(lambda text: "> the cat" in text and "main:0" in text)
+    shell.child.send(" sat\r")
+    assert "^Z" not in shell.wait(is_idle)
+    shell.child.send("/tree\r")
+    shell.wait(shows("1 > the cat sat"))
+    shell.child.send("\x04")
+    shell.wait(lambda text: text.rstrip().endswith("shell$"))
+
+
+@pytest.mark.parametrize("config", ["", "[terminal]\nkeys = 'vi'\n"])
+def test_ctrl_z_suspends_while_a_reply_is_written(model: str, config: str, tmp_path: Path) -> None:
+    (tmp_path / "textrepl").mkdir()
+    (tmp_path / "textrepl" / "config.toml").write_text(config)
+    shell = Shell(80, PS1="shell$ ", XDG_CONFIG_HOME=str(tmp_path))
+    shell.run(model, "--seed", "3", "--length", "1000000000")
+    shell.wait(shows("Type a beginning"))
+    shell.child.send("the cat\r")
+    shell.wait(lambda text: "writing" in text and len(text) > 300)
+    shell.child.send("\x1a")
+    shell.wait(lambda text: text.rstrip().endswith("shell$") and "Stopped" in text)
+    stopped = shell.text
+    time.sleep(0.5)
+    shell.child.send("\r")
+    shell.wait(lambda text: text.count("shell$") > stopped.count("shell$"))
+    shell.child.send("fg\r")
+    shell.wait(lambda text: "writing" in text.rpartition("fg")[2] and len(text.rpartition("fg")[2]) > 300)
+    shell.child.send("\x03")
+    shell.wait(shows("stopped; Enter goes on"))
+    shell.child.send("\x04")
+    shell.wait(lambda text: text.rstrip().endswith("shell$"))
+
+
+def test_a_long_prompt_in_a_pipe_shows_how_far_it_is_and_ctrl_c_stops_it(model: str, tmp_path: Path) -> None:
+    (text := tmp_path / "long.txt").write_text("the cat sat on the mat. " * 40_000)
+    shell = Shell(80, PS1="shell$ ")
+    shell.run(model, "--length", "20", after=f" < {text}")
+    shell.wait(shows("reading 960,000 characters:", " %,", "a second"))
+    shell.child.send("\x03")
+    shown = shell.wait(lambda text: text.rstrip().endswith("shell$"))
+    assert "reading" not in shown
+    shell.child.send("clear\r")
+    (text := tmp_path / "short.txt").write_text("the cat")
+    before = len(shell.raw)
+    shell.run(model, "--length", "20", after=f" < {text}")
+    shell.wait(lambda text: text.count("shell$") > 1)
+    assert b"reading" not in shell.raw[before:]

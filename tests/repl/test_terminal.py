@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,6 +150,34 @@ def test_control_characters_of_a_text_do_not_reach_the_terminal(pipe: PipeInput)
     assert "�" in shown
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "loop"])
+def test_a_history_that_is_no_file_holds_nothing_up(
+    tiny: Engine, pipe: PipeInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = tmp_path / "textrepl" / "history"
+    path.parent.mkdir()
+    make: dict[str, Callable[[], object]] = {
+        "pipe": lambda: os.mkfifo(path), "folder": path.mkdir, "device": lambda: path.symlink_to("/dev/zero"),
+        "loop": lambda: path.symlink_to(path),
+    }  # fmt: skip
+    make[kind]()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    session, _ = sit(tiny, pipe, "still here\r\x04")
+    assert session.story.turns[0].text == "still here"
+    assert "will not be remembered" in capsys.readouterr().err
+
+
+def test_a_line_of_bytes_that_are_no_text_is_read_as_far_as_it_goes(
+    tiny: Engine, pipe: PipeInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    pipe.send_bytes(b"the c\xe9t\r/nosuch\xe9\r\x04")
+    session, shown = sit(tiny, pipe, "")
+    assert session.story.turns[0].text == "the c\ufffdt"
+    assert "no command /nosuch\ufffd" in shown
+
+
 @pytest.mark.parametrize("columns", [80, 20])
 def test_a_session_in_a_real_terminal(columns: int, keras_model_dir: Path) -> None:
     screen = Screen(columns, str(keras_model_dir), "--seed", "3", "--length", "40")
@@ -272,9 +300,37 @@ def test_the_editor_changes_the_last_turn(
     assert session.story.turns[0].text == "the dog"
     assert session.story.turns[1].kind == "reply"
     monkeypatch.setenv("VISUAL", "false")
-    assert edit_text("kept") == "kept"
+    with pytest.raises(ValueError, match=r"of VISUAL has failed \(code 1\); nothing was changed"):
+        edit_text("kept")
     monkeypatch.setenv("VISUAL", "/no/such/editor")
-    assert edit_text("kept") == "kept"
+    with pytest.raises(ValueError, match="'/no/such/editor' of VISUAL cannot be used"):
+        edit_text("kept")
+    monkeypatch.setenv("VISUAL", "vi '")
+    with pytest.raises(ValueError, match="No closing quotation"):
+        edit_text("kept")
+    monkeypatch.delenv("VISUAL")
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ValueError, match="there is no editor here: set EDITOR"):
+        edit_text("kept")
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [("exit 3", "failed (code 3)"), ("printf 'caf\\351' > \"$1\"", "as UTF-8"), (None, "No such file")],
+)
+def test_an_editor_that_fails_is_named(
+    tiny: Engine, pipe: PipeInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, words: str
+) -> None:
+    editor = tmp_path / "editor"
+    if script is not None:
+        editor.write_text(f"#!/bin/sh\n{script}\n")
+        editor.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(editor))
+    threading.Timer(1.5, pipe.send_text, ["\x04"]).start()
+    session, shown = sit(tiny, pipe, "the cat\r/edit\r")
+    assert len(session.story.tree) == 2
+    assert words in " ".join(shown.split())
 
 
 def test_a_typewriter_writes_so_many_characters_a_second(tiny: Engine, pipe: PipeInput) -> None:

@@ -222,3 +222,83 @@ def test_patience_stops_a_run_that_learns_nothing(
     shown = capsys.readouterr().out
     assert "epoch 4/9" in shown
     assert "epoch 5/9" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"na\xefve", "na\ufffdve"),
+        (b"\x93tale\x94 it's", "\ufffdtale\ufffd it's"),
+        (b"red\x1b[31m\nline", "red\ufffd[31m\ufffdline"),
+    ],
+)
+def test_any_name_and_text_that_the_system_allows(
+    plain_text: Path, tmp_path: Path, name: bytes, shown: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The run begins, is gone on with, and begins another; its card shows the name as far as a text can."""
+    monkeypatch.chdir(tmp_path)
+    word = os.fsdecode(name)
+    Path(f"{word}.txt").write_bytes(plain_text.read_bytes())
+    begin = [*SMALL, "--data", f"{word}.txt", "--epochs", "1", "--out"]
+    further = ["--sample-prompt", f"th{word}", "--keep", f"a-z .{word}", "--tensorboard", f"b{word}"]
+    assert main([*begin, word, *further]) == 0
+    assert main(["--out", word, "--resume", "--epochs", "2"]) == 0
+    assert main([*begin, f"new{word}", "--from", word]) == 0
+    told = capsys.readouterr()
+    assert "\x1b" not in told.out + told.err
+    card = Path(f"new{word}/README.md").read_text(encoding="utf-8")
+    assert card.startswith(f"# new{shown}\n")
+    assert f"| data | {shown}.txt" in card
+    assert f"`{shown}`" in card
+
+
+def test_names_and_texts_in_a_locale_that_knows_ascii_alone(plain_text: Path, tmp_path: Path) -> None:
+    posix = {**os.environ, "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        command(plain_text, tmp_path / "été", "--sample-prompt", "à", "--keep", "a-zé .", "--epochs", "1"),
+        capture_output=True, env=posix, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"\\303\\251t\\303\\251'" in done.stdout
+    card = (tmp_path / "été" / "README.md").read_text(encoding="utf-8")
+    assert "--out 'models/été' --keep 'a-zé .'" in card
+    assert "--sample-prompt 'à'" in card
+
+
+@pytest.mark.parametrize(
+    ("out", "more", "words"),
+    [
+        ("x" * 300, [], "cannot write xxx"),
+        ("x" * 300 + "/m", [], "File name too long"),
+        ("x" * 300, ["--resume"], "cannot read xxx"),
+        ("loop/m", [], "cannot write loop/m: Too many levels of symbolic links"),
+        ("loop/m", ["--resume"], "cannot read loop/m: Too many levels of symbolic links"),
+    ],
+)
+def test_a_place_that_cannot_be_is_blamed_itself(
+    plain_text: Path, tmp_path: Path, out: str, more: list[str], words: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    assert main(["--data", str(plain_text), "--out", out, *more]) == 1
+    message = capsys.readouterr().err
+    assert words in message
+    assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["--out", "--cache", "--from", "--data", "--validation"])
+def test_an_empty_name_names_nothing(flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--data", "x", "--out", str(tmp_path), flag, ""])
+    assert ended.value.code == 2
+    assert "'' names nothing" in capsys.readouterr().err.replace("'':", "''")
+
+
+def test_what_a_message_quotes_acts_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--data", "x", "--out", "m", "--nosuch\x1b[31m"])
+    assert "--nosuch\ufffd[31m" in capsys.readouterr().err
+    assert main(["--data", "x\x1b[31m", "--out", "m\x9b"]) == 1
+    assert "x\ufffd[31m" in capsys.readouterr().err
