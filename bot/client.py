@@ -17,23 +17,23 @@ from discord import app_commands
 from discord.ext import commands
 
 import engine
-from bot.access import StoryAccess
-from bot.buttons import StoryButton
-from bot.channel_commands import ChannelCommands
-from bot.channels import Channel
-from bot.commands import StoryCommands
+from bot.commands.channel_commands import ChannelCommands
+from bot.commands.commands import StoryCommands
+from bot.commands.interactions import Interaction, Interactions, may_send
+from bot.commands.presses import ButtonPresses
 from bot.gateway import Connector
-from bot.pacing import Cooldown, Rates
-from bot.plans import Note, Request
-from bot.posting import Post
-from bot.presses import ButtonPresses
-from bot.reception import Interaction, Interactions, may_send
-from bot.recovery import Recovery
-from bot.refusals import Refusal
-from bot.scribe import Replies
+from bot.messages.buttons import StoryButton
+from bot.messages.post import Post
+from bot.messages.rate_limits import Cooldown, Rates
+from bot.replies.access import StoryAccess
+from bot.replies.channels import Channel
+from bot.replies.recovery import Recovery
+from bot.replies.refusals import Refusal
+from bot.replies.replies import Replies
+from bot.replies.requests import Note, Request
+from bot.replies.stories import Stories
 from bot.settings import Settings
 from bot.statistics import Statistics
-from bot.stories import Stories
 
 COMMANDS_NOTE = "discord/commands", "synced"  # which guilds have which commands
 SYNC_SECONDS = 86400.0

@@ -21,7 +21,7 @@ import discord
 import engine
 from bot import gateway
 from bot.client import PERMISSIONS, Textbot
-from bot.service import keep_health_file, serve_health, serve_metrics, set_up_log
+from bot.monitoring import keep_health_file, serve_health, serve_metrics, set_up_log
 from bot.settings import Settings, SettingsError, example, read
 from bot.token import NAME as TOKEN
 from bot.token import TokenError, read_token

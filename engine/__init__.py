@@ -11,22 +11,22 @@ for piece in talk.say("ROMEO:", length=200):
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from engine.conversation.outline import first_words, last_words, outline
 from engine.errors import EngineBusy, EngineClosed, EngineError, ModelLoadError, OtherWeights, StoreError, TrainingError
 from engine.names import decoded, quoted, visible
-from engine.outline import first_words, last_words, outline
 from engine.private import send_no_reports
 from engine.settings import Sampling
 
 if TYPE_CHECKING:
-    from engine.conversation import Conversation
-    from engine.engine import Activity, Engine, Info, Score
-    from engine.loading import load
-    from engine.papers import About, about, model_names
-    from engine.reply import Reply
-    from engine.rewriting import Texts, read_again, replay
-    from engine.store import Store
-    from engine.tree import Turn
-    from engine.vocabulary import Vocabulary
+    from engine.conversation.conversation import Conversation
+    from engine.conversation.replay import Texts, read_again, replay
+    from engine.conversation.reply import Reply
+    from engine.conversation.tree import Turn
+    from engine.model.card import About, about, model_names
+    from engine.serving.engine import Activity, Engine, Info, Score
+    from engine.serving.loading import load
+    from engine.store.store import Store
+    from engine.text.vocabulary import Vocabulary
 
 __all__ = [
     "About",
@@ -65,15 +65,15 @@ __all__ = [
 send_no_reports()  # nothing but this happens at import: `engine.private` says why it cannot wait
 
 _HOMES = {
-    "papers": ("About", "about", "model_names"),
-    "conversation": ("Conversation",),
-    "tree": ("Turn",),
-    "engine": ("Activity", "Engine", "Info", "Score"),
-    "loading": ("load",),
-    "reply": ("Reply",),
-    "rewriting": ("Texts", "read_again", "replay"),
-    "store": ("Store",),
-    "vocabulary": ("Vocabulary",),
+    "model.card": ("About", "about", "model_names"),
+    "conversation.conversation": ("Conversation",),
+    "conversation.tree": ("Turn",),
+    "serving.engine": ("Activity", "Engine", "Info", "Score"),
+    "serving.loading": ("load",),
+    "conversation.reply": ("Reply",),
+    "conversation.replay": ("Texts", "read_again", "replay"),
+    "store.store": ("Store",),
+    "text.vocabulary": ("Vocabulary",),
 }
 
 

@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import engine
-from engine.model_dir import find
+from engine.model.directory import find
 from engine.program import fail, import_tensorflow
-from engine.text import split_point
-from engine.train.filters import make_filter, normalized
+from engine.text.files import split_point
 from engine.train.quantities import LN2, duration, perplexity
+from engine.train.reading.filters import make_filter, normalized
+from engine.train.reading.spool import Inputs, Spool
+from engine.train.report.plain import ReadingLine
 from engine.train.settings import TrainSettings
-from engine.train.spool import Inputs, Spool
-from engine.train.watch import ReadingLine
 
 DYNAMIC = ", dynamic"  # stands behind a model's name
 Figures = dict[str, Any]
@@ -182,7 +182,7 @@ def _dynamic_nats(model: str | None, score: engine.Score, arguments: argparse.Na
         raise engine.EngineError(
             "--dynamic needs TensorFlow: install it with \"pip install 'textrepl[train]'\""
         ) from None
-    from engine.train.dynamic import Follower
+    from engine.train.network.dynamic import Follower
 
     files, fixed = find(model), score.surprisal_bits * LN2
     follower = Follower(files.network, arguments.dynamic_rate, arguments.dynamic_decay)

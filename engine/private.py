@@ -7,8 +7,8 @@ variable is set when `engine` is imported: nothing later is sure to come before 
 Child processes inherit it.
 
 A program that imports onnxruntime before engine has started the reports itself: the id is written and the first event
-will be sent. `engine.steps.onnx` then calls onnxruntime's own switch, which stops all further events: of 43 in half a
-minute of sessions, the first one was left. (All of it seen with strace and in the queue, with 1.32.)
+will be sent. `engine.model.onnx_step` then calls onnxruntime's own switch, which stops all further events: of 43 in
+half a minute of sessions, the first one was left. (All of it seen with strace and in the queue, with 1.32.)
 
 Keras writes a configuration file and imports Matplotlib, which keeps a list of the machine's fonts; fontconfig, which
 it asks for them, has a cache, too. They ask nobody for anything, but do this in the user's folders.

@@ -12,10 +12,10 @@ from typing import Any
 import platformdirs
 
 import engine
-from repl.bindings import ACTIONS, check_conflict, parse_keys
-from repl.files import create
-from repl.knobs import MAX_SPEED, PRESETS
-from repl.looks import LOOKS
+from repl.commands.settings import MAX_SPEED, PRESETS
+from repl.session.story_files import create
+from repl.terminal.key_names import ACTIONS, check_conflict, parse_keys
+from repl.view.style import LOOKS
 
 TEMPLATE = """\
 # textrepl reads this when it opens its prompt or a session; a pipe without one does not. Flags go before it.

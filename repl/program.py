@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from repl import config
-    from repl.sitting import Sitting
+    from repl.startup import Sitting
 
 import engine
 from repl import arguments as command_line
-from repl import oneshot
-from repl.complaints import complain, give_up
+from repl.pipe import oneshot
+from repl.pipe.complaints import complain, give_up
 
 
 def run(argv: Sequence[str] | None) -> int:
@@ -87,7 +87,7 @@ def _read_prompt() -> str:
 
 def _go_on(arguments: argparse.Namespace, parser: argparse.ArgumentParser, job: oneshot.Job) -> int:
     """A session that goes on in a pipe."""
-    from repl.onward import go_on
+    from repl.pipe.onward import go_on
 
     sitting, _ = _sitting(arguments, parser)
     try:
@@ -107,11 +107,11 @@ def _sit(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     sitting, settings = _sitting(arguments, parser)
     try:
         if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
-            from repl.plain import run_plain
+            from repl.pipe.plain_prompt import run_plain
 
             run_plain(sitting.prepare, settings.prompt)
         else:
-            from repl.terminal import Terminal
+            from repl.terminal.terminal import Terminal
 
             Terminal(sitting.prepare, config=settings).run()
     finally:
@@ -123,7 +123,7 @@ def _sit(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 def _sitting(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[Sitting, config.Config]:
     from repl import config
-    from repl.sitting import Sitting
+    from repl.startup import Sitting
 
     settings = config.read(config.default_path())
     try:
@@ -139,9 +139,9 @@ def _init_config() -> str:
 
 
 def _script(shell: str, parser: argparse.ArgumentParser) -> str:
-    from repl import shells
+    from repl import shell_completion
 
-    return shells.script(shell, parser)
+    return shell_completion.script(shell, parser)
 
 
 def _fail(message: str) -> int:

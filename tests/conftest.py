@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.engine import Engine
 from engine.program import import_tensorflow
+from engine.serving.engine import Engine
 from tests.networks import LETTERS, tiny_engine
 from tests.postgres import Server, start_postgres
 
@@ -37,10 +37,10 @@ def keras_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("TensorFlow is not installed")
     import_tensorflow()
-    from engine.model_dir import NETWORK, VOCABULARY, write_json
-    from engine.train.build import build_model
+    from engine.model.directory import NETWORK, VOCABULARY, write_json
+    from engine.text.vocabulary import Vocabulary
+    from engine.train.network.build import build_model
     from engine.train.settings import TrainSettings
-    from engine.vocabulary import Vocabulary
 
     folder = tmp_path_factory.mktemp("models") / "tiny-keras"
     folder.mkdir()

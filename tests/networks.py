@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from engine import bytepairs
-from engine.engine import Engine
-from engine.network import Array, Dense, Embedding, Layer, Network, Recurrent
-from engine.steps.onnx import OnnxStep
-from engine.vocabulary import Vocabulary
-from engine.words import tokenize
+from engine.model.network import Array, Dense, Embedding, Layer, Network, Recurrent
+from engine.model.onnx_step import OnnxStep
+from engine.serving.engine import Engine
+from engine.text import byte_pairs
+from engine.text.vocabulary import Vocabulary
+from engine.text.words import tokenize
 
 LETTERS = "\n abcdefghijklmnopqrstuvwxyz.,:"
 
@@ -42,7 +42,7 @@ def level_vocabulary(level: str) -> Vocabulary:
     if level == "word":
         return Vocabulary(("<unk>", *dict.fromkeys(tokenize(WORDS, "words"))), "word", "<unk>")
     if level == "bpe":
-        tokens, merges = bytepairs.train([KANA], 300)
+        tokens, merges = byte_pairs.train([KANA], 300)
         return Vocabulary(tuple(tokens), "bpe", merges=tuple(merges))
     return Vocabulary(tuple(LETTERS))
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from engine.errors import EngineError
 from engine.program import fail
 from engine.train.job import TENSORBOARD, Job, train
+from engine.train.reading.spool import Inputs
+from engine.train.report.plain import Watch, is_terminal
 from engine.train.settings import add_arguments
-from engine.train.spool import Inputs
-from engine.train.watch import Watch, is_terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,7 +82,7 @@ def watching() -> type[Watch]:
     if not is_terminal(sys.stdout):
         return Watch
     try:
-        from engine.train.view import View
+        from engine.train.report.live import View
     except ModuleNotFoundError:  # it is in the extra "train", but the run does not need it
         return Watch
     return View

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
-from engine.model_dir import CHECKPOINT, replace_file
-from engine.train.origin import Origin
+from engine.model.directory import CHECKPOINT, replace_file
+from engine.train.network.start import Origin
 from engine.train.settings import TrainSettings
 
 VERSION = 1

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 import engine
 from engine.errors import EngineError, TrainingError
-from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY, remove_halves, replace_file, write_json
+from engine.model.directory import CHECKPOINT, NETWORK, VOCABULARY, remove_halves, replace_file, write_json
 from engine.names import quoted
-from engine.train import card, checkpoint
-from engine.train.loop import Trainer
+from engine.train import checkpoint
+from engine.train.report import card
+from engine.train.trainer import Trainer
 
 CARD_SAMPLE_LENGTH, CARD_TEMPERATURE = 400, 0.8
 

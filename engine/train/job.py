@@ -16,23 +16,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import TrainingError
-from engine.model_dir import CHECKPOINT, NETWORK, VOCABULARY
+from engine.model.directory import CHECKPOINT, NETWORK, VOCABULARY
 from engine.names import quoted
 from engine.private import own_folders
 from engine.program import import_tensorflow
-from engine.train import card, checkpoint, memory, origin, presets
-from engine.train.corpus import Corpus, known_vocabulary, read_corpus
-from engine.train.origin import Parent
+from engine.text.vocabulary import Vocabulary
+from engine.train import checkpoint, presets
+from engine.train.data.batches import make_sequences, of_batch
+from engine.train.data.corpus import Corpus, known_vocabulary, read_corpus
+from engine.train.hardware import memory
+from engine.train.network.start import Parent
+from engine.train.network.start import read as read_parent
 from engine.train.quantities import seconds_of
-from engine.train.sequences import make_sequences, of_batch
+from engine.train.reading.spool import Inputs
+from engine.train.report import card
+from engine.train.report.plain import ReadingLine, Watch
 from engine.train.settings import TrainSettings
-from engine.train.spool import Inputs
-from engine.train.watch import ReadingLine, Watch
-from engine.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from engine.train.plan import Plan
-    from engine.train.replicas import Alone
+    from engine.train.hardware.distributed import Alone
+    from engine.train.time_budget import Plan
 
 CHANGEABLE = {  # when going on with a run
     "epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "time", "device", "precision", "rate",
@@ -76,7 +79,7 @@ class Job:
         if isinstance(widths := self.given.get("units"), tuple):
             recipe["layers"] = len(widths)
         given = recipe | self.given
-        parent = origin.read(self.start) if self.start is not None else None
+        parent = read_parent(self.start) if self.start is not None else None
         settings = parent.settings(self.given, recipe) if parent else TrainSettings.from_arguments(given)
         if not self.is_resumed:
             settings.check_used(self.given)
@@ -131,11 +134,11 @@ def train(job: Job, show: Show) -> Outcome:
         ) from None
     import tensorflow as tf
 
-    from engine.train import devices, replicas
+    from engine.train.hardware import devices, distributed
 
     tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
     is_gpu = devices.choose(ready.settings.device)
-    found = replicas.find()
+    found = distributed.find()
     try:
         with found.taking_part():
             return _train(job, show if found.is_chief else Watch, asked, ready, found, began, is_gpu=is_gpu)
@@ -149,9 +152,9 @@ def _train(
     job: Job, show: Show, asked: Asked, ready: _Ready, found: Alone, began: float, *, is_gpu: bool
 ) -> Outcome:  # fmt: skip
     """The same, on the devices and machines that were found."""
-    from engine.train.board import Board
-    from engine.train.loop import Trainer
+    from engine.train.report.tensorboard import Board
     from engine.train.run import Run
+    from engine.train.trainer import Trainer
 
     settings, corpus, notes = ready.settings, ready.corpus, ready.corpus.account.lines()
     if settings.time and ready.saved is None:
@@ -262,12 +265,12 @@ def _check_unused(out: Path) -> None:
 
 def _plan(asked: Asked, ready: _Ready, began: float) -> Plan:
     """What --time chooses."""
-    from engine.train import plan
+    from engine.train import time_budget
 
     with ReadingLine() as line:
         line.say("measuring how fast this machine learns ...")
         seconds = seconds_of(ready.settings.time) - (time.monotonic() - began)
-        return plan.choose(ready.settings, asked.given, ready.corpus, seconds)
+        return time_budget.choose(ready.settings, asked.given, ready.corpus, seconds)
 
 
 def _make(folder: Path, flag: str) -> None:

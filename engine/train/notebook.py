@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.train import card
-from engine.train.curve import Curve, Points
 from engine.train.job import TENSORBOARD, Job, train
 from engine.train.quantities import LN2, duration
+from engine.train.reading.spool import Inputs
+from engine.train.report import card
+from engine.train.report.curve import Curve, Points
+from engine.train.report.plain import Watch
 from engine.train.settings import TrainSettings, as_text
-from engine.train.spool import Inputs
-from engine.train.watch import Watch
 
 Names = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 DRAW_SECONDS = 1.0  # between two drawings of the curve

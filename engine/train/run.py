@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import engine
-from engine.train.board import Board
 from engine.train.folder import RunFolder
-from engine.train.loop import Trainer
+from engine.train.hardware.distributed import Decision
+from engine.train.network.scoring import Stopped
 from engine.train.quantities import seconds_of, temperatures_of
-from engine.train.replicas import Decision
-from engine.train.scoring import Stopped
-from engine.train.watch import Watch
+from engine.train.report.plain import Watch
+from engine.train.report.tensorboard import Board
+from engine.train.trainer import Trainer
 
 CHECKPOINT_SECONDS = 60.0
 MAX_WHOLE = 2_000_000  # held-out tokens that are scored one after the other; of more, the score in lanes is told

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.names import typed
+from engine.text.vocabulary import LEVELS
+from engine.text.words import SPLITS
 from engine.train.quantities import seconds_of, temperatures_of
-from engine.vocabulary import LEVELS
-from engine.words import SPLITS
 
 PRESETS = (
     "small", "best", "tutorial", "novels", "speeches", "lines", "minimal", "ptb-small", "ptb-medium", "ptb-large",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bot.pages import BLANK
+from bot.messages.markdown import BLANK
 from tests.local_discord import Channel, Interaction, Member, Message
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import engine
 from engine import evaluate
-from engine.model_dir import NETWORK
+from engine.model.directory import NETWORK
 from engine.program import import_tensorflow
 from tests.networks import LETTERS
 
@@ -124,7 +124,7 @@ def test_weights_that_follow_a_text_foretell_it_better(
 
 
 def test_the_weights_move_only_after_a_segment_and_are_drawn_back(keras_model_dir: Path) -> None:
-    from engine.train.dynamic import Follower
+    from engine.train.network.dynamic import Follower
 
     ids = np.tile(np.arange(7, dtype=np.int32), 20)
     with engine.load(keras_model_dir) as model:

@@ -17,8 +17,8 @@ from engine.program import interrupts_held
 @pytest.mark.parametrize(
     "program",
     [
-        "engine.evaluate --data x.txt", "engine.adopt x.keras --data x.txt", "engine.bench", "engine.simulate",
-        "engine.train --data x.txt --out x", "engine.train.kneser_ney --data x.txt",
+        "engine.evaluate --data x.txt", "engine.adopt x.keras --data x.txt", "engine.bench", "engine.bench.simulate",
+        "engine.train --data x.txt --out x", "engine.bench.kneser_ney --data x.txt",
     ],
 )  # fmt: skip
 def test_an_early_interrupt_is_quiet(program: str, tmp_path: Path) -> None:

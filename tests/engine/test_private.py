@@ -29,7 +29,7 @@ def watched(tmp_path: Path) -> Watched:
         f"import engine, onnxruntime; {LOAD}",
         f"import engine; {LOAD} import onnxruntime; onnxruntime.SessionOptions()",
         f"from engine import Sampling; {CHILD}",
-        "from engine.steps.onnx import OnnxStep",
+        "from engine.model.onnx_step import OnnxStep",
         "import repl.program, onnxruntime",
     ],
 )

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 import engine
-from engine import adopt, bench, evaluate
+from engine import evaluate
+from engine.adopt import __main__ as adopt
+from engine.bench import __main__ as bench
+from engine.model.onnx_step import OnnxStep
 from engine.program import import_tensorflow
-from engine.steps.onnx import OnnxStep
 from tests.networks import LETTERS, tiny_network
 
 import_tensorflow()
@@ -137,7 +139,7 @@ def test_the_parts_of_the_benchmark(keras_model_dir: Path) -> None:
         assert bench.bare_rate(step, 4) > 0
         assert bench.engine_rate(model, 4, 20) > 0
         assert bench.same_alone_and_batched(model)
-        from engine.network import read_network
+        from engine.model.network import read_network
 
         compiled = OnnxStep(read_network(keras_model_dir / "model.keras"))
         assert bench.logit_difference(compiled, stateful, model.vocabulary) < 1e-4

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.local_discord.errors import Json, NotPossible
-from tests.local_discord.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, Interaction
-from tests.local_discord.message_form import Draft, Upload
-from tests.local_discord.messages import REPLY, Message
-from tests.local_discord.permissions import P, channel_permissions
-from tests.local_discord.slash_options import OptionValue, fill_options
+from tests.local_discord.forms.messages import Draft, Upload
+from tests.local_discord.forms.slash_options import OptionValue, fill_options
+from tests.local_discord.world.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, Interaction
+from tests.local_discord.world.messages import REPLY, Message
+from tests.local_discord.world.permissions import P, channel_permissions
 
 if TYPE_CHECKING:
-    from tests.local_discord.channels import Channel
-    from tests.local_discord.people import Member, User
-    from tests.local_discord.world import World
+    from tests.local_discord.world.channels import Channel
+    from tests.local_discord.world.people import Member, User
+    from tests.local_discord.world.world import World
 
 Made = TypeVar("Made")
 BUTTON_LINK, COMPONENT_BUTTON = 5, 2

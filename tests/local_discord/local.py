@@ -9,19 +9,20 @@ from types import TracebackType
 
 from aiohttp import web
 
-from tests.local_discord import gateway, rest_application, rest_channels, rest_interactions, rest_messages
-from tests.local_discord.channels import Channel
 from tests.local_discord.errors import Json
-from tests.local_discord.guilds import Guild
-from tests.local_discord.interactions import Interaction
+from tests.local_discord.gateway import gateway
 from tests.local_discord.misbehaviour import Misbehaviour
-from tests.local_discord.people import Member, User
 from tests.local_discord.records import GatewayEvent, LateHeartbeat, Limited, Ping, Request
-from tests.local_discord.rest import Rest
+from tests.local_discord.rest import application, channels, interactions, messages
+from tests.local_discord.rest.server import Rest
 from tests.local_discord.settings import Settings
-from tests.local_discord.world import World
+from tests.local_discord.world.channels import Channel
+from tests.local_discord.world.guilds import Guild
+from tests.local_discord.world.interactions import Interaction
+from tests.local_discord.world.people import Member, User
+from tests.local_discord.world.world import World
 
-ROUTES = [*rest_application.ROUTES, *rest_interactions.ROUTES, *rest_messages.ROUTES, *rest_channels.ROUTES]
+ROUTES = [*application.ROUTES, *interactions.ROUTES, *messages.ROUTES, *channels.ROUTES]
 MAX_BODY = 64 * 1024 * 1024
 INVALID_STATUS, INVALID_SECONDS = (401, 403, 429), 600
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from tests.local_discord.errors import Json
 
 if TYPE_CHECKING:
-    from tests.local_discord.gateway import Connection
-    from tests.local_discord.sessions import Session
-    from tests.local_discord.world import World
+    from tests.local_discord.gateway.gateway import Connection
+    from tests.local_discord.gateway.sessions import Session
+    from tests.local_discord.world.world import World
 
 
 HOLD = 0.5

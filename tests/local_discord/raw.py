@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from tests.local_discord.channels import Channel
 from tests.local_discord.errors import Json
 from tests.local_discord.local import LocalDiscord
+from tests.local_discord.world.channels import Channel
 
 
 @dataclass(frozen=True, slots=True)

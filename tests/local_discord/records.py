@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.local_discord.messages import Mentions, Message
+    from tests.local_discord.world.messages import Mentions, Message
 
 
 @dataclass(slots=True)

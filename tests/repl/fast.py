@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 import engine
-from repl.session import Session
-from repl.terminal import Terminal
+from repl.session.session import Session
+from repl.terminal.terminal import Terminal
 from tests.networks import tiny_engine
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from repl import config
-from repl.bindings import all_keys, parse_keys, shown_keys
+from repl.commands.settings import PRESETS
 from repl.config import Config, ConfigError
-from repl.files import write_new
-from repl.knobs import PRESETS
+from repl.session.story_files import write_new
+from repl.terminal.key_names import all_keys, parse_keys, shown_keys
 
 PATH = Path("config.toml")
 

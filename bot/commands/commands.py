@@ -1,0 +1,156 @@
+"""The commands that write a story and move about in it."""
+
+from __future__ import annotations
+
+import io
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+import engine
+from bot.commands.interactions import Interaction, Interactions, channel_of
+from bot.messages.buttons import when_written
+from bot.replies.navigation import go_back, go_forward, go_to
+from bot.replies.refusals import NoStory
+from bot.replies.replies import Replies
+from bot.replies.requests import Request
+
+MAX_TREE = 1800  # characters of a drawn tree in a message
+TREE_COLUMNS = 56
+Length = app_commands.Range[int, 1, 4000]
+Temperature = app_commands.Range[float, 0.0, 2.0]
+TopP = app_commands.Range[float, 0.01, 1.0]
+Seed = app_commands.Range[int, 0, 2**53 - 1]
+Turns = app_commands.Range[int, 1, 1000]
+
+
+class StoryCommands(commands.Cog):
+    """The commands of everybody who writes."""
+
+    def __init__(self, replies: Replies, interactions: Interactions) -> None:
+        self._access, self._interactions = replies.access, interactions
+
+    @app_commands.command(name="continue", description="Go on with this channel's story")
+    @app_commands.describe(
+        text="added to the story first",
+        length="how much to write at most (for most models a token is a character)",
+        temperature="how daring: 0 always takes the likeliest, 1 writes as the text it learned from",
+        top_p="choose among the likeliest that together have this probability",
+        seed="the same seed at the same place gives the same words",
+    )
+    @app_commands.default_permissions(send_messages=True)
+    async def continue_(
+        self, interaction: Interaction, text: str = "", length: Length | None = None,
+        temperature: Temperature | None = None, top_p: TopP | None = None, seed: Seed | None = None,
+    ) -> None:  # fmt: skip
+        """Feed a text, if there is one, and write on."""
+        sampling = {"length": length, "temperature": temperature, "top_p": top_p, "seed": seed}
+        given = {name: value for name, value in sampling.items() if value is not None}
+        await self._interactions.answer(interaction, Request(interaction.user.id, text=text, sampling=given))
+
+    @app_commands.command(description="Write another reply in place of the last one")
+    @app_commands.describe(temperature="how daring", seed="the same seed gives the same words")
+    @app_commands.default_permissions(send_messages=True)
+    async def retry(
+        self, interaction: Interaction, temperature: Temperature | None = None, seed: Seed | None = None
+    ) -> None:
+        """Write another reply from the same checkpoint."""
+        given = {n: v for n, v in (("temperature", temperature), ("seed", seed)) if v is not None}
+        await self._interactions.answer(interaction, Request(interaction.user.id, "retry", sampling=given))
+
+    @app_commands.command(description="Take back the last turn, or several (a text is one, a reply is one)")
+    @app_commands.describe(turns="how many")
+    @app_commands.default_permissions(send_messages=True)
+    async def undo(self, interaction: Interaction, turns: Turns = 1) -> None:
+        """Go back."""
+        await self._interactions.move(interaction, lambda conversation: go_back(conversation, turns))
+
+    @app_commands.command(description="Bring back what was taken back")
+    @app_commands.describe(turns="how many turns")
+    @app_commands.default_permissions(send_messages=True)
+    async def redo(self, interaction: Interaction, turns: Turns = 1) -> None:
+        """Go forward."""
+        await self._interactions.move(interaction, lambda conversation: go_forward(conversation, turns))
+
+    @app_commands.command(description="Open a thread that goes on from here, apart from this channel")
+    @app_commands.describe(name="the thread's name")
+    @app_commands.guild_only()
+    @app_commands.default_permissions(create_public_threads=True)
+    async def fork(self, interaction: Interaction, name: app_commands.Range[str, 1, 100] | None = None) -> None:
+        """Copy the story into a thread."""
+        await self._interactions.fork(interaction, name)
+
+    @app_commands.command(description="All that was written here, also what was taken back")
+    async def tree(self, interaction: Interaction) -> None:
+        """Draw the turns of the story."""
+        await self._interactions.defer(interaction, is_private=True)
+        channel = channel_of(interaction)
+
+        def drawn() -> list[str]:
+            conversation = self._access.stories.peek(channel).conversation
+            return engine.outline(conversation.tree, conversation.present, TREE_COLUMNS)
+
+        lines = await self._access.run(channel, drawn, is_slow=True)
+        text, is_whole = around_present(lines)
+
+        def files() -> list[discord.File]:
+            return [] if is_whole else [discord.File(io.BytesIO("\n".join(lines).encode()), "tree.txt")]
+
+        await self._interactions.show_privately(interaction, f"```\n{text}\n```", files)
+
+    @app_commands.command(description="Go to any turn of /tree")
+    @app_commands.describe(turn="its number; 0 is the very beginning")
+    @app_commands.default_permissions(send_messages=True)
+    async def goto(self, interaction: Interaction, turn: app_commands.Range[int, 0, 10**9]) -> None:
+        """Jump to a turn."""
+        await self._interactions.move(interaction, lambda conversation: go_to(conversation, turn))
+
+    @goto.autocomplete("turn")
+    async def _turns(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[int]]:
+        channel = channel_of(interaction)
+        if self._access.is_busy(channel):
+            return []  # its turns are about to change
+
+        def found() -> list[app_commands.Choice[int]]:
+            try:
+                conversation = self._access.stories.peek(channel).conversation
+            except NoStory:
+                return []
+            return [
+                app_commands.Choice(name=f"{turn.id}: {engine.first_words(turn.text, 80)}", value=turn.id)
+                for turn in reversed(conversation.tree)
+                if str(typed).casefold() in f"{turn.id} {turn.text}".casefold()
+            ]
+
+        return (await self._access.run(channel, found, is_slow=True))[:25]
+
+    @app_commands.command(description="Begin a new story here; the old one is kept, and its buttons go on working")
+    @app_commands.default_permissions(send_messages=True)
+    async def restart(self, interaction: Interaction) -> None:
+        """Begin a new story."""
+        channel, stories = channel_of(interaction), self._access.stories
+        self._interactions.admit(interaction)
+        message = await self._interactions.defer(interaction)
+        story = await self._access.run(channel, lambda: stories.begin(channel, stories.model(channel)))
+        view = when_written(story.serial, story.conversation.present)
+        await self._interactions.show(interaction, message, "A new story: /continue begins it.", view)
+
+
+def around_present(lines: list[str]) -> tuple[str, bool]:
+    """As many lines around the present turn as a message holds, safe in a code block; and whether those are all."""
+    safe = [line.replace("```", "'''") for line in lines]
+    if sum(len(line) + 1 for line in safe) <= MAX_TREE:
+        return "\n".join(safe), True
+    here = next((number for number, line in enumerate(lines) if line.endswith("<- here")), 0)
+    first = last = here
+    size = len(safe[here])
+    while True:
+        sides = [number for number in (first - 1, last + 1) if 0 <= number < len(safe)]
+        added = next((number for number in sides if size + len(safe[number]) + 1 <= MAX_TREE - 10), None)
+        if added is None:
+            break
+        size += len(safe[added]) + 1
+        first, last = min(first, added), max(last, added)
+    shown = safe[first : last + 1]
+    return "\n".join(["..."] * (first > 0) + shown + ["..."] * (last < len(safe) - 1)), False

@@ -1,0 +1,243 @@
+"""Answers what members type and press: promises an answer in time, checks cooldowns, and puts errors in words."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import discord
+from discord import app_commands
+
+import engine
+from bot.messages.buttons import when_written
+from bot.messages.markdown import escape
+from bot.messages.post import RETRY_SECONDS, Post
+from bot.messages.rate_limits import Cooldown, Rates
+from bot.replies.channels import Channel
+from bot.replies.navigation import begin_with_copy, copy_at_turn, move_in_story
+from bot.replies.refusals import Refusal
+from bot.replies.replies import Replies
+from bot.replies.requests import Note, Request
+from bot.settings import Settings
+from bot.statistics import Statistics
+
+MAX_BEGINNING = 8  # requests that are noted at once: among hundreds, the event loop can do other work between them
+ASK_SECONDS = 1.5  # a request is noted before its answer is promised, unless the store takes longer than this
+ALREADY_ANSWERED = 40060  # Discord's error code
+PROMISE = "promise"  # among an interaction's extras: the message that was promised to everybody
+Interaction = discord.Interaction[Any]
+MakeFiles = Callable[[], list[discord.File]]
+_log = logging.getLogger(__name__)
+
+
+class Interactions:
+    """Answers interactions."""
+
+    def __init__(self, replies: Replies, rates: Rates, statistics: Statistics, settings: Settings) -> None:
+        self._replies, self._access = replies, replies.access
+        self._rates, self._statistics = rates, statistics
+        self._beginning = asyncio.Semaphore(MAX_BEGINNING)
+        self.apply(settings)
+
+    def apply(self, settings: Settings) -> None:
+        """Take on other settings."""
+        limits = settings.limits
+        self._is_logging_texts = settings.service.log_texts
+        self._member_cooldown = Cooldown(limits.member_seconds, limits.member_burst)
+        self._channel_cooldown = Cooldown(limits.channel_seconds, limits.channel_burst)
+
+    # Admission
+
+    def admit(self, interaction: Interaction) -> None:
+        """Count a request to write here. Raises `Refusal` for members who may not write here, or ask too often.
+
+        Discord keeps such members from the commands (`default_permissions`), but not from the buttons.
+        """
+        if interaction.guild_id is not None and not may_send(interaction.channel, interaction.permissions):
+            raise Refusal("you may not write here, so I may not write here for you")
+        self.check_cooldown(channel_of(interaction), interaction.user.id)
+
+    def check_cooldown(self, channel: Channel, member: int) -> None:
+        """Count a request. Raises `Refusal` if it comes too soon."""
+        now = time.monotonic()
+        if wait := self._member_cooldown.wait(member, now):
+            raise Refusal(
+                f"not so fast: try again in {wait:.0f} s" if wait >= 1 else "not so fast: try again in a second"
+            )
+        if wait := self._channel_cooldown.wait(channel, now):
+            raise Refusal(f"this channel asks for very much: try again in {wait:.0f} s")
+
+    # Replies and moves
+
+    async def answer(self, interaction: Interaction, request: Request) -> None:
+        """Answer an interaction with a reply in a new message. Raises `Refusal`."""
+        channel = channel_of(interaction)
+        self.admit(interaction)
+        post = self._post(interaction)
+        note = self._replies.note(channel, post)
+        async with self._beginning:
+            await self._replies.check_limits(channel, request)
+            asking = asyncio.create_task(self._access.try_call(lambda: note.ask(request)))
+            await asyncio.wait({asking}, timeout=ASK_SECONDS)
+        try:
+            post.promise(await self.defer(interaction))
+        except (discord.HTTPException, aiohttp.ClientError, OSError):  # nobody waits for the reply anymore
+            await asking
+            await self._access.try_call(note.remove)
+            raise
+        await asking
+        await self.write(request, post, note)
+
+    async def write(self, request: Request, post: Post, note: Note) -> None:
+        """Have a reply written, after its limits were checked. Raises `Refusal`."""
+        began, channel = time.monotonic(), note.channel
+        await self._replies.write(request, post, note)
+        self._statistics.num_replies += 1
+        texts = f" text={request.text!r}" if self._is_logging_texts else ""
+        _log.info(
+            "event=reply guild=%d channel=%d member=%d kind=%s seconds=%.2f%s",
+            channel.guild, channel.id, request.member, request.kind, time.monotonic() - began, texts,
+        )  # fmt: skip
+
+    async def move(
+        self, interaction: Interaction, act: Callable[[engine.Conversation], None], serial: int | None = None
+    ) -> None:
+        """Move in the story, and answer with the end of its text there. Raises `Refusal`."""
+        self.admit(interaction)
+        message = await self.defer(interaction)
+        story, end = await move_in_story(self._access, channel_of(interaction), act, serial)
+        await self.show(interaction, message, end, when_written(story.serial, story.conversation.present))
+
+    async def fork(
+        self, interaction: Interaction, name: str | None = None, serial: int | None = None, turn: int | None = None
+    ) -> None:
+        """Open a thread whose story begins as a copy of this channel's. Raises `Refusal`."""
+        channel = channel_of(interaction)
+        self.admit(interaction)
+        parent = thread_parent(interaction)
+        message = await self.defer(interaction)
+        story, copy = await copy_at_turn(self._access, channel, serial, turn)
+        kind = discord.ChannelType.news_thread if parent.is_news() else discord.ChannelType.public_thread
+        title = name or f"fork of {getattr(interaction.channel, 'name', 'the story')}"
+        try:
+            thread = await parent.create_thread(name=title[:100], type=kind)
+        except discord.HTTPException as error:
+            raise Refusal(f"Discord does not let me open a thread here: {error.text}") from error
+        forked, end = await begin_with_copy(self._access, Channel(channel.guild, thread.id), story, copy)
+        await thread.send(end, view=when_written(forked.serial, forked.conversation.present))
+        await self.show(interaction, message, f"It goes on from here in {thread.mention}, too.")
+
+    # Answers
+
+    async def defer(self, interaction: Interaction, *, is_private: bool = False) -> int:
+        """Promise an answer, because Discord waits only three seconds; returns the id of its message."""
+        message = None
+        try:
+            answer = await interaction.response.defer(thinking=True, ephemeral=is_private)
+            message = answer.message_id if answer is not None else None
+        except discord.HTTPException as error:
+            if error.code != ALREADY_ANSWERED:  # Discord took the promise, but its own answer was lost
+                raise
+        message = message or (await interaction.original_response()).id
+        if not is_private:
+            interaction.extras[PROMISE] = message
+        return message
+
+    async def show(
+        self, interaction: Interaction, message: int, text: str, view: discord.ui.View | None = None
+    ) -> None:
+        """Show a promised answer to everybody, however long Discord is away."""
+        post = self._post(interaction)
+        post.promise(message)
+        await post.finish([text], view)
+
+    async def show_privately(self, interaction: Interaction, text: str, make_files: MakeFiles = list) -> None:
+        """Show a promised answer only to the member who asked, whom only the interaction's token reaches.
+
+        Raises `Refusal` for what Discord does not take.
+        """
+        for wait in RETRY_SECONDS:
+            try:
+                await interaction.edit_original_response(content=text, attachments=make_files())
+                return
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                if isinstance(error, discord.HTTPException) and error.status < 500:
+                    raise Refusal(f"Discord does not take the answer ({error.text or error.status})") from error
+                await asyncio.sleep(wait)
+        _log.warning("event=not-shown error='Discord was away for too long'")
+
+    async def tell_error(self, interaction: Interaction, error: BaseException) -> None:
+        """Tell only the member who asked what went wrong."""
+        is_answered = interaction.response.is_done()
+        if isinstance(error, discord.HTTPException) and not is_answered:  # too late, or Discord has a fault
+            _log.warning("event=not-answered error=%r", str(error))
+            return
+        text = _in_words(interaction, error)
+        try:
+            if not is_answered:
+                await interaction.response.send_message(text, ephemeral=True)
+                return
+            if interaction.response.type == discord.InteractionResponseType.deferred_channel_message:
+                await interaction.delete_original_response()
+            await interaction.followup.send(text, ephemeral=True)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
+            _log.warning("event=not-told error=%r", str(failure))
+            if promise := interaction.extras.get(PROMISE):  # everybody sees it waiting, and it needs no token
+                post = Post(_messageable(interaction), self._rates, messages=[promise])
+                await post.finish([f"-# {escape(text)}"], None)
+
+    def _post(self, interaction: Interaction) -> Post:
+        return Post(_messageable(interaction), self._rates, interaction=interaction)
+
+
+def channel_of(interaction: Interaction) -> Channel:
+    """Where an interaction happened."""
+    return Channel(interaction.guild_id or 0, interaction.channel_id or 0)
+
+
+def may_send(channel: object, permissions: discord.Permissions) -> bool:
+    """Whether these permissions in a server's channel allow to send messages there."""
+    is_thread = isinstance(channel, discord.Thread)
+    return permissions.send_messages_in_threads if is_thread else permissions.send_messages
+
+
+def is_moderator(interaction: Interaction) -> bool:
+    """Whether a member may delete others' messages; in a direct message everybody may do everything."""
+    return interaction.guild_id is None or interaction.permissions.manage_messages
+
+
+def thread_parent(interaction: Interaction) -> discord.TextChannel:
+    """The channel where a thread can be opened from here. Raises `Refusal` if there is none, or it is not allowed."""
+    channel = interaction.channel
+    if interaction.guild_id is not None and not interaction.permissions.create_public_threads:
+        raise Refusal("opening a thread here needs the permission Create Public Threads")
+    if isinstance(channel, discord.Thread) and channel.is_private():
+        raise Refusal("this thread is private, and a fork of it would be for all to read")
+    parent = channel.parent if isinstance(channel, discord.Thread) else channel
+    if not isinstance(parent, discord.TextChannel):
+        raise Refusal("threads cannot be opened here, so there is nowhere to fork to")
+    permissions = parent.permissions_for(parent.guild.me)
+    if not (permissions.create_public_threads and permissions.send_messages_in_threads):
+        raise Refusal("I may not open threads here: I need Create Public Threads and Send Messages in Threads")
+    return parent
+
+
+def _messageable(interaction: Interaction) -> discord.PartialMessageable:
+    channel = channel_of(interaction)
+    client: discord.Client = interaction.client
+    return client.get_partial_messageable(channel.id, guild_id=channel.guild or None)
+
+
+def _in_words(interaction: Interaction, error: BaseException) -> str:
+    """What a member reads about an error; an error that nobody expected is logged."""
+    if isinstance(error, Refusal):
+        return str(error)
+    if isinstance(error, app_commands.CheckFailure):
+        return "you may not do that here"
+    data: dict[str, Any] = dict(interaction.data or {})
+    _log.error("event=error where=%r", data.get("name") or data.get("custom_id"), exc_info=error)
+    return "something went wrong; it was logged for the operator, and the story is as it was"

@@ -1,0 +1,79 @@
+"""Does what the pressed buttons say, each press once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from discord.ext import commands
+
+from bot.commands.interactions import Interaction, Interactions, channel_of, is_moderator
+from bot.messages.buttons import PRESSED
+from bot.messages.rate_limits import MAX_KEYS
+from bot.replies.navigation import take_back
+from bot.replies.refusals import Refusal
+from bot.replies.replies import Replies
+from bot.replies.requests import Request
+
+PRESS_SECONDS = 2.0  # until then, a second press of a button is taken for the first one
+Key = tuple[int, str]  # a message, and the action of a button below it
+
+
+class ButtonPresses(commands.Cog):
+    """Hears the presses of buttons."""
+
+    def __init__(self, replies: Replies, interactions: Interactions, is_new: Callable[[int], bool]) -> None:
+        """`is_new` tells by an interaction's id whether it comes for the first time."""
+        self._replies, self._interactions, self._is_new = replies, interactions, is_new
+        self._presses: dict[Key, float] = {}  # until when a further press is refused
+
+    @commands.Cog.listener(f"on_{PRESSED}")
+    async def on_pressed(self, interaction: Interaction, action: str, serial: int, turn: int) -> None:
+        """Do what a button says, at its story's turn."""
+        if not self._is_new(interaction.id):
+            return
+        message = interaction.message.id if interaction.message else 0
+        try:
+            if action == "stop":
+                await self._stop(interaction, message)
+                return
+            with self._once((message, action)):
+                await self._do(interaction, action, serial, turn)
+        except Exception as error:  # the library would only log it
+            await self._interactions.tell_error(interaction, error)
+
+    @contextmanager
+    def _once(self, key: Key) -> Iterator[None]:
+        """Keep further presses of a button out while its work is done and shortly after. Raises `Refusal`."""
+        now = time.monotonic()
+        if self._presses.get(key, 0.0) > now:
+            raise Refusal("somebody has just pressed that button: once is enough")
+        self._presses[key] = float("inf")
+        try:
+            yield
+        except Refusal:  # nothing was done, so the next press may do it
+            del self._presses[key]
+            raise
+        finally:
+            if self._presses.pop(key, None) is not None:
+                self._presses[key] = time.monotonic() + PRESS_SECONDS
+            if len(self._presses) > MAX_KEYS:
+                self._presses = {key: until for key, until in self._presses.items() if until > now}
+
+    async def _do(self, interaction: Interaction, action: str, serial: int, turn: int) -> None:
+        member = interaction.user.id
+        if action == "continue":
+            await self._interactions.answer(interaction, Request(member, serial=serial, turn=turn))
+        elif action == "retry":
+            await self._interactions.answer(interaction, Request(member, "retry", serial=serial, turn=turn))
+        elif action == "undo":
+            await self._interactions.move(interaction, lambda conversation: take_back(conversation, turn), serial)
+        else:
+            await self._interactions.fork(interaction, serial=serial, turn=turn)
+
+    async def _stop(self, interaction: Interaction, message: int) -> None:
+        channel, member = channel_of(interaction), interaction.user.id
+        if not self._replies.stop(channel, message, member, is_moderator(interaction)):
+            raise Refusal("it has just ended")
+        await interaction.response.defer()

@@ -1,0 +1,1 @@
+"""Text as Discord messages, at the pace that Discord allows."""

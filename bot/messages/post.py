@@ -1,0 +1,189 @@
+"""A reply as a chain of Discord messages: sent, edited at the pace that Discord allows, and brought to its end.
+
+While an interaction's token lives, messages go through it: that needs no permission in the channel and does not count
+toward the bot's fifty requests a second. Afterward, and for a mention, they go through the channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot.messages.rate_limits import Rates
+
+TOKEN_SECONDS = 14 * 60  # an interaction's token lives for a quarter of an hour
+RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0)  # between attempts to deliver a last edit; the last one repeats
+UNKNOWN_WEBHOOK, INVALID_TOKEN = 10015, 50027  # Discord's error codes
+MAX_NONCE = 25  # characters, of Discord
+_log = logging.getLogger(__name__)
+
+
+class GoneError(Exception):
+    """The message or its channel is not there anymore, or closed to the bot."""
+
+
+class Post:
+    """The messages of one reply, in their order."""
+
+    def __init__(
+        self,
+        channel: discord.PartialMessageable,
+        rates: Rates,
+        *,
+        interaction: discord.Interaction[Any] | None = None,
+        answers: discord.MessageReference | None = None,
+        messages: Sequence[int] = (),
+        key: int = 0,
+    ) -> None:
+        """`messages` are the ids of messages that exist already; `answers` is what the first message replies to."""
+        self.messages = list(messages)
+        self.key = key or (interaction.id if interaction else (answers and answers.message_id) or 0)
+        """The post's permanent number in its channel."""
+        self.on_sent: Callable[[], Awaitable[None]] | None = None
+        """This is awaited after a further message was sent."""
+        self._is_told = False
+        self._interaction, self._answers = interaction, answers
+        self._original: int | None = None  # the message that answers the interaction itself
+        self._of_token: set[int] = set()  # messages sent through the token: it can edit no others
+        self._channel, self._rates = channel, rates
+        self._pace = rates.channel(channel.id, interaction.token if interaction else None)
+        self._shown: list[tuple[str, str] | None] = [None] * len(self.messages)
+
+    async def wait(self, *, is_last: bool = False) -> None:
+        """Wait until an edit is allowed; several times if Discord slows the bot down meanwhile."""
+        while (wait := self._pace.wait(time.monotonic(), is_last=is_last)) > 0:
+            await asyncio.sleep(wait)
+
+    async def show(self, pages: Sequence[str], view: discord.ui.View | None) -> None:
+        """Show these pages, the last of them with `view`, in one attempt. Raises `GoneError`."""
+        await self._show_pages(pages, view)
+        self._is_told = False
+
+    async def _show_pages(self, pages: Sequence[str], view: discord.ui.View | None) -> None:
+        for number, page in enumerate(pages):
+            is_last = number == len(pages) - 1
+            wanted = page, _view_key(view) if is_last else ""
+            if number < len(self.messages) and self._shown[number] == wanted:
+                continue
+            shown_view = view if is_last else None
+            if number < len(self.messages):
+                self._pace.sent(time.monotonic())
+                await self._edit(self.messages[number], page, shown_view)
+                self._shown[number] = wanted
+            else:
+                self.messages.append(await self._send(page, shown_view))
+                self._shown.append(wanted)
+                if self.on_sent is not None:
+                    await self.on_sent()
+
+    def promise(self, message: int) -> None:
+        """Note that the interaction was answered with a promise, and that the reply will appear in this message."""
+        self.messages[:], self._shown = [message], [None]
+        self._original, self._of_token = message, {message}
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether any part of the reply was shown."""
+        return any(self._shown) and not self._is_told
+
+    async def tell(self, line: str) -> None:
+        """Show a line in place of the reply, until there is more of it."""
+        self._is_told = True
+        await self._show_pages([line], None)
+
+    async def add(self, line: str) -> None:
+        """Put a line below the last message and take its buttons away, in one attempt that may fail."""
+        if shown := self._shown[-1]:
+            with suppress(GoneError, discord.HTTPException, aiohttp.ClientError, OSError):
+                await self._edit(self.messages[-1], shown[0] + line, None)
+
+    async def finish(self, pages: Sequence[str], view: discord.ui.View | None) -> bool:
+        """Show the final pages, however long Discord is away. False if there is nowhere to show them anymore."""
+        attempt = 0
+        while True:
+            await self.wait(is_last=True)
+            try:
+                await self.show(pages, view)
+                return True
+            except GoneError as error:
+                _log.info("event=gone reason=%s", error)
+                return False
+            except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+                wait = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
+                _log.warning("event=not-delivered error=%s again_in=%.0f", _one_line(error), wait)
+                attempt += 1
+                await asyncio.sleep(wait)
+
+    async def _edit(self, message: int, content: str, view: discord.ui.View | None) -> None:
+        if (interaction := self._alive()) is not None and message in self._of_token:
+            try:
+                if message == self._original:
+                    await interaction.edit_original_response(content=content, view=view)
+                else:
+                    await interaction.followup.edit_message(message, content=content, view=view)
+                return
+            except discord.HTTPException as error:
+                self._check(error)
+        await self._rates.wait_overall()
+        try:
+            await self._channel.get_partial_message(message).edit(content=content, view=view)
+        except discord.HTTPException as error:
+            self._check(error)
+            raise
+
+    async def _send(self, content: str, view: discord.ui.View | None) -> int:
+        """Send a message; returns its id.
+
+        Messages through the channel carry a nonce, so Discord sends them once even if its answer is lost and the
+        library sends them again. Messages through the token carry none, but they need no permission and do not count
+        among the bot's requests.
+        """
+        more: dict[str, Any] = {} if view is None else {"view": view}
+        if (interaction := self._alive()) is not None:
+            try:
+                message = (await interaction.followup.send(content, wait=True, **more)).id
+                self._of_token.add(message)
+                return message
+            except discord.HTTPException as error:
+                self._check(error)
+        if not self.messages and self._answers is not None:
+            more["reference"] = self._answers
+        await self._rates.wait_overall()
+        try:
+            nonce = f"{self.key}.{len(self.messages)}"[-MAX_NONCE:]
+            return (await self._channel.send(content, nonce=nonce, **more)).id
+        except discord.HTTPException as error:
+            self._check(error)
+            raise
+
+    def _alive(self) -> discord.Interaction[Any] | None:
+        """The interaction, while its token lives."""
+        if self._interaction is not None:
+            age = discord.utils.utcnow() - self._interaction.created_at
+            if age.total_seconds() > TOKEN_SECONDS:
+                self._interaction = None
+        return self._interaction
+
+    def _check(self, error: discord.HTTPException) -> None:
+        """Return if the token has run out, so that the channel can be used. Raises `GoneError`, or the error itself."""
+        if error.code in (UNKNOWN_WEBHOOK, INVALID_TOKEN) and self._interaction is not None:
+            self._interaction = None
+        elif error.status in (400, 401, 403, 404):
+            raise GoneError(_one_line(error)) from error
+        else:
+            raise error
+
+
+def _view_key(view: discord.ui.View | None) -> str:
+    return "" if view is None else ",".join(str(getattr(item, "custom_id", "")) for item in view.children)
+
+
+def _one_line(error: BaseException) -> str:
+    return repr(" ".join(str(error).split()) or type(error).__name__)

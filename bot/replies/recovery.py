@@ -1,0 +1,86 @@
+"""Finishes the replies that an earlier process was writing when it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from bot.messages.markdown import escape
+from bot.messages.post import Post
+from bot.replies.access import StoryAccess
+from bot.replies.channels import Channel
+from bot.replies.refusals import Impossible, Refusal
+from bot.replies.replies import Replies
+from bot.replies.requests import Note, Written, finish_reply
+from bot.replies.stories import WRITING
+from bot.replies.streaming import show_written
+
+RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0)  # between attempts to finish a reply
+CUT_MARK = "\n-# \N{ANTICLOCKWISE OPEN CIRCLE ARROW} a restart came in between"
+PostMaker = Callable[[Note], Post]  # makes the post that the note is on
+_log = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Holds what an earlier process left until the guilds are there."""
+
+    def __init__(self, replies: Replies) -> None:
+        self._replies = replies
+        self._left: list[Note] = []
+
+    @property
+    def _access(self) -> StoryAccess:
+        return self._replies.access
+
+    async def look_back(self) -> None:
+        """Read what an earlier process left. This has to be done before anybody asks for anything."""
+        self._left = await self._access.call(self._read)
+
+    def finish_earlier(self, is_mine: Callable[[int], bool], make_post: PostMaker) -> int:
+        """Start to finish the replies in guilds that are `is_mine`; returns how many there are."""
+        mine = [note for note in self._left if is_mine(note.channel.guild)]
+        self._left = [note for note in self._left if not is_mine(note.channel.guild)]
+        if self._replies.is_closing:
+            return 0
+        for note in mine:
+            self._replies.start(self._finish(note, make_post(note)))
+        return len(mine)
+
+    def _read(self) -> list[Note]:
+        """The notes of an earlier process, in the order in which the replies were asked for."""
+        store, left = self._access.stories.store, list[Note]()
+        for key, value in store.notes(WRITING).items():
+            guild, channel, post = map(int, key.split("/"))
+            left.append(Note.read(store, Channel(guild, channel), post, value))
+        return sorted(left, key=lambda note: note.post)
+
+    async def _finish(self, note: Note, post: Post) -> None:
+        """Finish a reply and show it; its note stays if that fails, so that the next process tries again."""
+        note.messages = post.messages
+        post.on_sent = lambda: self._access.try_call(note.write)
+        try:
+            written = await self._carry_out(note)
+        except Impossible as refusal:
+            await post.finish([f"-# a restart cut this reply off: {escape(str(refusal))}"], None)
+        else:
+            if written is None:
+                return
+            await show_written(written, post, CUT_MARK)
+        await self._access.try_call(note.remove)
+
+    async def _carry_out(self, note: Note) -> Written | None:
+        """Write the reply in several attempts; None if all of them fail. Raises `Impossible` if it cannot be done."""
+        for wait in (*RETRY_SECONDS, None):
+            try:
+                return await self._access.run(
+                    note.channel, lambda: finish_reply(self._access.stories, note), is_slow=True, is_patient=True
+                )
+            except Refusal as refusal:
+                _log.warning("event=not-finished channel=%s reason=%r", note.channel.key, str(refusal))
+                if isinstance(refusal, Impossible):
+                    raise
+                if self._replies.is_closing or wait is None:
+                    return None
+            await asyncio.sleep(wait)
+        return None

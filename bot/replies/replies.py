@@ -1,0 +1,188 @@
+"""Writes replies: waits in the queue, shows a reply while it grows, and saves it.
+
+Before a reply begins, a note in the store says what was asked and where it is shown. The note is removed after the
+last edit has arrived. So when a process is killed, another one can finish its replies with the very same words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import discord
+
+import engine
+from bot.messages.markdown import escape
+from bot.messages.post import GoneError, Post
+from bot.replies.access import StoryAccess
+from bot.replies.channels import Channel
+from bot.replies.queue import Queue, Ticket
+from bot.replies.refusals import Busy, EngineFailed, Refusal
+from bot.replies.requests import Begun, Note, Request, Written, begin_reply, keep_reply, resolve_request
+from bot.replies.streaming import show_written, stream
+from bot.settings import Limits
+
+QUEUE_SECONDS = 3.0  # between messages about a request's position in the queue
+
+
+@dataclass(slots=True)
+class Running:
+    """A reply that is being written, the member who asked for it, and where it is shown."""
+
+    reply: engine.Reply
+    member: int
+    post: Post
+
+
+class Replies:
+    """Writes replies. Runs in the event loop."""
+
+    def __init__(self, access: StoryAccess, limits: Limits) -> None:
+        self.access = access
+        self.queue = Queue(limits.running, limits.waiting)
+        self.is_closing = False
+        self._running: dict[Channel, Running] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def apply(self, limits: Limits) -> None:
+        """Take on other limits."""
+        self.queue.max_running, self.queue.max_waiting = limits.running, limits.waiting
+        self.queue.call_waiting()
+
+    async def check_limits(self, channel: Channel, request: Request) -> None:
+        """Raise `Refusal` for what exceeds the channel's or the operator's limits."""
+        self._check_open()
+        self.queue.check()
+        choices = await self.access.call(lambda: self.access.stories.choices(channel))
+        writing, given = self.access.stories.writing, request.sampling
+        for name, value, most in (
+            ("text", len(request.text), writing.max_text),
+            ("length", given.get("length", 0), choices.max_length),
+            ("temperature", given.get("temperature", 0), writing.max_temperature),
+        ):
+            if value > most:
+                raise Refusal(f"{name} {value:g}: at most {most:g} here")
+
+    def note(self, channel: Channel, post: Post) -> Note:
+        """A note beside a post that is about to show a reply."""
+        return Note(self.access.stories.store, channel, post.key, post.messages)
+
+    async def write(self, request: Request, post: Post, note: Note) -> None:
+        """Write a reply into a post; returns after its last edit has arrived. Raises `Refusal`."""
+        await self.start(self._write(request, post, note))
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run work in a task of its own, which `close` waits for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def stop(self, channel: Channel, message: int, member: int, is_moderator: bool) -> bool:
+        """Stop the reply that a message shows; False if it has ended. Raises `Refusal` if it is another member's."""
+        running = self._running.get(channel)
+        if running is None or message not in running.post.messages:
+            return False
+        if running.member != member and not is_moderator:
+            raise Refusal("only who asked for this reply, or a moderator, can stop it")
+        running.reply.stop()
+        return True
+
+    async def close(self, seconds: float) -> None:
+        """Let running replies end. After half the time stop them, so that their text is saved and shown."""
+        self.is_closing = True
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=seconds / 2)
+        for running in list(self._running.values()):
+            running.reply.stop()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=seconds / 2)
+        for task in set(self._tasks):
+            task.cancel()  # its note stays, and the next process finishes it
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.access.close()
+
+    def _check_open(self) -> None:
+        if self.is_closing:
+            raise Refusal("I am about to restart: try again in a minute")
+
+    async def _write(self, request: Request, post: Post, note: Note) -> None:
+        post.on_sent = lambda: self.access.try_call(note.write)
+        try:
+            if self.access.is_busy(note.channel) or self.queue.is_busy:  # it may wait so long that a crash comes first
+                await self.access.try_call(lambda: note.ask(request))
+            async with self.access.exclusive(note.channel), self._called(post):
+                begun = await self._begin(request, note)
+                is_shown = await self._stream(begun, post, note.channel)
+                written = await self._keep(begun, note)
+        except Refusal as refusal:
+            if not isinstance(refusal, EngineFailed):  # else the next process can finish it
+                await self.access.try_call(note.remove)
+            if not post.is_begun:
+                raise
+            await post.add(f"\n-# cut off: {escape(str(refusal))}")
+            return
+        if is_shown:
+            await show_written(written, post, _tell_unseen(begun.reply.unseen))
+        await self.access.try_call(note.remove)
+
+    @asynccontextmanager
+    async def _called(self, post: Post) -> AsyncIterator[None]:
+        """Wait in the queue until the reply may be written. Raises `QueueFull`, or `Refusal` if the bot is closing."""
+        ticket = self.queue.take()
+        try:
+            await self._wait_in_queue(ticket, post)
+            self._check_open()
+            yield
+        finally:
+            self.queue.give_back(ticket)
+
+    async def _wait_in_queue(self, ticket: Ticket, post: Post) -> None:
+        """Wait to be called, and show the position in the queue now and then."""
+        while not ticket.called.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ticket.called.wait(), QUEUE_SECONDS)
+                return
+            if post.messages:
+                with suppress(discord.HTTPException, aiohttp.ClientError, OSError, GoneError):
+                    await post.tell(f"-# in line: number {self.queue.position(ticket)}")
+
+    async def _begin(self, request: Request, note: Note) -> Begun:
+        """Begin the reply, as soon as the engine takes it. Raises `Refusal`."""
+        stories = self.access.stories
+
+        def begin() -> Begun:
+            story, resolved = resolve_request(stories, note.channel, request)
+            note.ask(resolved)
+            begun = begin_reply(story, resolved)
+            stories.make_present(story)
+            return begun
+
+        while True:
+            try:
+                return await self.access.call(begin, is_slow=True)
+            except Busy as busy:
+                await asyncio.sleep(busy.seconds)
+
+    async def _stream(self, begun: Begun, post: Post, channel: Channel) -> bool:
+        """Show the reply while it grows, and let `stop` find it. False if there is nowhere to show it anymore."""
+        self._running[channel] = Running(begun.reply, begun.request.member, post)
+        try:
+            return await stream(begun, post)
+        finally:
+            del self._running[channel]
+
+    async def _keep(self, begun: Begun, note: Note) -> Written:
+        """Save the reply that has ended; the story goes on from its end."""
+        back_to = begun.request.turn or 0
+        return await self.access.call(lambda: keep_reply(self.access.stories, begun, note, back_to))
+
+
+def _tell_unseen(unseen: dict[str, str]) -> str:
+    """A line about characters that the model never saw and that nothing could replace."""
+    lost = "".join(character for character, substitute in unseen.items() if not substitute)[:20]
+    return f"\n-# left out, for this model never saw them: {escape(lost)}" if lost else ""

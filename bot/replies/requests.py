@@ -1,0 +1,231 @@
+"""Requests for replies, the notes on them, and how they are carried out. Blocks; knows nothing of Discord.
+
+The random numbers are a part of the story. So a request that is carried out again from the same checkpoint gives the
+same words, and a note with the request is enough to finish a reply after a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+import engine
+from bot.replies.channels import Channel, Choices
+from bot.replies.refusals import NoStory
+from bot.replies.stories import WRITING, NoteKey, Stories, Story, author_note
+
+MAX_ATTEMPTS = 2  # processes that try to finish a reply; the next one only feeds its text
+JOINERS = {"space": " ", "line": "\n", "nothing": ""}  # by `Choices.join`
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A reply that a member asked for. A `serial` or `turn` of None means the channel's present story or turn."""
+
+    member: int
+    kind: Literal["continue", "retry"] = "continue"
+    text: str = ""
+    serial: int | None = None
+    turn: int | None = None
+    sampling: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A reply that has just begun; `fed` is the text that was fed before it."""
+
+    story: Story
+    request: Request
+    reply: engine.Reply
+    fed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A reply as it is shown: the turn where it ends, its text, and how much of the beginning a member wrote."""
+
+    story: Story
+    turn: int
+    text: str
+    num_bold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A reply that is in the store but perhaps not shown yet."""
+
+    serial: int
+    turn: int
+    fed: str
+
+
+@dataclass(slots=True)
+class Note:
+    """What the store knows about a reply, from the request until the last edit has arrived.
+
+    It is kept beside a post, whose list of `messages` it shares. The store has either the request with the number of
+    attempts to finish it, or what was saved.
+    """
+
+    store: engine.Store
+    channel: Channel
+    post: int
+    messages: list[int]
+    request: Request | None = None
+    attempts: int = 0
+    saved: Saved | None = None
+
+    @classmethod
+    def read(cls, store: engine.Store, channel: Channel, post: int, value: Mapping[str, Any]) -> Note:
+        """The note that an earlier process left on a post, from its JSON."""
+        note = cls(store, channel, post, list(value["messages"]))
+        if "turn" in value:
+            note.saved = Saved(value["serial"], value["turn"], value["fed"])
+        else:
+            note.request, note.attempts = Request(**value["plan"]), value["attempts"]
+        return note
+
+    @property
+    def key(self) -> NoteKey:
+        """Where the store keeps it."""
+        return WRITING, f"{self.channel.key}/{self.post}"
+
+    def value(self, saved: Saved | None = None) -> dict[str, Any] | None:
+        """Its JSON, once the reply is `saved` or as it is; None if nothing is known."""
+        messages = {"messages": list(self.messages)}
+        if saved := saved or self.saved:
+            return {**asdict(saved), **messages}
+        if self.request is None:
+            return None
+        return {"plan": asdict(self.request), **messages, "attempts": self.attempts}
+
+    def ask(self, request: Request) -> None:
+        """Write down what was asked, so that a crash from here on loses nothing."""
+        self.request = request
+        self.write()
+
+    def count_attempt(self) -> None:
+        """Count one more process that tries to finish the reply; all tries of this process count as one."""
+        self.store.write_notes({self.key: replace(self, attempts=self.attempts + 1).value()})
+
+    def write(self) -> None:
+        """Write it as it is; nothing if nothing is known."""
+        if value := self.value():
+            self.store.write_notes({self.key: value})
+
+    def remove(self) -> None:
+        """Delete it: the reply is shown, or not wanted anymore."""
+        self.request = self.saved = None
+        self.store.write_notes({self.key: None})
+
+
+def resolve_request(stories: Stories, channel: Channel, request: Request) -> tuple[Story, Request]:
+    """The request's story, and the request with all values filled in. Changes nothing."""
+    story = stories.present(channel) if request.serial is None else stories.open(channel, request.serial)
+    turn = story.conversation.present if request.turn is None else request.turn
+    check_turn(story.conversation, turn)
+    choices = stories.choices(channel)
+    defaults = {"length": choices.length, "temperature": choices.temperature, "top_p": choices.top_p}
+    text = _joined(story.conversation, turn, request, choices)
+    sampling = {**defaults, **request.sampling}
+    return story, replace(request, serial=story.serial, turn=turn, sampling=sampling, text=text)
+
+
+def begin_reply(story: Story, request: Request) -> Begun:
+    """Begin the reply to a resolved request. Raises what the engine raises; then nothing has changed.
+
+    A second `continue` from the same turn gives other words, because the same ones again would be of no use.
+    """
+    conversation = story.conversation
+    sampling = replace(conversation.sampling, **{"seed": None, **request.sampling})
+    before, turn = conversation.present, request.turn or 0
+    replies = [one for one in conversation.tree if one.parent == turn and one.kind == "reply"]
+    is_again = bool(replies) and not request.text and sampling.seed is None
+    try:
+        conversation.goto(replies[-1].id if request.kind == "continue" and is_again else turn)
+        if request.kind == "retry" or is_again:
+            return Begun(story, request, conversation.retry(sampling), "")
+        return Begun(story, request, conversation.say(request.text, sampling=sampling), request.text)
+    except Exception:
+        conversation.goto(before)
+        raise
+
+
+def keep_reply(stories: Stories, begun: Begun, note: Note, back_to: int) -> Written:
+    """Save a reply that has ended, the author of its prompt, and its note, in one transaction.
+
+    The story then goes back to the turn `back_to`, unless the reply began there.
+    """
+    conversation = begun.story.conversation
+    turn = conversation.present
+    saved = Saved(begun.story.serial, turn, begun.fed)
+    notes: dict[NoteKey, Any] = {note.key: note.value(saved)}
+    prompt = next(
+        (one for one in conversation.turns if one.kind == "prompt" and one.parent == begun.request.turn), None
+    )
+    if begun.fed and prompt is not None:  # a text of which the model knows nothing becomes no prompt
+        notes[author_note(begun.story, prompt.id)] = begun.request.member
+    if back_to != begun.request.turn:
+        conversation.goto(back_to)
+    stories.save(begun.story, notes)
+    note.saved = saved
+    return as_shown(begun.story, turn, begun.fed + begun.reply.text, begun.fed)
+
+
+def finish_reply(stories: Stories, note: Note) -> Written:
+    """Finish what an earlier process left, without moving members who have gone on since.
+
+    Raises `NoStory` if the story was deleted meanwhile, and `EngineError` if the engine ends first.
+    """
+    if note.saved is not None:
+        return _find_saved(stories, note.channel, note.saved)
+    assert note.request is not None
+    request = note.request
+    note.count_attempt()
+    if request.serial is None or request.turn is None:
+        story, request = resolve_request(stories, note.channel, request)
+    else:
+        story = stories.open(note.channel, request.serial)
+        check_turn(story.conversation, request.turn)
+    if note.attempts >= MAX_ATTEMPTS:
+        request = replace(request, sampling={**request.sampling, "length": 0})
+    back_to = story.conversation.present
+    begun = begin_reply(story, request)
+    if begun.reply.result().finish_reason == "cancelled":  # a restart again: the next process has to finish it
+        raise engine.EngineClosed("the engine was closed")
+    return keep_reply(stories, begun, note, back_to)
+
+
+def _find_saved(stories: Stories, channel: Channel, saved: Saved) -> Written:
+    """A reply that an earlier process saved but perhaps did not show to its end."""
+    story = stories.open(channel, saved.serial)
+    found = next((turn for turn in story.conversation.tree if turn.id == saved.turn), None)
+    if found is None:
+        raise NoStory("that part of the story was forgotten")
+    return as_shown(story, found.id, saved.fed + (found.text if found.kind == "reply" else ""), saved.fed)
+
+
+def as_shown(story: Story, turn: int, text: str, fed: str) -> Written:
+    """A reply as it is shown: a member's text in bold, without the blanks at the start, which Discord drops."""
+    stripped = text.lstrip() if fed else text.lstrip("\n")
+    return Written(story, turn, stripped, max(0, len(fed) - (len(text) - len(stripped))))
+
+
+def check_turn(conversation: engine.Conversation, turn: int) -> None:
+    """Raise `NoStory` if there is no such turn."""
+    if turn and all(one.id != turn for one in conversation.tree):
+        raise NoStory(f"there is no turn {turn} in this story: /tree shows those that there are")
+
+
+def _joined(conversation: engine.Conversation, turn: int, request: Request, choices: Choices) -> str:
+    """The request's text, with the channel's joiner before it if there is no blank between story and text."""
+    turns = {one.id: one for one in conversation.tree}
+    here = turns.get(turn)
+    while here is not None and not here.text:
+        here = turns.get(here.parent or 0)
+    before, text = here.text if here is not None else "", request.text
+    if request.kind == "retry" or not text or not before or before[-1].isspace() or text[0].isspace():
+        return text
+    is_mark = choices.join == "space" and not text[0].isalnum() and text[0] not in "\"'(["
+    return text if is_mark else JOINERS[choices.join] + text

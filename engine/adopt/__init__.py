@@ -1,0 +1,1 @@
+"""Models made elsewhere: `python -m engine.adopt`."""

@@ -1,0 +1,1 @@
+"""Conversations: a tree of turns, each of which ends in a checkpoint."""

@@ -1,0 +1,294 @@
+"""A conversation: it writes and moves about in its tree of turns.
+
+Knows no thread, no file and no model: what runs a request is passed in as a `Runner`. A conversation belongs to one
+thread at a time. A reply gets its turn in the tree in `settle` alone, which waits for its end; whatever asks for turns,
+text or the present turn settles first.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Hashable
+from dataclasses import asdict, dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.conversation.checkpoint import Checkpoint, Request
+from engine.conversation.reply import Reply
+from engine.conversation.tree import Kept, Snapshot, Tree, Turn, recent_tokens
+from engine.sampling import Sampling, derive_key
+from engine.text.vocabulary import Encoding
+
+EXPORT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A reply that is being written after the turn `parent`, behind a prompt if it has `tokens` or `text`.
+
+    The conversation goes on from it, unless it is one of several alternatives.
+    """
+
+    reply: Reply
+    parent: int
+    sampling: Sampling
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    is_alternative: bool = False
+
+
+class Runner(Protocol):
+    """What runs requests: the engine."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+
+    def encode(self, text: str, before: int | None = None) -> Encoding: ...
+    def start_token(self) -> tuple[int, str]: ...
+    def zero_state(self) -> NDArray[np.float32]: ...
+    def run(self, request: Request) -> Reply: ...
+    def likeliest(
+        self, checkpoint: Checkpoint, n: int, sampling: Sampling | None = None, recent: tuple[int, ...] = ()
+    ) -> list[tuple[str, float]]: ...
+
+
+class Conversation:
+    """The tree of turns, and the present one, which the next turn follows."""
+
+    def __init__(self, runner: Runner, sampling: Sampling | None = None, owner: Hashable = None) -> None:
+        _check_sampling(sampling)
+        self.sampling = sampling or Sampling()
+        self.runner = runner
+        self.handle: object = None
+        """What a store remembers of it, so that the next save writes only what is new."""
+        self._owner = object() if owner is None else owner
+        seed = secrets.randbits(63) if self.sampling.seed is None else self.sampling.seed
+        start = Checkpoint(runner.zero_state(), (), seed, derive_key(seed), 0)
+        self._tree = Tree({0: Turn(0, "start", "", (), None, start)}, 0, {})
+        self._writing: list[Writing] = []  # whose turns are not in the tree yet
+
+    def say(self, text: str = "", *, length: int | None = None, sampling: Sampling | None = None) -> Reply:
+        """Feed `text`, if any, and write on. Settings hold for this reply; another seed starts its numbers anew.
+
+        Where there is nothing at all to write on from, the vocabulary's start token (a line end) becomes a prompt.
+        Raises `ValueError` for a length that is none, `EngineBusy` and `EngineClosed`; then nothing has changed.
+        """
+        if not isinstance(text, str):
+            raise ValueError(f"text {text!r}: must be a str")
+        _check_sampling(sampling)
+        here = self.settle()
+        settings = sampling or self.sampling
+        if length is not None:
+            settings = replace(settings, length=length)
+        start = here.checkpoint
+        encoding = self.runner.encode(text, start.pending[-1] if start.pending else None)
+        if sampling is not None and sampling.seed not in (None, start.seed):
+            start = _reseeded(start, sampling.seed)
+        return self._write(here, start, encoding.text, tuple(encoding.ids.tolist()), settings, dict(encoding.replaced))
+
+    def retry(self, sampling: Sampling | None = None) -> Reply:
+        """Write another reply beside the present one, from the checkpoint where that began.
+
+        Draws fresh numbers, derived from the seed, the turn and the attempt, or those of `sampling.seed`.
+        Raises `ValueError` if there is no turn yet.
+        """
+        _check_sampling(sampling)
+        here = self.settle()
+        if here.kind == "start":
+            raise ValueError("there is nothing to retry yet")
+        before = self._tree.turns[here.parent or 0] if here.kind == "reply" else here
+        start = before.checkpoint
+        if sampling is not None and sampling.seed is not None:
+            start = _reseeded(start, sampling.seed)
+        else:
+            start = _attempt(start, before.id, self._tree.replies_after(before))
+        settings = sampling or here.sampling or self.sampling
+        return self._write(before, start, "", (), settings, {})
+
+    def alternatives(self, n: int, sampling: Sampling | None = None) -> list[Reply]:
+        """Write `n` replies side by side after the present turn, in one batch. The conversation stays where it is.
+
+        They become turns beside each other, in order, and draw what `say` and then `n - 1` times `retry` would.
+        Raises `ValueError` if there is no turn yet, or for an `n` below 1.
+        """
+        _check_sampling(sampling)
+        here = self.settle()
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"n {n!r}: must be a whole number, at least 1")
+        if not here.checkpoint.pending:
+            raise ValueError("there is nothing to go on from yet")
+        settings, attempts = sampling or self.sampling, self._tree.replies_after(here)
+        start = replace(here.checkpoint, source=here.checkpoint.state)
+        if sampling is not None and sampling.seed not in (None, start.seed):
+            start = _reseeded(start, sampling.seed)
+        recent = recent_tokens(self._tree.turns, here, settings)
+        for attempt in range(attempts, attempts + n):
+            request = Request(_attempt(start, here.id, attempt), recent, settings, {}, self._owner)
+            self._writing.append(Writing(self.runner.run(request), here.id, settings, is_alternative=True))
+        return [writing.reply for writing in self._writing]
+
+    def undo(self, n: int = 1) -> None:
+        """Go back `n` turns (a prompt is one, a reply is one). Raises `ValueError` if there are fewer."""
+        if not isinstance(n, int) or n < 1 or n > len(self.turns):
+            raise ValueError(f"undo {n}: there are {len(self.turns)} turns to take back")
+        self._tree.back(n)
+
+    def redo(self, n: int = 1) -> None:
+        """Go forward `n` turns, the way last gone. Raises `ValueError` if there are fewer."""
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"redo {n}: must be a whole number, at least 1")
+        self.settle()
+        self._tree.ahead(n)
+
+    def goto(self, turn_id: int) -> None:
+        """Go to any turn of the tree; 0 is the start. Raises `ValueError` if there is no such turn."""
+        self.settle()
+        self._tree.go(turn_id)
+
+    def fork(self, turn_id: int | None = None) -> Conversation:
+        """Another conversation that begins as a copy of this branch, or of that to a turn; both go their own ways."""
+        branch = Conversation(self.runner, self.sampling, self._owner)
+        here = self.settle()
+        branch._tree = self._tree.branch(here if turn_id is None else self._tree.turn(turn_id))
+        return branch
+
+    def snapshot(self) -> Snapshot:
+        """The whole conversation as data; waits for a reply that is being written."""
+        self.settle()
+        return Snapshot(self.sampling, tuple(self._tree.turns.values()), self._tree.present, dict(self._tree.forward))
+
+    def export(self) -> str:
+        """The conversation as JSON: all that is needed to write it again, byte for byte, with `engine.replay`."""
+        snapshot = self.snapshot()
+        return json.dumps(
+            {
+                "version": EXPORT_VERSION,
+                "model": self.runner.name,
+                "fingerprint": self.runner.fingerprint,
+                "precision": self.runner.precision,
+                "seed": snapshot.turns[0].checkpoint.seed,
+                "sampling": asdict(snapshot.sampling),
+                "present": snapshot.present,
+                "turns": [
+                    {
+                        "id": turn.id,
+                        "parent": turn.parent,
+                        "kind": turn.kind,
+                        "text": turn.text,
+                        "sampling": turn.sampling and asdict(turn.sampling),
+                        "seed": turn.checkpoint.seed,
+                        "key": turn.checkpoint.key,
+                        "place": turn.checkpoint.offset - turn.drawn,
+                        "drawn": turn.drawn,
+                        "finish_reason": turn.finish_reason,
+                    }
+                    for turn in snapshot.turns[1:]
+                ],
+            },
+            ensure_ascii=False,
+            indent=1,
+        )
+
+    @classmethod
+    def restored(cls, runner: Runner, snapshot: Snapshot, owner: Hashable = None) -> Conversation:
+        """The conversation that a snapshot was taken of."""
+        made = cls(runner, snapshot.sampling, owner)
+        made._tree = Tree({turn.id: turn for turn in snapshot.turns}, snapshot.present, snapshot.forward)
+        return made
+
+    def put_by(self, kept: Callable[[Turn], Kept], after: int) -> None:
+        """Hold the present turn's state alone, as `Tree.put_by` has it."""
+        self.settle()
+        self._tree.put_by(kept, after)
+
+    def settle(self) -> Turn:
+        """Wait for what is being written and put its turns into the tree. Returns the present turn.
+
+        Raises what ended a reply if that was an error (`EngineError`); the conversation is still where it was then.
+        """
+        while self._writing:
+            self._take_in(self._writing.pop(0))
+        return self._tree.here
+
+    def _take_in(self, writing: Writing) -> None:
+        result, parent, here = writing.reply.result(), writing.parent, self._tree.present
+        if writing.tokens or writing.text:
+            parent = self._tree.add("prompt", writing.text, writing.tokens, parent, result.prompt_end)
+        if result.drawn:
+            self._tree.add(
+                "reply", result.text, result.tokens, parent, result.end, writing.sampling, result.finish_reason,
+                result.drawn,
+            )  # fmt: skip
+        if writing.is_alternative:
+            self._tree.present = here
+
+    @property
+    def text(self) -> str:
+        """Everything on the present branch."""
+        return "".join(turn.text for turn in self.turns)
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The turns of the present branch, from the start's first child to the present one."""
+        return self._tree.path(self.settle())
+
+    @property
+    def tree(self) -> list[Turn]:
+        """All turns in the order they were made, without the start."""
+        self.settle()
+        return [turn for turn in self._tree.turns.values() if turn.parent is not None]
+
+    @property
+    def present(self) -> int:
+        """The id of the turn that the next one follows; 0 at the start."""
+        return self.settle().id
+
+    def next_tokens(self, n: int = 10, sampling: Sampling | None = None) -> list[tuple[str, float]]:
+        """The `n` likeliest next tokens with their probabilities, likeliest first: before any setting, or with these.
+
+        With settings, tokens that they rule out are left out.
+        """
+        _check_sampling(sampling)
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"n {n!r}: must be a whole number, at least 1")
+        here = self.settle()
+        checkpoint = here.checkpoint
+        if not checkpoint.pending:
+            checkpoint = replace(checkpoint, pending=(self.runner.start_token()[0],))
+        return self.runner.likeliest(
+            checkpoint, n, sampling, recent_tokens(self._tree.turns, here, sampling or self.sampling)
+        )
+
+    def _write(
+        self, before: Turn, start: Checkpoint, text: str, tokens: tuple[int, ...], sampling: Sampling,
+        unseen: dict[str, str],
+    ) -> Reply:  # fmt: skip
+        if sampling.length and not start.pending and not tokens:
+            token, piece = self.runner.start_token()
+            tokens, text = (token,), text + piece
+        start = replace(start, source=start.state, pending=start.pending + tokens)
+        recent = recent_tokens(self._tree.turns, before, sampling, tokens)
+        reply = self.runner.run(Request(start, recent, sampling, unseen, self._owner))
+        self._writing.append(Writing(reply, before.id, sampling, text, tokens))
+        return reply
+
+
+def _check_sampling(sampling: Sampling | None) -> None:
+    if not isinstance(sampling, Sampling | None):
+        raise ValueError(f"sampling {sampling!r}: must be an engine.Sampling")
+
+
+def _attempt(start: Checkpoint, turn: int, attempt: int) -> Checkpoint:
+    """Where a reply begins to draw: the first after a turn goes on with its numbers, the others have their own."""
+    return replace(start, key=derive_key(start.seed, turn, attempt), offset=0) if attempt else start
+
+
+def _reseeded(checkpoint: Checkpoint, seed: int | None) -> Checkpoint:
+    return replace(checkpoint, seed=seed or 0, key=derive_key(seed or 0), offset=0)

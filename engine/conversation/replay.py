@@ -1,0 +1,148 @@
+"""Conversations written again, byte for byte, from an export; or read again by another model, from their texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Hashable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from engine.conversation.checkpoint import Checkpoint, Request, Result
+from engine.conversation.conversation import EXPORT_VERSION, Conversation, Runner
+from engine.conversation.reply import Reply
+from engine.conversation.tree import Snapshot, Turn, recent_tokens
+from engine.errors import EngineError
+from engine.sampling import Sampling, derive_key
+
+Wait = Callable[[Reply, int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What a conversation says: the id, parent and text of each turn, parents first, and the present turn's id."""
+
+    turns: tuple[tuple[int, int, str], ...]
+    present: int
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> Self:
+        """Those of a conversation; waits for a reply that is being written."""
+        return cls.from_turns(((turn.id, turn.parent, turn.text) for turn in conversation.tree), conversation.present)
+
+    @classmethod
+    def from_turns(cls, turns: Iterable[tuple[int, int | None, str]], present: int) -> Self:
+        """The same of turns that may have the start among them."""
+        return cls(tuple((turn, parent, text) for turn, parent, text in turns if parent is not None), present)
+
+    def without(self, gone: Collection[int]) -> Texts:
+        """The same without some turns; what followed them follows what stood before them."""
+        standing = {0: 0}
+        for turn, parent, _ in self.turns:
+            standing[turn] = standing[parent] if turn in gone else turn
+        kept = tuple((turn, standing[parent], text) for turn, parent, text in self.turns if turn not in gone)
+        return Texts(kept, standing[self.present])
+
+
+def _wait(reply: Reply, turns: int) -> object:
+    return reply.result()
+
+
+def read_again(
+    model: Runner, texts: Texts, sampling: Sampling | None = None, *, owner: Hashable = None, wait: Wait = _wait
+) -> Conversation:
+    """A conversation of these texts, each read as a prompt by `model`. All branches are, and turns keep their ids.
+
+    `wait` is given each reply and how many turns there are, and waits for its end; what it raises ends it all.
+    A text of which the model knows nothing leaves no turn.
+    """
+    talk = Conversation(model, sampling, owner)
+    new_ids, ids = {0: 0}, {0: 0}  # by the ids that turns had, those that they have now, and the other way
+    for turn, parent, text in texts.turns:
+        talk.goto(new_ids[parent])
+        wait(talk.say(text, length=0), len(texts.turns))
+        new_ids[turn] = talk.present
+        ids.setdefault(talk.present, turn)
+    talk.goto(new_ids[texts.present])
+    state = talk.snapshot()
+    turns = [
+        replace(turn, id=ids[turn.id], parent=None if turn.parent is None else ids[turn.parent]) for turn in state.turns
+    ]
+    forward = {ids[parent]: ids[child] for parent, child in state.forward.items()}
+    return Conversation.restored(model, Snapshot(state.sampling, tuple(turns), ids[state.present], forward), owner)
+
+
+def replay(model: Runner, exported: str, wait: Wait = _wait) -> Conversation:
+    """The conversation that `Conversation.export` was asked of, written anew by `model`.
+
+    `wait` is given each reply and how many turns there are, and waits for its end; what it raises ends it all.
+
+    Raises `ValueError` if it is no export, and `EngineError` that names the first turn whose text would be another.
+    """
+    try:
+        data = json.loads(exported.removeprefix("\ufeff"))
+        if data["version"] != EXPORT_VERSION:
+            raise ValueError(f"version {data['version']!r}: this program reads version {EXPORT_VERSION}")
+        for row in (data, *data["turns"]):
+            _check_numbers(row)
+        seed = data["seed"]
+        start = Turn(0, "start", "", (), None, Checkpoint(model.zero_state(), (), seed, derive_key(seed), 0))
+        turns = {0: start}
+        for row in data["turns"]:
+            turn = _write_again(model, turns, row, lambda reply: wait(reply, len(data["turns"])))
+            if turn.text != row["text"]:
+                raise EngineError(_difference(model, data, turn, row["text"]))
+            turns[turn.id] = turn
+        forward = {turn.parent: turn.id for turn in turns.values() if turn.parent is not None}
+        turn_id: int | None = data["present"]
+        while turn_id is not None and (parent := turns[turn_id].parent) is not None:
+            forward[parent], turn_id = turn_id, parent
+        snapshot = Snapshot(_sampling(data["sampling"]), tuple(turns.values()), data["present"], forward)
+        return Conversation.restored(model, snapshot)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"exported: is no conversation ({type(error).__name__}: {error})") from None
+
+
+def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any], wait: Callable[[Reply], object]) -> Turn:
+    before = turns[row["parent"]]
+    begin = replace(before.checkpoint, seed=row["seed"], key=row["key"], offset=row["place"])
+    if row["kind"] == "prompt":
+        tokens = tuple(model.encode(row["text"], begin.pending[-1] if begin.pending else None).ids.tolist())
+        end = _run(model, replace(begin, pending=begin.pending + tokens), (), Sampling(length=0), wait).end
+        return Turn(row["id"], "prompt", row["text"], tokens, before.id, end)
+    sampling = _sampling(row["sampling"])
+    result = _run(model, begin, recent_tokens(turns, before, sampling), replace(sampling, length=row["drawn"]), wait)
+    return Turn(
+        row["id"], "reply", result.text, result.tokens, before.id, result.end, sampling, row["finish_reason"],
+        row["drawn"],
+    )  # fmt: skip
+
+
+def _run(
+    model: Runner, begin: Checkpoint, recent: tuple[int, ...], sampling: Sampling, wait: Callable[[Reply], object]
+) -> Result:
+    reply = model.run(Request(begin, recent, sampling, {}, object()))
+    wait(reply)
+    return reply.result()
+
+
+def _check_numbers(row: dict[str, Any]) -> None:
+    """Raises `ValueError` where what must be a whole number is none: the engine could not go on from that."""
+    for name, bits in (("seed", 64), ("key", 64), ("place", 53), ("drawn", 53), ("id", 53), ("parent", 53)):
+        if name in row and not (isinstance(row[name], int) and 0 <= row[name] < 1 << bits):
+            raise ValueError(f"exported: {name} {row[name]!r} is no whole number")
+
+
+def _sampling(data: dict[str, Any]) -> Sampling:
+    return Sampling(**data)
+
+
+def _difference(model: Runner, data: dict[str, Any], turn: Turn, text: str) -> str:
+    same = next(
+        (n for n, (a, b) in enumerate(zip(turn.text, text, strict=False)) if a != b), min(len(turn.text), len(text))
+    )
+    why = ""
+    if data["fingerprint"] != model.fingerprint:
+        why = f"; it was written with other weights ({data['model']})"
+    elif (precision := data.get("precision", model.precision)) != model.precision:
+        why = f"; it was written with --precision {precision}"
+    return f"turn {turn.id} would be another text after its first {same} characters{why}"

@@ -1,0 +1,151 @@
+"""Turns as a tree, each of which ends in a checkpoint, and the present one. Knows no model and no thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+
+from engine.conversation.checkpoint import Checkpoint, FinishReason, State
+from engine.sampling import PENALTY_WINDOW, Sampling
+
+Kind = Literal["start", "prompt", "reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One prompt or one reply. `parent` is the id of the turn before; the start has none.
+
+    `written` are its tokens, or what reads them from where they are kept.
+    """
+
+    id: int
+    kind: Kind
+    text: str
+    written: tuple[int, ...] | Callable[[], tuple[int, ...]]
+    parent: int | None
+    checkpoint: Checkpoint
+    sampling: Sampling | None = None  # of a reply
+    finish_reason: FinishReason | None = None  # of a reply
+    drawn: int = 0  # random numbers that a reply took; its text may have fewer tokens, where a stop string ended it
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Its tokens. Raises `StoreError` where they have to be read and cannot be."""
+        return self.written if isinstance(self.written, tuple) else self.written()
+
+
+class Kept(Protocol):
+    """A turn's larger parts where they are kept."""
+
+    def state(self) -> State: ...
+    def tokens(self) -> tuple[int, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A conversation as plain data: its turns in the order of their ids, the start first, and the present one."""
+
+    sampling: Sampling
+    turns: tuple[Turn, ...]
+    present: int
+    forward: dict[int, int]
+
+
+class Tree:
+    """All turns by id, the present one, and the way forward from each: to the child last visited."""
+
+    def __init__(self, turns: Mapping[int, Turn], present: int, forward: Mapping[int, int]) -> None:
+        self.turns, self.present, self.forward = dict(turns), present, dict(forward)
+        self._next_id = max(self.turns) + 1
+
+    @property
+    def here(self) -> Turn:
+        """The present turn."""
+        return self.turns[self.present]
+
+    def turn(self, turn_id: int) -> Turn:
+        """Raises `ValueError` if there is no such turn."""
+        if not isinstance(turn_id, int) or turn_id not in self.turns:
+            raise ValueError(f"turn_id {turn_id}: there is no such turn")
+        return self.turns[turn_id]
+
+    def path(self, turn: Turn) -> list[Turn]:
+        """The turns from the start's child to `turn`."""
+        branch = []
+        while turn.parent is not None:
+            branch.append(turn)
+            turn = self.turns[turn.parent]
+        return branch[::-1]
+
+    def replies_after(self, turn: Turn) -> int:
+        """How many replies were written there."""
+        return sum(child.parent == turn.id and child.kind == "reply" for child in self.turns.values())
+
+    def add(
+        self, kind: Kind, text: str, tokens: tuple[int, ...], parent: int, end: Checkpoint,
+        sampling: Sampling | None = None, reason: FinishReason | None = None, drawn: int = 0,
+    ) -> int:  # fmt: skip
+        """Add a turn after `parent` and go there. Returns its id."""
+        turn = Turn(self._next_id, kind, text, tokens, parent, end, sampling, reason, drawn)
+        self.turns[turn.id] = turn
+        self._next_id += 1
+        self.forward[parent] = self.present = turn.id
+        return turn.id
+
+    def back(self, n: int) -> None:
+        """Go `n` turns towards the start."""
+        for _ in range(n):
+            self.present = self.here.parent or 0
+
+    def ahead(self, n: int) -> None:
+        """Go `n` turns the way last gone. Raises `ValueError` if there are fewer."""
+        turn_id = self.present
+        for step in range(n):
+            if turn_id not in self.forward:
+                raise ValueError(f"redo {n}: there are {step} turns to bring back")
+            turn_id = self.forward[turn_id]
+        self.present = turn_id
+
+    def go(self, turn_id: int) -> None:
+        """Go to any turn. The way forward leads there from now on."""
+        self.present = self.turn(turn_id).id
+        child = turn_id
+        while (parent := self.turns[child].parent) is not None:
+            self.forward[parent] = child
+            child = parent
+
+    def branch(self, turn: Turn) -> Tree:
+        """The turns up to one, as a tree of their own. New turns get ids that are new in this one, too."""
+        path = [self.turns[0], *self.path(turn)]
+        made = Tree({turn.id: turn for turn in path}, turn.id, {one.parent or 0: one.id for one in path[1:]})
+        made._next_id = self._next_id
+        return made
+
+    def put_by(self, kept: Callable[[Turn], Kept], after: int) -> None:
+        """Hold the present turn's state alone; `kept` tells where tokens and other states are read again.
+
+        Turns up to `after` were put by before.
+        """
+        for turn in list(self.turns.values()):
+            point, is_new, is_present = turn.checkpoint, turn.id > after, turn.id == self.present
+            if turn.kind == "start" or not (is_new or is_present or isinstance(point.source, np.ndarray)):
+                continue
+            parts = kept(turn)
+            point = replace(point, source=point.state if is_present else parts.state)
+            self.turns[turn.id] = replace(turn, checkpoint=point, written=parts.tokens)
+
+
+def recent_tokens(
+    turns: Mapping[int, Turn], turn: Turn, sampling: Sampling, tokens: tuple[int, ...] = ()
+) -> tuple[int, ...]:
+    """The last tokens up to `turn` and then `tokens`, oldest first: as many as the repetition penalty looks at."""
+    if sampling.repetition_penalty == 1:
+        return ()
+    recent = tokens[-PENALTY_WINDOW:]
+    while turn.parent is not None and len(recent) < PENALTY_WINDOW:
+        recent = turn.tokens[-(PENALTY_WINDOW - len(recent)) :] + recent
+        turn = turns[turn.parent]
+    return recent

@@ -1,0 +1,62 @@
+"""What a model directory tells about its model: the card, what it was trained on, how its losses fell.
+
+For people; nothing here is needed to run the model.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.model import directory
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A model's papers. Those that are missing or damaged are empty: a model made elsewhere has none."""
+
+    name: str
+    folder: Path
+    card: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    losses: tuple[tuple[float, float], ...] = ()
+    """By epoch: training and held-out loss, in nats a token."""
+
+
+def about(path: str | Path | None = None) -> About:
+    """The papers of a model, named as for `load`. Raises `ModelLoadError` if there is no such model."""
+    files = directory.find(path)
+    folder = files.network.parent
+    settings = _json(folder / directory.SETTINGS)
+    return About(files.name, folder, _text(folder / "README.md"), settings, _losses(_text(folder / "training.csv")))
+
+
+def model_names() -> list[str]:
+    """The models that a bare name finds: those under `models/` here, and the bundled one."""
+    return directory.names()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(_text(path))
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _losses(text: str) -> tuple[tuple[float, float], ...]:
+    try:
+        rows = list(csv.DictReader(text.splitlines()))
+        return tuple((float(row["training_nats"]), float(row["held_out_nats"])) for row in rows)
+    except (KeyError, TypeError, ValueError, csv.Error):
+        return ()

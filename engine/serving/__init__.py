@@ -1,0 +1,1 @@
+"""Serving: many conversations in one batched step."""

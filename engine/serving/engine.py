@@ -1,0 +1,230 @@
+"""The engine: a loaded model as people hold it. It begins conversations and scores texts; a `Worker` runs them."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import hashlib
+import json
+import math
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.conversation.checkpoint import Checkpoint, Request
+from engine.conversation.conversation import Conversation
+from engine.conversation.reply import Reply
+from engine.model.step import Step
+from engine.sampling import Sampler, Sampling
+from engine.serving.rows import ReplyRow, WatchRow
+from engine.serving.worker import Worker
+from engine.text.vocabulary import Encoding, Vocabulary
+
+MAX_WAITING = 4096
+TELL_SECONDS = 0.1  # from one word on how far a long text was read to the next
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What an engine runs. `state_bytes` is the size of one conversation's state."""
+
+    name: str
+    level: str
+    cell: str
+    units: int
+    layers: int
+    vocabulary_size: int
+    parameters: int
+    state_bytes: int
+    backend: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What an engine does at a moment: replies that run and that wait, and the tokens it has written in all."""
+
+    running: int
+    waiting: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """How surprising a text is. The first token, before which nothing stands, counts as one of V equals.
+
+    `tokens` (ids `[N]`) and `surprisal_bits` (`[N]`) go together; `perplexity` is a token's.
+    """
+
+    nats: float
+    bits: float
+    characters: int
+    bits_per_character: float
+    perplexity: float
+    tokens: NDArray[np.int32]
+    surprisal_bits: NDArray[np.float64]
+
+
+def _exp(x: float) -> float:
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
+
+
+class Engine:
+    """A loaded model and the thread that runs it. Close it, or use it as a context manager."""
+
+    def __init__(
+        self, name: str, step: Step, vocabulary: Vocabulary, backend: str, max_batch: int, precision: str = "float32"
+    ) -> None:
+        self.vocabulary = vocabulary
+        shape = step.shape
+        self.info = Info(
+            name, vocabulary.level, shape.cell, shape.units, shape.layers, len(vocabulary), shape.parameters,
+            4 * step.state_size, backend, precision,
+        )  # fmt: skip
+        self.max_waiting = MAX_WAITING
+        self._step_program = step
+        self._worker = Worker(name, step, vocabulary.never_written, max_batch)
+        atexit.register(self.close)
+
+    def conversation(self, *, sampling: Sampling | None = None, owner: Hashable = None) -> Conversation:
+        """A new conversation, with the settings that its replies have by default.
+
+        Where more replies are asked for than fit the batch, owners take turns; without one, each conversation
+        is its own.
+        """
+        return Conversation(self, sampling, owner)
+
+    def score(self, text: str, tell: Callable[[float], None] | None = None) -> Score:
+        """How surprising `text` is from a state of zeros. Raises `ValueError` if no character of it is known.
+
+        A long text takes a while: `tell` is told the share that was read, some times a second; what it raises ends it.
+        """
+        if not isinstance(text, str):
+            raise ValueError(f"text {text!r}: must be a str")
+        encoding = self.vocabulary.encode(text)
+        if not len(encoding.ids):
+            raise ValueError(f"text {text[:20]!r}: has nothing that the model knows")
+        return self.score_tokens(encoding.ids, encoding.characters, tell)
+
+    def score_tokens(
+        self, ids: NDArray[np.int32], characters: int, tell: Callable[[float], None] | None = None
+    ) -> Score:
+        """The same for a text that is tokens `[N]` already, and the characters that they stand for."""
+        nats = np.concatenate([[math.log(len(self.vocabulary))], self._watch(ids, self.zero_state(), tell).nats])
+        total = float(nats.sum())
+        bits = total / math.log(2)
+        return Score(total, bits, characters, bits / characters, _exp(total / len(ids)), ids, nats / math.log(2))
+
+    def activity(self) -> Activity:
+        """What goes on now; a rate is the difference of two looks."""
+        worker = self._worker
+        return Activity(worker.running, worker.waiting, worker.written)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it takes requests: it was not closed, and its thread has not failed."""
+        return not self._worker.is_closed and self._worker.failure is None
+
+    def close(self) -> None:
+        """End running replies with what they have ("cancelled") and stop the thread. May be called twice."""
+        self._worker.close()
+        atexit.unregister(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What a conversation asks of its runner
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.info.name
+
+    @property
+    def precision(self) -> str:
+        """That of its weights in use: another one gives other words."""
+        return self.info.precision
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """The sha256 of weights and vocabulary: states of one model mean nothing to another."""
+        digest = hashlib.sha256(json.dumps(self.vocabulary.to_json()).encode())
+        digest.update(self._step_program.fingerprint)
+        return digest.hexdigest()
+
+    def encode(self, text: str, before: int | None = None) -> Encoding:
+        """The ids of a text that follows the token `before`."""
+        return self.vocabulary.encode(text, before)
+
+    def start_token(self) -> tuple[int, str]:
+        """What a conversation without any text goes on from: its id and its text."""
+        return self.vocabulary.start_id, self.vocabulary.decode([self.vocabulary.start_id])
+
+    def zero_state(self) -> NDArray[np.float32]:
+        """The state `[S]` before anything was fed."""
+        return np.zeros(self._step_program.state_size, np.float32)
+
+    def run(self, request: Request) -> Reply:
+        """Queue a reply. Raises `EngineBusy` if `max_waiting` replies wait already, and `EngineClosed`."""
+        self._worker.check_room(self.max_waiting)
+        reply = Reply(request.unseen, self._worker.wake)
+        self._worker.submit(ReplyRow(request, self.vocabulary, reply))
+        return reply
+
+    def likeliest(
+        self, checkpoint: Checkpoint, n: int, sampling: Sampling | None = None, recent: tuple[int, ...] = ()
+    ) -> list[tuple[str, float]]:
+        """The `n` likeliest tokens after a checkpoint with their probabilities, likeliest first.
+
+        With `sampling`, the distribution that the next token is drawn from, `recent` tokens being before it.
+        """
+        logits = self._watch(np.array(checkpoint.pending, np.int32), checkpoint.state).logits
+        if sampling is None:
+            weights = np.exp(logits.astype(np.float64) - logits.max())
+            weights[list(self.vocabulary.unwritten)] = 0  # they stand for no text
+            shares = weights / weights.sum()
+        else:
+            shares = Sampler([sampling], self.vocabulary.never_written).probabilities(logits[None], [recent])[0]
+        order = np.argsort(-shares, kind="stable")[:n]
+        before, show = checkpoint.pending[-1], self.vocabulary.shown
+        never = {*self.vocabulary.unwritten}
+        shown = (int(i) for i in order if i not in never and (sampling is None or shares[i] > 0))
+        return [(show(i, before), float(shares[i])) for i in shown]
+
+    def _watch(
+        self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None
+    ) -> WatchRow:
+        """Feed some ids in a row of the batch, and wait for its end."""
+        done, errors = threading.Event(), list[Exception]()
+
+        def finished(error: Exception | None) -> None:
+            if error is not None:
+                errors.append(error)
+            done.set()
+
+        row = WatchRow(ids, state, finished)
+        self._worker.submit(row)
+        try:
+            while not done.wait(None if tell is None else TELL_SECONDS):
+                if tell is not None:
+                    tell(row.share)
+        except BaseException:
+            row.is_cancelled = True
+            self._worker.wake()
+            raise
+        if errors:
+            raise errors[0]
+        return row

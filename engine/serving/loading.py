@@ -1,0 +1,55 @@
+"""The way from a path or a name to a running engine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from engine.model import directory
+from engine.model.network import read_network
+from engine.model.step import Step
+from engine.names import visible
+from engine.serving.engine import Engine
+
+BACKENDS = ("auto", "onnx", "keras")
+PRECISIONS = ("float32", "int8")
+
+
+def load(
+    path: str | Path | None = None,
+    *,
+    backend: str = "auto",
+    precision: str = "float32",
+    max_batch: int = 64,
+    threads: int | None = None,
+) -> Engine:
+    """Load a model directory, a `.keras` file beside its `vocabulary.json`, or a name under `models/`.
+
+    Without a path, the bundled model. `threads` is how many share a step of the ONNX backend; by default as many as
+    are fastest on a machine with nothing else to do. Raises `ModelLoadError` that names the file and the mend, and
+    `ValueError` for a bad argument.
+    """
+    for name, value, allowed in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
+        if value not in allowed:
+            raise ValueError(f"{name} {value!r}: must be {' or '.join(map(repr, allowed))}")
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path {path!r}: must be a path or a name")
+    if not isinstance(max_batch, int) or max_batch < 1:
+        raise ValueError(f"max_batch {max_batch!r}: must be a whole number, at least 1")
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"threads {threads!r}: must be a whole number, at least 1")
+    files = directory.find(path)
+    vocabulary = directory.read_vocabulary(files)
+    step: Step
+    if backend == "keras":
+        if precision != "float32":
+            raise ValueError(f"precision {precision!r}: the keras backend computes in 'float32'")
+        from engine.model.keras_step import KerasStep
+
+        step = KerasStep(files.network)
+    else:
+        from engine.model.onnx_step import OnnxStep
+
+        backend, step = "onnx", OnnxStep(read_network(files.network), precision=precision, threads=threads)
+    directory.check_fit(files, vocabulary, step.vocabulary_size)
+    return Engine(visible(files.name), step, vocabulary, backend, max_batch, precision)

@@ -1,0 +1,258 @@
+"""What runs in a row of the batch: a reply that is written, a text that is scored, a look at the next token.
+
+A row names the next token to feed, and is told what came of it. All of it happens on the engine's thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.conversation.checkpoint import Checkpoint, FinishReason, Request, Result
+from engine.conversation.reply import Reply
+from engine.sampling import PENALTY_WINDOW, Sampling, surprisal_nats
+from engine.serving.stop import StopTrail
+from engine.text.vocabulary import Vocabulary
+
+Floats = NDArray[np.float32]
+
+SCORE_BLOCK = 1024  # logits kept before their surprisals are computed together
+
+
+class Row(Protocol):
+    """A row of the batch. While `draws`, tokens are sampled for it and it is a `ReplyRow`."""
+
+    owner: Hashable
+    next: int  # the token to feed in the next step
+    draws: bool
+    is_done: bool  # before the first step
+    state: Floats  # to begin with, or to go on with
+
+    @property
+    def is_cancelled(self) -> bool: ...
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether its reader has to catch up first."""
+        ...
+
+    def observe(self, logits: Floats, state: Floats) -> bool:
+        """After a step without a draw: `logits [V]`, `state [S]` (views). True when the row is done."""
+        ...
+
+    def suspend(self, state: Floats) -> None:
+        """The row leaves the batch for a while, its last state being `state`."""
+        ...
+
+    def end(self, state: Floats, reason: FinishReason) -> None:
+        """The row leaves the batch, its last state being `state`."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """The engine cannot go on."""
+        ...
+
+
+class ReplyRow:
+    """A reply: feeds the pending tokens, then draws until its length, a stop string or a cancellation.
+
+    Its text has whole characters only. A reply that ends in the midst of one takes back the tokens that began it, and
+    their random numbers with them: gone on with, it draws the same again. One too short for a single character goes
+    on until it has one.
+    """
+
+    def __init__(self, request: Request, vocabulary: Vocabulary, reply: Reply) -> None:
+        start = request.start
+        self.state = start.state
+        self.owner = request.owner
+        self.sampling: Sampling = request.sampling
+        self.key, self.offset = start.key, start.offset  # of its random numbers
+        self.draws = False
+        self.left = request.sampling.length  # tokens to write at most
+        self._start, self._reply, self._vocabulary = start, reply, vocabulary
+        self._before = start.pending[-1] if start.pending else None  # the token that the reply follows
+        self._decoder = vocabulary.decoder(self._before)
+        self._whole: tuple[int, Checkpoint] | None = None  # tokens and state at an earlier end of a character
+        self._pending = deque(start.pending)
+        given = max(1, len(start.pending))
+        reply.feeding = lambda: 1 - len(self._pending) / given
+        self._recent = request.recent
+        self._tokens: list[int] = []
+        self._prompt_end: Checkpoint | None = None
+        self._stops = StopTrail(request.sampling.stop) if request.sampling.stop else None
+        self.next = -1
+        self.is_done = self._advance(start.state)
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._reply.is_cancelled
+
+    @property
+    def is_ahead(self) -> bool:
+        return self._reply.is_ahead
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing was written yet."""
+        return not self._tokens
+
+    @property
+    def recent(self) -> tuple[int, ...]:
+        """The latest tokens, oldest first, as many as the repetition penalty looks at."""
+        return (*self._recent, *self._tokens[-PENALTY_WINDOW:])[-PENALTY_WINDOW:]
+
+    def suspend(self, state: Floats) -> None:
+        self.state = state.copy()
+        self._reply.announce()
+
+    def park(self, state: Floats) -> None:
+        """The row leaves the batch until its reader has caught up."""
+        self._reply.is_parked = True
+        self.suspend(state)
+
+    def unpark(self) -> None:
+        """It comes back."""
+        self._reply.is_parked = False
+
+    def _advance(self, state: Floats) -> bool:
+        """Choose the next token to feed; True if nothing is to be fed or written."""
+        if len(self._pending) > 1:
+            self.next = self._pending.popleft()
+            return False
+        self._prompt_end = self._checkpoint(state)
+        if not self.left or not self._pending:
+            return True
+        self.next = self._pending.popleft()
+        self.draws = True
+        return False
+
+    def observe(self, logits: Floats, state: Floats) -> bool:
+        return self._advance(state)
+
+    def take(self, tokens: list[int], state: Floats) -> bool:
+        """Tokens were drawn, `state [S]` being that before the last is fed. True when the reply is done.
+
+        With stop strings the tokens come one by one, for the reply ends at any of them.
+        """
+        if not tokens:
+            return False
+        self._tokens += tokens
+        self.next = tokens[-1]
+        self.offset += len(tokens)
+        self.left -= len(tokens)
+        piece = self._decoder.add(tokens)
+        if self._stops is not None:
+            piece = self._stops.add(self.next, piece, state, self._decoder.tail == 0)
+        if piece:
+            self._reply.push(piece)
+        if self._vocabulary.may_split and not self._decoder.tail:
+            self._whole = len(self._tokens), self._checkpoint_after(self.next, state, self.offset)
+        if self._stops is not None and self._stops.found:
+            return True
+        return self.left <= 0 and len(self._tokens) > self._decoder.tail
+
+    def announce(self) -> None:
+        """Wake the reader, if there is anything to read."""
+        self._reply.announce()
+
+    def end(self, state: Floats, reason: FinishReason) -> None:
+        end, text_tokens = self._end_checkpoint(state), self._tokens
+        if self._stops is not None and self._stops.found:
+            reason = "stop"
+            text_tokens = self._tokens[: len(self._tokens) - self._stops.held_tokens]
+        else:
+            text_tokens = self._tokens[: len(self._tokens) - self._decoder.tail]
+            if self._stops is not None and self._stops.held:
+                self._reply.push(self._stops.held)
+        text = self._vocabulary.decode(text_tokens, self._before)
+        self._reply.finish(Result(self._prompt_end or end, tuple(text_tokens), text, end, reason))
+
+    def fail(self, error: Exception) -> None:
+        self._reply.fail(error)
+
+    def _checkpoint(self, state: Floats) -> Checkpoint:
+        return replace(self._start, source=state.copy(), pending=tuple(self._pending), offset=self.offset)
+
+    def _end_checkpoint(self, state: Floats) -> Checkpoint:
+        """The end of the text: what is fed in `state`, and what is not."""
+        if self._prompt_end is None:  # stopped before the prompt was fed
+            unfed = (self.next, *self._pending)
+            return replace(self._start, source=state.copy(), pending=unfed)
+        if not self._tokens:
+            return self._prompt_end
+        offset = self.offset
+        if self._stops is not None and self._stops.found:
+            if self._stops.last is None:
+                return replace(self._prompt_end, offset=offset)
+            token, state = self._stops.last
+            return self._checkpoint_after(token, state, offset)
+        if self._decoder.tail:
+            return self._whole_checkpoint(offset - self._decoder.tail)
+        return self._checkpoint_after(self._tokens[-1], state, offset)
+
+    def _checkpoint_after(self, token: int, state: Floats, offset: int) -> Checkpoint:
+        return replace(self._start, source=state.copy(), pending=(token,), offset=offset)
+
+    def _whole_checkpoint(self, offset: int) -> Checkpoint:
+        """The end of the last whole character: an earlier checkpoint, and the tokens from there that are to be fed."""
+        count, earlier = self._whole or (0, self._prompt_end or self._start)
+        fed_again = tuple(self._tokens[count : len(self._tokens) - self._decoder.tail])
+        return replace(earlier, pending=earlier.pending + fed_again, offset=offset)
+
+
+class WatchRow:
+    """Feeds tokens and keeps the surprisal of each after the first; then gives the last logits."""
+
+    draws = is_done = is_ahead = False
+
+    def __init__(self, ids: NDArray[np.int32], state: Floats, done: Callable[[Exception | None], None]) -> None:
+        self.state = state
+        self.owner: Hashable = self  # nobody's but its own
+        self.next = int(ids[0])
+        self.is_cancelled = False
+        self.logits: Floats = np.zeros(0, np.float32)
+        self._ids, self._fed, self._done = ids, 0, done
+        self._block: list[Floats] = []
+        self._nats: list[NDArray[np.float64]] = []
+
+    @property
+    def share(self) -> float:
+        """How much was fed, from 0 to 1."""
+        return self._fed / len(self._ids)
+
+    @property
+    def nats(self) -> NDArray[np.float64]:
+        """`-log p` of every token but the first, `[N - 1]`."""
+        return np.concatenate(self._nats) if self._nats else np.zeros(0)
+
+    def observe(self, logits: Floats, state: Floats) -> bool:
+        self._fed += 1
+        if self._fed == len(self._ids):
+            self._empty_block(self._fed)
+            self.logits = logits.copy()
+            return True
+        self.next = int(self._ids[self._fed])
+        self._block.append(logits.copy())
+        if len(self._block) == SCORE_BLOCK:
+            self._empty_block(self._fed + 1)
+        return False
+
+    def _empty_block(self, stop: int) -> None:
+        """Score the kept logits: they foretold the tokens up to `stop`."""
+        if self._block:
+            self._nats.append(surprisal_nats(np.stack(self._block), self._ids[stop - len(self._block) : stop]))
+            self._block.clear()
+
+    def suspend(self, state: Floats) -> None:
+        self.state = state.copy()
+
+    def end(self, state: Floats, reason: FinishReason) -> None:
+        self._done(None)
+
+    def fail(self, error: Exception) -> None:
+        self._done(error)

@@ -1,0 +1,1 @@
+"""Text and tokens: what a model reads and writes."""

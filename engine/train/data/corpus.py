@@ -1,0 +1,269 @@
+"""From what stands after --data to token ids, and what is held out of them.
+
+The text is read once as a stream and its ids are written into a file that is mapped into memory, so that memory does
+not grow with the text. Knows files and text; no TensorFlow and no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import ModelLoadError, TrainingError
+from engine.model.directory import NETWORK, VOCABULARY, ModelFiles, read_vocabulary
+from engine.text.files import split_point
+from engine.text.vocabulary import Vocabulary
+from engine.train.data import cache, encode
+from engine.train.data.boundaries import Indices, at_files, at_lines
+from engine.train.data.word_parts import Cuts
+from engine.train.network.start import extended
+from engine.train.reading.account import Account
+from engine.train.reading.spool import PARTS, Inputs, Spool, Tell
+from engine.train.settings import TrainSettings
+
+Ids = NDArray[Any]  # whole numbers of any width
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A text as token ids: what is learned from, what is held out to judge by, what is scored at the end."""
+
+    vocabulary: Vocabulary
+    training: Ids  # [N]
+    held_out: Ids  # [M], may be empty
+    test: Ids  # [K], may be empty
+    digest: str  # sha256 of the normalized text, of a vocabulary learned from it, and, for --reset file, of `files`
+    characters: dict[str, int]  # of each part
+    unseen: int  # characters or words that the vocabulary lacks
+    files: NDArray[np.int64]  # for --reset file, where each file in `training` begins, but the first
+    account: Account = field(default_factory=Account)  # what was read and what was left out
+    _boundaries: dict[str, Indices] = field(default_factory=dict, repr=False, compare=False)  # found so far
+
+    def boundaries(self, kind: str) -> Indices:
+        """Where the text to learn from may be begun anew: at each "line", after each "blank" line, at each "file".
+
+        The text is searched once for each kind.
+        """
+        if kind not in self._boundaries:
+            if kind == "file":
+                found = at_files(self.training, self.vocabulary, self.files)
+            else:
+                found = at_lines(self.training, self.vocabulary, after_blank=kind == "blank")
+            self._boundaries[kind] = found
+        return self._boundaries[kind]
+
+    @property
+    def training_characters(self) -> int:
+        """How many characters are learned from."""
+        return self.characters["training"]
+
+    @property
+    def held_out_characters(self) -> int:
+        """How many are held out."""
+        return self.characters["held_out"]
+
+    @property
+    def training_rate(self) -> float:
+        """Tokens a character."""
+        return len(self.training) / max(1, self.training_characters)
+
+    @property
+    def held_out_rate(self) -> float:
+        """Tokens a character; of the text to learn from, where nothing is held out."""
+        if not len(self.held_out):
+            return self.training_rate
+        return len(self.held_out) / max(1, self.held_out_characters)
+
+    def describe(self) -> str:
+        """How much there is of what, in half a line."""
+        test = f", {len(self.test):,} to test" if len(self.test) else ""
+        if self.vocabulary.level == "char":
+            told = (
+                f"{len(self.training):,} characters to learn from, {len(self.held_out):,} held out{test}, "
+                f"{len(self.vocabulary)} different"
+            )
+        else:
+            different = f"{len(self.vocabulary):,} different"
+            told = (
+                f"{len(self.training):,} tokens ({self.training_characters:,} characters) to learn from, "
+                f"{len(self.held_out):,} ({self.held_out_characters:,}) held out{test}, {different}"
+            )
+        return told + (f", {self.unseen:,} unknown" if self.unseen else "")
+
+
+def read_corpus(
+    paths: Sequence[str | Path] | Inputs, held_out: float, steps: int, settings: TrainSettings | None = None,
+    vocabulary: Vocabulary | None = None, folder: Path | None = None, tell: Tell = lambda *_: None,
+    *, old: Vocabulary | None = None,
+) -> Corpus:  # fmt: skip
+    """Read all inputs in order as one text, and split off the last `held_out` share of its characters.
+
+    Nothing is split off where validation files are named or every n-th file is held out. The vocabulary, if none is
+    given, has the characters of all parts, so that none is unseen; one of words or byte pairs is learned from the text
+    to learn from alone. Of `old`, if that is given, all tokens keep their ids, and new ones follow.
+    Token files are kept in `folder`; `tell` is told how far the reading is.
+    Raises `TrainingError` if a source is unusable or the text is shorter than a few updates.
+    """
+    settings = settings or TrainSettings()
+    inputs = paths if isinstance(paths, Inputs) else Inputs(tuple(map(str, paths)))
+    folder = folder or cache.default_folder()
+    has_tail = not (inputs.validation or settings.held_out_every)
+    with cache.writing(folder) as temporary:
+        spool = Spool(temporary)
+        spool.fill(inputs, settings, tell)
+        look = None if settings.level == "char" else lambda begin, end: "".join(spool.texts("training", begin, end))
+        cut = split_point(spool.characters["training"], held_out if has_tail else 0.0, look)
+        name = cache.key(
+            text=spool.digest, cut=cut, level=settings.level, size=settings.vocabulary, split=settings.split,
+            min_count=settings.min_count, vocabulary=vocabulary.to_json() if vocabulary else None,
+            **({"files": spool.files} if settings.reset == "file" else {}), **({"old": old.to_json()} if old else {}),
+        )  # fmt: skip
+        found = cache.find(folder, name)
+        if found is None:
+            if not cut:
+                raise TrainingError(_nothing_left(settings, held_out if has_tail else 0.0))
+            cuts = Cuts(temporary / "cuts")
+            made = vocabulary or _make_vocabulary(spool, cut, settings, old, cuts, tell)
+            entry = _encode(spool, cut, settings, made, cuts, temporary, tell)
+            found = cache.keep(folder, name, temporary, entry)
+    if found is None:
+        raise TrainingError(f"token files in {folder} do not last: look after the disk, or name another by --cache")
+    entry, ids = found
+    parts = {part: ids[slice(*entry.parts[part][:2])] for part in PARTS}
+    digest = entry.digest
+    if entry.files:
+        digest = hashlib.sha256(f"{digest} {entry.files}".encode()).hexdigest()
+    corpus = Corpus(
+        Vocabulary.from_json(entry.vocabulary), parts["training"], parts["held_out"], parts["test"], digest,
+        {part: entry.parts[part][2] for part in PARTS}, entry.unseen, np.array(entry.files, np.int64),
+        spool.account,
+    )  # fmt: skip
+    wants_held_out = not has_tail or held_out > 0
+    _check(corpus, steps, has_tail=has_tail, wants_held_out=wants_held_out, wants_test=bool(inputs.test))
+    return corpus
+
+
+def _texts(spool: Spool, settings: TrainSettings, part: str, begin: int, end: int | None) -> Iterator[Iterator[str]]:
+    """The text of a part, in one or, where files are to be told apart, by file."""
+    if settings.reset == "file":
+        return spool.texts_by_file(part, begin, end)
+    return iter([spool.texts(part, begin, end)])
+
+
+def _blocks(
+    spool: Spool, settings: TrainSettings, level: str, part: str, begin: int, end: int | None
+) -> Iterator[Iterator[bytes]]:
+    """The same as UTF-8; of characters, in blocks that may end anywhere."""
+    if level == "char" and settings.reset != "file":
+        return iter([spool.blocks(part, begin, end)])
+    return (map(str.encode, texts) for texts in _texts(spool, settings, part, begin, end))
+
+
+def _make_vocabulary(
+    spool: Spool, cut: int, settings: TrainSettings, old: Vocabulary | None, cuts: Cuts, tell: Tell
+) -> Vocabulary:
+    """What the text has, after what an old vocabulary has; that of byte pairs lacks nothing."""
+    if old is not None and old.level == "bpe":
+        return old
+    if settings.level == "char":
+        learned = encode.from_counts(spool.counts, settings)
+    else:
+        tell("learning a vocabulary", 0, 0.0)
+        parts = itertools.chain.from_iterable(_texts(spool, settings, "training", 0, cut))
+        learned = encode.learn(parts, settings, cuts if settings.reset != "file" else None)  # files are told apart
+    return extended(old, learned) if old is not None else learned
+
+
+def _encode(
+    spool: Spool, cut: int, settings: TrainSettings, vocabulary: Vocabulary, cuts: Cuts, temporary: Path, tell: Tell
+) -> cache.Entry:
+    """Write the ids of all parts into a token file. What of the text to learn from was cut before is not read again."""
+    whole = spool.characters["training"]
+    places: dict[str, tuple[int, int, int]] = {}
+    is_cut = cuts.split == vocabulary.split
+    pieces: dict[str, list[tuple[str, int, int | None]]] = {
+        "training": [("training", cuts.characters if is_cut else 0, cut)],
+        "held_out": [("training", cut, whole), ("held_out", 0, None)],
+        "test": [("test", 0, None)],
+    }
+    files: list[int] = []
+    with (temporary / cache.TOKENS).open("wb") as file:
+        encoder = encode.Encoder(vocabulary, file, spool.counts, cuts.cutter if is_cut else None)
+        for part in PARTS:
+            encoder.begin()
+            begin = encoder.tokens
+            for met in cuts if is_cut and part == "training" else ():
+                encoder.add_cut(met)
+                tell("making tokens", encoder.characters, 0.0)
+            for piece in pieces[part]:
+                for blocks in _blocks(spool, settings, vocabulary.level, *piece):
+                    if part == "training" and settings.reset == "file":
+                        files.append(encoder.tokens)
+                    for data in blocks:
+                        encoder.add(data)
+                        tell("making tokens", encoder.characters, 0.0)
+            places[part] = begin, encoder.tokens, encoder.characters
+        if not encoder.tokens:
+            file.write(b"\0" * np.dtype(encoder.dtype).itemsize)  # nothing cannot be mapped
+    digest = hashlib.sha256(spool.digest.encode()) if settings.level != "char" else None
+    if digest is not None:
+        digest.update(json.dumps(vocabulary.to_json()).encode())
+    return cache.Entry(
+        encoder.dtype,
+        places,
+        vocabulary.to_json(),
+        digest.hexdigest() if digest else spool.digest,
+        encoder.unseen,
+        0,
+        [place for place in sorted(set(files)) if 0 < place < places["training"][1]],
+    )
+
+
+def _nothing_left(settings: TrainSettings, held_out: float) -> str:
+    """Why there is nothing to learn from."""
+    if settings.held_out_every:
+        return (
+            f"--held-out-every {settings.held_out_every}: holds out all there is: give more files, or a larger number"
+        )
+    return f"--held-out {held_out:g}: leaves nothing of so short a text to learn from: add text"
+
+
+def _check(corpus: Corpus, steps: int, *, has_tail: bool, wants_held_out: bool, wants_test: bool) -> None:
+    is_char = corpus.vocabulary.level == "char"
+    unit = "characters" if is_char else "tokens"
+    if len(corpus.vocabulary) < 2 and is_char:
+        raise TrainingError("the text has a single character, over and over: give text to learn from")
+    if len(corpus.vocabulary) < 2:
+        raise TrainingError("no word occurs often enough for --min-count: lower it, or give more text")
+    if len(corpus.training) < 2 * (steps + 1):
+        raise TrainingError(
+            f"the text is too short: {len(corpus.training) + len(corpus.held_out):,} {unit}, of which "
+            f"{len(corpus.training):,} are to learn from, and --steps {steps} needs {2 * (steps + 1):,}; add text or "
+            "lower --steps"
+        )
+    if wants_held_out and len(corpus.held_out) < 2:
+        mend = "a larger --held-out, or 0 for none"
+        if not has_tail:
+            mend = "more text to --validation, or a smaller --held-out-every"
+        raise TrainingError(f"the held-out text has {len(corpus.held_out)} {unit}, too few to judge by: give {mend}")
+    if wants_test and len(corpus.test) < 2:
+        raise TrainingError(f"--test has {len(corpus.test)} {unit}: give more text to test on")
+
+
+def known_vocabulary(directory: Path) -> Vocabulary | None:
+    """The vocabulary that a run began with, if it has written one. Raises `TrainingError` if it is damaged."""
+    path = directory / VOCABULARY
+    if not path.exists():
+        return None
+    try:
+        return read_vocabulary(ModelFiles(directory.name, directory / NETWORK, path))
+    except ModelLoadError as error:
+        raise TrainingError(str(error)) from None

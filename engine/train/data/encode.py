@@ -1,0 +1,164 @@
+"""From text in parts to a vocabulary, and to token ids in a file."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import TrainingError
+from engine.text import byte_pairs
+from engine.text.vocabulary import Vocabulary
+from engine.text.words import UNKNOWN, joins_next, tokenize
+from engine.train.data.word_parts import Cuts, Cutter, Made, Met, Pieces
+from engine.train.reading.spool import CODES, wide_codes
+from engine.train.settings import TrainSettings
+
+CACHED = 1 << 18  # characters whose arrays of words stay in a core's cache
+BYTES = 256
+CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 after a character's first one
+APART_WORD = "a"  # a token that joins nothing, in either split
+_SPLIT_BEFORE = re.compile(rf"(?<!\S){UNKNOWN}(?!\S)")
+
+
+def from_counts(counts: NDArray[np.int64], settings: TrainSettings) -> Vocabulary:
+    """The characters that occur often enough, in code point order; `counts [CODES]`."""
+    often = np.flatnonzero(counts >= settings.min_count)
+    if not len(often):
+        raise TrainingError(f"no character occurs --min-count {settings.min_count} times: lower it, or give more text")
+    return Vocabulary(tuple(map(chr, often)))
+
+
+def learn(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | None = None) -> Vocabulary:
+    """Learn a vocabulary of `--level word` or `bpe`. Parts end at line ends; as words they are kept in `cuts`."""
+    return _learn_words(parts, settings, cuts) if settings.level == "word" else _learn_byte_pairs(parts, settings)
+
+
+def _learn_words(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | None) -> Vocabulary:
+    """The unknown token, then the most frequent ones; of two as frequent, the first in alphabetical order."""
+    parts = iter(parts)
+    first = next(parts, "")
+    split, numbers = settings.split, dict[str, int]()
+    if split == "auto":
+        split = "spaces" if _SPLIT_BEFORE.search(first) else "words"
+
+    def look(piece: str, joins: bool) -> Made:
+        tokens = tokenize(piece, split, None if joins else APART_WORD)
+        joins = joins_next(tokens[-1], split) if tokens else joins
+        return Made([numbers.setdefault(token, len(numbers)) for token in tokens], joins)
+
+    pieces, counts = Pieces(look, split), np.zeros(1 << 16, np.int64)
+    for part in _smaller(itertools.chain([first], parts)):
+        met = pieces.cut(part.encode())
+        if cuts is not None:
+            cuts.add(met, pieces.cutter, len(part))
+        found = np.bincount(pieces.values(met)[0])
+        while len(counts) < len(found):
+            counts = np.concatenate([counts, np.zeros_like(counts)])
+        counts[: len(found)] += found
+    often = [token for token, number in numbers.items() if counts[number] >= settings.min_count and token != UNKNOWN]
+    ranked = sorted(often, key=lambda token: (-counts[numbers[token]], token))
+    return Vocabulary((UNKNOWN, *ranked[: settings.vocabulary - 1]), "word", UNKNOWN, split)
+
+
+def _smaller(parts: Iterable[str]) -> Iterator[str]:
+    """The same text in smaller parts, each to the end of a line."""
+    for part in parts:
+        begin = 0
+        while begin < len(part):
+            end = part.find("\n", begin + CACHED) + 1 or len(part)
+            yield part[begin:end]
+            begin = end
+
+
+def _learn_byte_pairs(parts: Iterable[str], settings: TrainSettings) -> Vocabulary:
+    if settings.vocabulary < BYTES:
+        raise TrainingError(
+            f"--vocabulary {settings.vocabulary}: a byte-pair vocabulary has the {BYTES} bytes at least; give more"
+        )
+    tokens, merges = byte_pairs.train(parts, settings.vocabulary)
+    return Vocabulary(tuple(tokens), "bpe", merges=tuple(merges))
+
+
+def smallest_type(size: int) -> str:
+    """The smallest integers that hold `size` ids."""
+    return "<u1" if size <= 1 << 8 else "<u2" if size <= 1 << 16 else "<i4"
+
+
+class Encoder:
+    """Writes ids into a file, a piece of text at a time, and counts."""
+
+    def __init__(
+        self, vocabulary: Vocabulary, file: IO[bytes], counts: NDArray[np.int64], cutter: Cutter | None = None
+    ) -> None:
+        """`counts [CODES]` tells which characters will come; `cutter` is that of parts that come cut."""
+        self.dtype = smallest_type(len(vocabulary) + 1)
+        self._missing = len(vocabulary)
+        known = [ord(token) for token in vocabulary.tokens if len(token) == 1]
+        self._may_miss = int(counts[known].sum()) < int(counts.sum())
+        self.tokens = self.characters = self.unseen = 0
+        self._vocabulary, self._file = vocabulary, file
+        self._pieces = Pieces(self._look, vocabulary.split, cutter) if vocabulary.level == "word" else None
+        joins = [joins_next(token, vocabulary.split) for token in vocabulary.tokens] if self._pieces else []
+        self._joins, self._apart = joins, joins.index(False) if False in joins else None
+        self._table: NDArray[Any] | None = None
+        if vocabulary.level == "char":
+            self._table = np.full(CODES, self._missing, self.dtype)
+            for index, token in enumerate(vocabulary.tokens):
+                if len(token) == 1:
+                    self._table[ord(token)] = index
+            self._bytes = self._table[:128].tobytes() + bytes([self._missing]) * 128 if self.dtype == "<u1" else b""
+
+    def begin(self) -> None:
+        """What comes next does not follow what came before."""
+        self.characters = 0
+        if self._pieces:
+            self._pieces.begin()
+
+    def add(self, data: bytes) -> None:
+        """Write a piece of normalized text, given as UTF-8."""
+        if self._pieces:
+            self.add_cut(self._pieces.cut(data))
+        elif (found := self._look_up(data)) is not None:
+            self._write(found, len(found), 0)
+        else:
+            encoding = self._vocabulary.encode(data.decode())
+            self._write(encoding.ids, encoding.characters, encoding.unseen)
+
+    def add_cut(self, met: Met) -> None:
+        """The same of words, as the cutter has cut it."""
+        if self._pieces:
+            self._write(*self._pieces.values(met))
+
+    def _write(self, ids: NDArray[Any], characters: int, unseen: int) -> None:
+        self.tokens += len(ids)
+        self.characters += characters
+        self.unseen += unseen
+        self._file.write(ids.astype(self.dtype, copy=False).data)
+
+    def _look(self, piece: str, joins: bool) -> Made:
+        """What `Pieces` asks of words."""
+        encoding = self._vocabulary.encode(piece, None if joins else self._apart)
+        ids = encoding.ids.tolist()
+        return Made(ids, self._joins[ids[-1]] if ids else joins, encoding.characters, encoding.unseen)
+
+    def _look_up(self, data: bytes) -> NDArray[Any] | None:
+        """The ids of characters by a table; None where one is unseen, and for byte pairs."""
+        if self._table is None:
+            return None
+        if not self._bytes:
+            ids = self._table[np.frombuffer(data.decode().encode("utf-32-le"), np.uint32)]
+            return None if self._may_miss and (ids == self._missing).any() else ids
+        ids = np.frombuffer(data.translate(self._bytes, CONTINUATION), np.uint8)
+        if data.isascii() and not self._may_miss:
+            return ids
+        places, found = np.flatnonzero(ids == self._missing), self._table[wide_codes(data)]
+        if len(places) != len(found) or (found == self._missing).any():
+            return None
+        ids = ids.copy()
+        ids[places] = found
+        return ids

@@ -1,0 +1,165 @@
+"""The model that a run begins from (`--from`): what it fixes of the settings, and how it takes in tokens it lacks.
+
+Weights go by the token that they belong to, never by its place in a vocabulary. Knows files and arrays, no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import ModelLoadError, TrainingError
+from engine.model import directory
+from engine.model.network import Array, Dense, Embedding, Network, Normalization, Recurrent, read_network
+from engine.model.step import fingerprint
+from engine.text.vocabulary import Vocabulary
+from engine.train.settings import TrainSettings, as_text
+
+_OURS = "--from takes one that it has trained"
+EPSILON = 1e-3  # of Keras' LayerNormalization
+NEW_SPREAD = 0.1  # of a new token's row around the mean of the old ones, in their own standard deviations
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a run's papers tell of the model that it began from."""
+
+    name: str
+    tokens: int
+    sha256: str  # of its weights
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A model to begin from. `fixed` are the settings that come with it."""
+
+    origin: Origin
+    vocabulary: Vocabulary
+    network: Network
+    fixed: dict[str, Any]
+
+    def settings(self, given: Mapping[str, Any], recipe: Mapping[str, Any] | None = None) -> TrainSettings:
+        """The settings of a command line with those of the model. Raises `ValueError` where they contradict.
+
+        What a recipe (`--preset`) has of the model's own gives way.
+        """
+        for name, kept in self.fixed.items():
+            if name in given and not self._is_same(name, given[name]):
+                raise ValueError(
+                    f"--{name} {_told(given[name])}: {self.origin.name} has {_told(kept)}, and what begins --from it "
+                    f"keeps that; leave --{name} out"
+                )
+        if "vocabulary" in given and self.vocabulary.level == "bpe":
+            raise ValueError(
+                f"--vocabulary {given['vocabulary']}: the byte pairs of {self.origin.name} are kept as they are; "
+                "leave --vocabulary out"
+            )
+        return TrainSettings(**{**(recipe or {}), **given, **self.fixed})
+
+    def _is_same(self, name: str, given: Any) -> bool:
+        if name != "units":
+            return bool(given == self.fixed[name])
+        widths = tuple(layer.units for layer in self.network.recurrent)
+        return (given if isinstance(given, tuple) else (given,) * len(widths)) == widths
+
+    def weights(self, vocabulary: Vocabulary, seed: int) -> list[Array]:
+        """All arrays of a network over another vocabulary, as Keras orders them.
+
+        A token that the model knows has its row of the embedding (or the one-hot input's kernel), its column of the
+        output and its bias. A new one begins near the mean of them all, with the lowest bias that there is, so that
+        it is rare at first and the others are as they were.
+        """
+        known = {token: index for index, token in enumerate(self.vocabulary.tokens)}
+        ids = np.array([known.get(token, -1) for token in vocabulary.tokens])
+        rng = np.random.default_rng((seed, len(ids)))
+        first, second, last = self.network.layers[0], self.network.layers[1], self.network.layers[-1]
+        assert isinstance(first, Embedding)
+        assert isinstance(second, Recurrent)
+        assert isinstance(last, Dense)
+        assert last.bias is not None
+        arrays = self.network.weights
+        arrays[0] = _grown(second.kernel if first.is_one_hot else first.table, ids, rng)
+        arrays[-2] = arrays[0].T if self.fixed["tied"] else _grown(last.kernel.T, ids, rng).T
+        arrays[-1] = np.where(ids >= 0, last.bias[ids], last.bias.min()).astype(np.float32)
+        return arrays
+
+
+def read(path: str) -> Parent:
+    """The model of a directory, a file or a name. Raises `ModelLoadError`, or `TrainingError` for a foreign network."""
+    files = directory.find(path)
+    vocabulary, network = directory.read_vocabulary(files), _read_network(files)
+    directory.check_fit(files, vocabulary, network.vocabulary_size)
+    digest = fingerprint(network.weights).hex()
+    fixed = {"level": vocabulary.level, **_shape(files.name, network)}
+    if vocabulary.level == "word":
+        fixed["split"] = vocabulary.split
+    return Parent(Origin(files.name, len(vocabulary), digest), vocabulary, network, fixed)
+
+
+def _read_network(files: directory.ModelFiles) -> Network:
+    """Raises `ModelLoadError`, which advises no flag that training lacks."""
+    try:
+        return read_network(files.network)
+    except ModelLoadError as error:
+        told = directory.only_fast(error, "engine.train")
+        raise ModelLoadError(told if told == str(error) else f"{told}: {_OURS}") from None
+
+
+def extended(old: Vocabulary, learned: Vocabulary) -> Vocabulary:
+    """The old tokens with their ids, then those that only the new text has."""
+    known = set(old.tokens)
+    if old.unknown is not None and learned.unknown is not None:
+        known.add(learned.unknown)  # one is enough
+    new = [token for token in learned.tokens if token not in known]
+    return replace(old, tokens=(*old.tokens, *new), unknown=old.unknown or learned.unknown)
+
+
+def _grown(rows: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> Array:
+    """A row `[N]` for each id: that of `rows [V, N]`, and for -1 one near their mean."""
+    near = rows.mean(0) + NEW_SPREAD * rows.std(0) * rng.standard_normal((len(ids), rows.shape[1]))
+    grown: Array = np.where(ids[:, None] >= 0, rows[ids], near).astype(np.float32)
+    return grown
+
+
+def _shape(name: str, network: Network) -> dict[str, Any]:
+    """The settings that make such a network. Raises `TrainingError` if none do."""
+    first, *inner, last = network.layers
+    layers = network.recurrent
+    normalizations = [layer for layer in inner if isinstance(layer, Normalization)]
+    kinds = [Recurrent, Normalization] * len(layers) if normalizations else [Recurrent] * len(layers)
+    is_ours = (
+        isinstance(first, Embedding) and not first.mask_zero and isinstance(last, Dense) and last.activation == "linear"
+        and last.bias is not None and [type(layer) for layer in inner] == kinds
+        and len({layer.cell for layer in layers}) == 1 and all(map(_is_plain, layers))
+        and all(_is_default(layer) for layer in normalizations)
+    )  # fmt: skip
+    if not (is_ours and isinstance(first, Embedding) and isinstance(last, Dense)):
+        raise TrainingError(f"{name} is no network that engine.train makes: {_OURS}")
+    shape: dict[str, Any] = {
+        "cell": layers[0].cell,
+        "layers": len(layers),
+        "units": tuple(layer.units for layer in layers),
+        "input": "one-hot" if first.is_one_hot else "embedding",
+        "normalization": bool(normalizations),
+        "tied": not first.is_one_hot and np.array_equal(first.table.T, last.kernel),
+    }
+    return shape if first.is_one_hot else {**shape, "embedding": first.table.shape[1]}
+
+
+def _is_plain(layer: Recurrent) -> bool:
+    """Whether a layer is as Keras makes it where nothing else is asked for."""
+    gates = "linear" if layer.cell == "rnn" else "sigmoid"
+    is_usual = layer.activation == "tanh" and layer.recurrent_activation == gates
+    return is_usual and layer.bias is not None and (layer.cell != "gru" or layer.reset_after)
+
+
+def _is_default(layer: Normalization) -> bool:
+    return layer.gamma is not None and layer.beta is not None and layer.epsilon == EPSILON
+
+
+def _told(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else as_text(value)

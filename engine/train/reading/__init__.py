@@ -1,0 +1,1 @@
+"""From what stands after `--data` to plain text."""

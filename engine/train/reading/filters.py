@@ -1,0 +1,96 @@
+"""What is done to text before it is learned from: normalization, ASCII folding, lower case, kept characters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from engine.text.substitutes import NEAR, bare
+from engine.text.vocabulary import normalize
+
+PART = 1 << 20  # characters that are handled together
+MAX_HELD = 1 << 22  # characters without a line end that are held back
+_RANGE = re.compile(r"(.)-(.)", re.DOTALL)
+
+
+class _Table(dict[int, str | None]):
+    """What becomes of each character, found out when it is first met."""
+
+    def __init__(self, rule: Callable[[str], str]) -> None:
+        self._rule = rule
+
+    def __missing__(self, code: int) -> str:
+        self[code] = found = self._rule(chr(code))
+        return found
+
+
+def kept_characters(pattern: str) -> set[str]:
+    """The characters that a pattern like "a-z.,!" names, and the line end."""
+    kept = {"\n"}
+    for first, last in _RANGE.findall(pattern):
+        kept |= {chr(code) for code in range(ord(first), ord(last) + 1)}
+    return kept | set(_RANGE.sub("", pattern))
+
+
+def fold(character: str) -> str:
+    """A character in ASCII, "" if nothing comes near."""
+    if character.isascii():
+        return character
+    near = NEAR.get(character) or bare(character)
+    return "".join(c for c in near if c.isascii())
+
+
+def make_filter(*, is_ascii: bool, is_lower: bool, keep: str) -> Callable[[str], str]:
+    """The filter of these settings, for normalized text."""
+    kept = kept_characters(keep) if keep else None
+    steps: list[Callable[[str], str]] = []
+    if is_ascii:
+        folding = _Table(fold)
+        steps.append(lambda text: text if text.isascii() else text.translate(folding))
+    if is_lower:
+        steps.append(str.lower)
+    if kept is not None:
+        keeping = _Table(lambda character: character if character in kept else "")
+        steps.append(lambda text: text.translate(keeping))
+
+    def apply(text: str) -> str:
+        for step in steps:
+            text = step(text)
+        return text
+
+    return apply
+
+
+def whole_lines(parts: Iterable[str]) -> Iterator[str]:
+    """The same text in parts that end at line ends, or else where no character is torn apart."""
+    held: list[str] = []
+    size = 0
+    for part in parts:
+        cut = part.rfind("\n") + 1
+        if cut and size + cut >= PART:
+            yield "".join([*held, part[:cut]])
+            held, size, part = [], 0, part[cut:]
+        held.append(part)
+        size += len(part)
+        if size > MAX_HELD:
+            text = "".join(held)
+            cut = max(text.rfind("\n") + 1, text.rfind(" "), 0) or _before_the_last_letter(text)
+            yield text[:cut]
+            held, size = [text[cut:]], len(text) - cut
+    if size:
+        yield "".join(held)
+
+
+def _before_the_last_letter(text: str) -> int:
+    """Where a text can be cut with nothing that belongs together on both sides."""
+    place = len(text) - 1
+    while place > 0 and not (text[place].isalnum() and normalize(text[place - 1 :])[:1] == text[place - 1]):
+        place -= 1
+    return place or len(text)
+
+
+def normalized(parts: Iterable[str], apply: Callable[[str], str]) -> Iterator[str]:
+    """Filtered, normalized text in parts of whole lines."""
+    for part in whole_lines(parts):
+        if text := apply(normalize(part)):
+            yield text

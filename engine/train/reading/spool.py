@@ -1,0 +1,206 @@
+"""One pass over all sources: their text, filtered, into temporary files for the passes to come.
+
+Sources are read once (standard input can be read no oftener); what is learned on the way is how much text there is,
+its digest, and how often each character occurs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import TrainingError
+from engine.train.reading import formats, sources
+from engine.train.reading.filters import make_filter, normalized, whole_lines
+from engine.train.settings import TrainSettings
+
+PARTS = ("training", "held_out", "test")
+CODES = 0x110000
+ASCII = bytes(range(128))
+Tell = Callable[[str, int, float], None]  # what is done, characters done, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The names that stand after --data, --validation and --test."""
+
+    training: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+
+    def or_else(self, others: Inputs) -> Inputs:
+        """The same, with others' names where there are none."""
+        return Inputs(self.training or others.training, self.validation or others.validation, self.test or others.test)
+
+    def words(self) -> tuple[str, ...]:
+        """As they stand on the command line after --data."""
+        further = (("--validation", self.validation), ("--test", self.test))
+        return (*self.training, *(word for flag, names in further if names for word in (flag, *names)))
+
+    @classmethod
+    def from_words(cls, words: Sequence[str]) -> Inputs:
+        """What `words` gave."""
+        lists: dict[str, list[str]] = {"--data": [], "--validation": [], "--test": []}
+        now = "--data"
+        for word in words:
+            if word in lists:
+                now = word
+            else:
+                lists[now].append(word)
+        return cls(*map(tuple, lists.values()))
+
+
+class Spool:
+    """The text of each part in a file of `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.characters = dict.fromkeys(PARTS, 0)
+        self.counts: NDArray[np.int64] = np.zeros(CODES, np.int64)  # of each character, in all parts
+        self.account = sources.Account()
+        self.files: dict[str, list[int]] = {part: [] for part in PARTS}  # the place of each file's first character
+        self._folder = folder
+        self._ends: dict[str, list[tuple[int, int]]] = {part: [(0, 0)] for part in PARTS}  # characters, bytes
+        self._digests = {part: hashlib.sha256() for part in PARTS}
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the text; of the parts' digests, where there are more."""
+        if not (self.characters["held_out"] or self.characters["test"]):
+            return self._digests["training"].hexdigest()
+        return hashlib.sha256("".join(digest.hexdigest() for digest in self._digests.values()).encode()).hexdigest()
+
+    def fill(self, inputs: Inputs, settings: TrainSettings, tell: Tell) -> None:
+        """Read everything. Raises `TrainingError` for a source that cannot be read or has no text."""
+        named = (inputs.training, inputs.validation, inputs.test)
+        self._filter = make_filter(is_ascii=settings.ascii, is_lower=settings.lower, keep=settings.keep)
+        self._began = time.monotonic()
+        with ThreadPoolExecutor(1) as hashing:
+            for part, names in zip(PARTS, named, strict=True):
+                every, before = settings.held_out_every if part == "training" else 0, self.account.files
+                for number, source in enumerate(sources.open_all(names, self._folder, self.account), 1):
+                    here = "held_out" if every and number % every == 0 else part
+                    self._add(here, source, settings, tell, hashing)
+                if names and self.account.files == before:
+                    raise TrainingError(
+                        f"{' '.join(names)}: no text is in it{self.account.in_brackets()}: give other text"
+                    )
+
+    def _add(
+        self, part: str, source: sources.Source, settings: TrainSettings, tell: Tell, hashing: Executor,
+    ) -> None:  # fmt: skip
+        flags = " and ".join(["--ascii"] * settings.ascii + ["--keep"] * bool(settings.keep))
+        account = sources.Account()
+        is_empty, is_blank, whole = True, True, 0  # what is left; what there was; characters before the filters
+
+        def seen(texts: Iterator[str]) -> Iterator[str]:
+            nonlocal is_blank
+            for text in texts:
+                is_blank = is_blank and not text.strip()
+                account.characters += len(text)
+                yield text
+
+        def counted(text: str) -> str:
+            nonlocal whole
+            whole += len(text)
+            return self._filter(text)
+
+        self.files[part].append(begin := self.characters[part])
+        with (self._folder / part).open("ab") as file:
+            texts = seen(formats.read(source, settings.field, settings.names, has_bots=settings.bots, account=account))
+            for piece in normalized(texts, counted):
+                is_empty = is_empty and not piece.strip()
+                self._write(part, piece, file, hashing)
+                tell(f"reading {source.name}", sum(self.characters.values()), time.monotonic() - self._began)
+        if is_empty and source.is_named:
+            raise TrainingError(_nothing_in(source.name, account, flags, is_blank=is_blank))
+        if flags and not is_blank:
+            account.leave_out(f"characters by {flags}", max(0, whole - (self.characters[part] - begin)))
+        account.leave_out("carriage returns and separate accents", max(0, account.characters - whole))
+        if is_empty:
+            account.leave_out("empty files" if is_blank else f"files with nothing left by {flags}")
+        account.files += not is_empty
+        self.account.add(account)
+
+    def _write(self, part: str, piece: str, file: IO[bytes], hashing: Executor) -> None:
+        data = piece.encode("utf-8", "replace")  # half a surrogate pair is no character
+        hashed = hashing.submit(self._digests[part].update, data)  # beside the rest, on another core
+        file.write(data)
+        self.characters[part] += len(piece)
+        self._ends[part].append((self.characters[part], self._ends[part][-1][1] + len(data)))
+        count_characters(data, self.counts)
+        hashed.result()
+
+    def texts(self, part: str, begin: int = 0, end: int | None = None) -> Iterator[str]:
+        """A part's characters from `begin` to `end`, in pieces that end at line ends or between words."""
+        return whole_lines(block.decode() for block in self.blocks(part, begin, end))
+
+    def texts_by_file(self, part: str, begin: int = 0, end: int | None = None) -> Iterator[Iterator[str]]:
+        """The same for each file, so that no piece has text of two. Take all of one before the next."""
+        for _, pieces in itertools.groupby(self._by_file(part, begin, end), itemgetter(0)):
+            yield whole_lines(text for _, text in pieces)
+
+    def _by_file(self, part: str, begin: int, end: int | None) -> Iterator[tuple[int, str]]:
+        """Pieces of text, each of one file, with its number."""
+        files, place = self.files[part], begin
+        for text in map(bytes.decode, self.blocks(part, begin, end)):
+            here = 0
+            while here < len(text):
+                number = bisect_right(files, place + here)
+                cut = files[number] - place if number < len(files) else len(text)
+                yield number, text[here:cut]
+                here = min(cut, len(text))
+            place += len(text)
+
+    def blocks(self, part: str, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """A part's characters from `begin` to `end` as UTF-8, in blocks of whole characters."""
+        path = self._folder / part
+        if not path.exists():
+            return
+        end = self.characters[part] if end is None else end
+        with path.open("rb") as file:
+            for (first, place), (last, place_after) in itertools.pairwise(self._ends[part]):
+                if last <= begin or first >= end:
+                    continue
+                file.seek(place)
+                data = file.read(place_after - place)
+                yield (
+                    data
+                    if begin <= first and last <= end
+                    else data.decode()[max(0, begin - first) : end - first].encode()
+                )
+
+
+def _nothing_in(name: str, account: sources.Account, flags: str, *, is_blank: bool) -> str:
+    """Why there is no text of a source."""
+    if not is_blank:
+        return f"{name} has nothing left by {flags}: give it other text, or leave {flags} out"
+    if account.left_out:
+        return f"{name} has no text in it{account.in_brackets()}: give a file with text in it"
+    return f"{name} is empty: give a file with text in it"
+
+
+def count_characters(data: bytes, counts: NDArray[np.int64]) -> None:
+    """Add how often each character occurs in UTF-8 to `counts [CODES]`. ASCII is counted two bytes at a time."""
+    pairs = np.bincount(np.frombuffer(data, np.uint16, len(data) // 2), minlength=1 << 16).reshape(256, 256)
+    counts[:128] += pairs.sum(0)[:128] + pairs.sum(1)[:128]
+    if len(data) % 2 and data[-1] < 128:
+        counts[data[-1]] += 1
+    if not data.isascii():
+        others = np.bincount(wide_codes(data))
+        counts[: len(others)] += others
+
+
+def wide_codes(data: bytes) -> NDArray[np.int32]:
+    """The codes of the characters of UTF-8 that are not ASCII, in order."""
+    return np.frombuffer(data.translate(None, ASCII).decode().encode("utf-32-le"), np.int32)

@@ -1,0 +1,125 @@
+"""The commands that show the network think: next tokens, a text by surprisal, the hidden state, the model's card."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import engine
+from repl.commands.settings import shown
+from repl.session.answers import Answer, Command
+from repl.session.story_files import read_story
+
+if TYPE_CHECKING:
+    from repl.session.session import Session
+
+CHOOSING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # the settings that change what is likely
+FILE_NAME = re.compile(r"\S*\w\.(txt|md|text)")
+MAX_HEAT = 4000  # characters that are shown in colours; the figures are of all
+
+
+def why(session: Session, argument: str) -> Answer:
+    from repl.view.pictures import chances
+
+    count = 10
+    if argument:
+        if not argument.isdecimal() or not 1 <= int(argument) <= 50:
+            raise ValueError(f"why {argument!r}: give a number of tokens, from 1 to 50")
+        count = int(argument)
+    size = session.model.info.vocabulary_size
+    after = dict(session.story.next_tokens(size, session.sampling))
+    before = session.story.next_tokens(count)
+    return Answer(chances(before, after, _choosing(session.sampling), session.columns), is_asked_for=True)
+
+
+def heat(session: Session, argument: str) -> Answer:
+    from repl.view import pictures
+
+    text = _given_text(argument) if argument else session.story.text
+    if not text:
+        raise ValueError("there is no text yet: give one, or a file, as in '/heat chapter.txt'")
+    with session.patience.during(f"reading {len(text):,} characters"):
+        score = session.model.score(text, session.patience.tell)
+    ids = [None, *score.tokens[:MAX_HEAT].tolist()]
+    tokens = [session.model.vocabulary.shown(token, before) for before, token in itertools.pairwise(ids)]
+    coloured = pictures.heat(tokens, score.surprisal_bits[:MAX_HEAT].tolist())
+    more = f" (its first {MAX_HEAT:,} are shown)" if len(score.tokens) > MAX_HEAT else ""
+    figures = (
+        f"{score.bits_per_character:.3f} bits a character over {score.characters:,}{more}, "
+        f"perplexity {score.perplexity:.2f}\n"
+    )
+    return Answer(picture=(*coloured, ("", "\n"), ("note", figures), *pictures.heat_legend()))
+
+
+def state(session: Session, argument: str) -> Answer:
+    import numpy as np
+
+    from repl.view.pictures import state_picture
+
+    turns = session.story.turns
+    if not turns:
+        raise ValueError("nothing was read yet, so the state is all zeros: write something first")
+    info = session.model.info
+    vector = turns[-1].checkpoint.state
+    layers = np.split(vector, len(vector) // info.units) if len(vector) % info.units == 0 else [vector]
+    return Answer(picture=state_picture(layers, session.columns, session.has_color))
+
+
+def model(session: Session, argument: str) -> Answer:
+    if argument:
+        return session.change_model(argument)
+    from repl.view.pictures import curve
+
+    info = session.model.info
+    lines = [
+        f"{info.name}: {info.layers} x {info.units} {info.cell.upper()}, {info.parameters:,} parameters, "
+        f"{info.vocabulary_size} {info.level} tokens",
+        f"{info.state_bytes:,} bytes of memory a conversation; runs on {info.backend} in {info.precision}",
+    ]
+    try:
+        papers = engine.about(session.source)
+    except engine.EngineError:
+        return Answer("\n".join(lines))
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", papers.card, re.MULTILINE)
+    lines += [f"{name.strip()}: {text.strip()}" for name, text in rows if name.strip(" -")]
+    if sample := re.search(r"A sample[^\n]*\n+```\n(.*?)```", papers.card, re.DOTALL):
+        lines += ["", "a sample:", *sample[1].rstrip().splitlines()[:6]]
+    if drawn := curve(papers.losses, session.columns):
+        lines += ["", drawn]
+    return Answer("\n".join(lines), is_asked_for=True)
+
+
+def models(session: Session, argument: str) -> Answer:
+    present = session.model.info.name
+    lines = [f"{'*' if name == present else ' '} {name}" for name in engine.model_names()]
+    if present not in engine.model_names():
+        lines.append(f"* {present} ({session.source})")
+    return Answer("\n".join([*lines, "'/model NAME' changes to another one, by name or by its folder"]))
+
+
+def _choosing(sampling: engine.Sampling) -> str:
+    changed = [name for name in CHOOSING if getattr(sampling, name) != getattr(engine.Sampling(), name)]
+    return ", ".join(f"{name} {shown(getattr(sampling, name))}" for name in dict.fromkeys(["temperature", *changed]))
+
+
+def _given_text(argument: str) -> str:
+    """The text of a file if there is one of that name, else the argument itself."""
+    try:
+        path = Path(argument).expanduser()
+        is_file = path.is_file()
+    except (OSError, RuntimeError, ValueError):  # too long for a name, or no name at all
+        return argument
+    if not is_file and FILE_NAME.fullmatch(argument):
+        raise ValueError(f"there is no file {argument}: give a file that is there, or a text of more than one word")
+    return read_story(path) if is_file else argument
+
+
+COMMANDS = {
+    "why": Command("[N]", "the N likeliest next tokens (10), before and after your settings", why),
+    "heat": Command("[TEXT|FILE]", "a text, or the story, coloured by how surprising each character is", heat, "file"),
+    "state": Command("", "the network's whole memory of the story, drawn", state),
+    "model": Command("[NAME]", "the model's card, or another model, which reads the story", model, "model"),
+    "models": Command("", "the models that there are", models),
+}

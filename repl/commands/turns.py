@@ -1,0 +1,127 @@
+"""The commands that move about in a story's tree and change it. Each takes the session and what follows the name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import engine
+from repl.pipe.oneshot import tell_unseen
+from repl.session.answers import Answer, Command, Edit, whole_number
+from repl.session.progress import Unwanted
+
+if TYPE_CHECKING:
+    from repl.session.session import Session
+
+MAX_ALTERNATIVES = 16
+
+
+def retry(session: Session, argument: str) -> Answer:
+    return session.write("retry", "", replace(session.sampling, seed=None))
+
+
+def undo(session: Session, argument: str) -> Answer:
+    session.story.undo(whole_number(argument, 1, "turns"))
+    return session.where()
+
+
+def redo(session: Session, argument: str) -> Answer:
+    session.story.redo(whole_number(argument, 1, "turns"))
+    return session.where()
+
+
+def fork(session: Session, argument: str) -> Answer:
+    number = len(session.stories) + 1
+    while f"fork{number}" in session.stories:
+        number += 1
+    name = argument or f"fork{number}"
+    if name in session.stories or name.isdecimal():
+        raise ValueError(f"name {name!r}: is taken; give another one, with a letter in it")
+    before, session.stories[name] = session.name, session.story.fork()
+    session.name = name
+    return Answer(f"this is now {name!r}, a copy; '/goto {before}' goes back to {before!r}")
+
+
+def goto(session: Session, argument: str) -> Answer:
+    if argument in session.stories:
+        session.name = argument
+    elif argument.isdecimal():
+        if int(argument) not in {0, *(turn.id for turn in session.story.tree)}:
+            raise ValueError(f"goto {argument}: there is no such turn; /tree shows those that there are")
+        session.story.goto(int(argument))
+    else:
+        others = ", ".join(session.stories)
+        raise ValueError(f"goto {argument!r}: give a turn's number from /tree, or a story's name ({others})")
+    return session.where()
+
+
+def tree(session: Session, argument: str) -> Answer:
+    lines = engine.outline(session.story.tree, session.story.present, session.columns)
+    if len(session.stories) > 1:
+        names = ", ".join(f"[{name}]" if name == session.name else name for name in session.stories)
+        lines.append(f"stories: {names}")
+    return Answer("\n".join(lines), is_asked_for=True)
+
+
+def alternatives(session: Session, argument: str) -> Answer:
+    number = whole_number(argument, 3, "alternatives")
+    if number > MAX_ALTERNATIVES:
+        raise ValueError(f"alt {number}: at most {MAX_ALTERNATIVES} fit on a screen")
+    return Answer(replies=tuple(session.story.alternatives(number, session.sampling)))
+
+
+def edit(session: Session, argument: str) -> Answer:
+    turns = session.story.turns
+    if argument not in ("", "prompt"):
+        raise ValueError(f"edit {argument!r}: '/edit' changes the last turn, '/edit prompt' the last text of yours")
+    if not turns:
+        raise ValueError("there is nothing to edit yet")
+    turn = turns[-1]
+    if argument:
+        turn = next((turn for turn in reversed(turns) if turn.kind == "prompt"), turn)
+
+    def changed(text: str) -> Answer:
+        if text == turn.text or not text:
+            return Answer("(nothing was changed)")
+        session.story.goto(turn.parent or 0)
+        return session.write("say", text, session.sampling)
+
+    return Answer(edit=Edit(turn.text, changed))
+
+
+def cut(session: Session, argument: str) -> Answer:
+    story, number = session.story, whole_number(argument, 1, "characters")
+    if number > len(story.text):
+        raise ValueError(f"cut {number}: the story has {len(story.text)} characters")
+    left, turns = number, story.turns
+    while left >= len(turns[-1].text):
+        left -= len(turns.pop().text)
+        if not left:
+            break
+    if not left:
+        story.goto(turns[-1].id if turns else 0)
+        return session.where()
+    before = story.present
+    story.goto(turns[-1].parent or 0)
+    reply = story.say(turns[-1].text[:-left], length=0, sampling=session.sampling)
+    try:
+        with session.patience.during("reading the text up to there"):
+            session.patience.wait(reply)
+    except Unwanted:
+        story.goto(before)
+        raise
+    unseen = f"{tell_unseen(reply.unseen, session.model.info.level)}\n" if reply.unseen else ""
+    return Answer(unseen + session.where().message)
+
+
+COMMANDS = {
+    "retry": Command("", "another reply in place of the last one", retry),
+    "alt": Command("[N]", "N continuations side by side (3); then the number of one chooses it", alternatives),
+    "undo": Command("[N]", "take back the last turn, or N of them (your text is one, a reply is one)", undo),
+    "redo": Command("[N]", "bring back what was taken back", redo),
+    "cut": Command("[N]", "take back the last N characters (1)", cut),
+    "edit": Command("[prompt]", "change the last turn, or your last text, in $EDITOR, and go on from there", edit),
+    "tree": Command("", "all turns of this story, also those taken back", tree),
+    "goto": Command("N|NAME", "go to a turn of /tree, or to another story", goto, "story"),
+    "fork": Command("[NAME]", "go on in a copy of this story, and keep this one", fork),
+}

@@ -1,0 +1,1 @@
+"""Writing without a full terminal: pipes, scripts, terminals that can only print."""

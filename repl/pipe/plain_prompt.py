@@ -1,0 +1,123 @@
+"""The prompt for a terminal that can only print: no redrawing, no colours, the line editing of the system."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import engine
+from repl.pipe.oneshot import NOTE_EVERY
+from repl.session.answers import Answer, Fragments, Quit
+from repl.session.session import Session
+from repl.signals import stopping_at_ctrl_c
+from repl.terminal.editor import edit_text
+from repl.view.layout import folded, harmless
+
+MARKS = {"heat2": ".", "heat3": "+", "heat4": "#"}
+TELL_SECONDS = 2.0  # from one word on how far something is to the next
+
+
+def run_plain(prepare: Callable[[], Session], prompt: str) -> None:
+    """Until Ctrl-D, /quit or Ctrl-C twice. Raises what kept the session from being made."""
+    with ThreadPoolExecutor(1, "session") as thread:
+        making = thread.submit(prepare)
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="surrogateescape")  # what is typed is decoded by the session
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        was_interrupted = False
+        while True:
+            try:
+                line = input(prompt)
+                session = making.result()
+                if session.remark:
+                    _write(f"{session.remark}\n")
+                    session.remark = ""
+                session.columns, session.has_color = shutil.get_terminal_size().columns, False
+                was_interrupted = False
+                session.patience.listen = Slowly()
+                with stopping_at_ctrl_c([session.patience]):
+                    answer = session.enter(line)
+                _show(session, answer)
+            except KeyboardInterrupt:
+                sys.stdout.write("\n")
+                if was_interrupted:
+                    return
+                was_interrupted = True
+            except (EOFError, Quit):
+                sys.stdout.write("\n")
+                return
+
+
+class Slowly:
+    """Tells how far something is, once it takes long, and not too often."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    def __call__(self, words: str) -> None:
+        if time.monotonic() - self._told > TELL_SECONDS:
+            self._told = time.monotonic()
+            _write(f"({words}; Ctrl-C stops)\n")
+
+
+def _show(session: Session, answer: Answer) -> None:
+    columns = session.columns
+    if answer.message and not answer.is_asked_for:
+        _write("\n".join(folded(answer.message, columns)) + "\n")
+    elif answer.message:
+        _write(f"{answer.message}\n")
+    else:
+        _write(marked(answer.picture, columns))
+    if answer.edit is not None:
+        try:
+            changed = edit_text(answer.edit.text)
+        except ValueError as error:
+            _write(f"{error}\n")
+        else:
+            _show(session, session.edited(answer.edit, changed))
+        return
+    if answer.reply is None and not answer.replies:
+        return
+    last = "\n"
+    with stopping_at_ctrl_c([*answer.replies, *([answer.reply] if answer.reply else [])]):
+        try:
+            count, noted = 0, -NOTE_EVERY
+            for last in answer.reply or ():
+                _write(last)
+                count += len(last)
+                if time.monotonic() - noted > NOTE_EVERY:
+                    noted = time.monotonic()
+                    session.progress(count)
+        except engine.EngineError as error:
+            _write(f"{error}\n")
+        finally:  # also where the terminal has gone away
+            if answer.reply is not None:
+                answer.reply.stop()
+            finished = session.finish(answer)
+    if not last.endswith("\n"):
+        _write("\n")
+    _show(session, finished)
+    if answer.reply is not None and answer.reply.finish_reason == "cancelled":
+        _write("(stopped; Enter goes on from here)\n")
+
+
+def marked(picture: Fragments, columns: int) -> str:
+    """A picture without its colours; below what is hot, marks."""
+    text = "".join(piece for _, piece in picture)
+    marks = "".join(re.sub(r"[^\n]", MARKS.get(style, " "), piece) for style, piece in picture)
+    made = []
+    for line, below in zip(text.split("\n"), marks.split("\n"), strict=True):
+        for begin in range(0, max(1, len(line)), columns):
+            made += [line[begin : begin + columns], below[begin : begin + columns].rstrip()]
+    return "\n".join(line for number, line in enumerate(made) if line or number % 2 == 0)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(harmless(text))
+    sys.stdout.flush()

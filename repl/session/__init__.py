@@ -1,0 +1,1 @@
+"""A writer's session: its stories, and where they are kept."""

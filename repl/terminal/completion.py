@@ -1,0 +1,60 @@
+"""What Tab offers: commands, and what may follow each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
+
+import engine
+from repl.arguments import SETTINGS
+from repl.commands.settings import SPEED_HELP
+from repl.session.session import COMMANDS, Session
+
+
+class CommandCompleter(Completer):
+    """Completes commands and their arguments, with descriptions; texts of a story are left alone."""
+
+    def __init__(self, session: Callable[[], Session | None]) -> None:
+        self._session = session
+        self._paths = PathCompleter(expanduser=True)
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        text = document.text_before_cursor
+        if not text.startswith("/") or text.startswith("//") or "\n" in text:
+            return
+        name, space, argument = text[1:].partition(" ")
+        if not space:
+            for known, command in COMMANDS.items():
+                if known.startswith(name):
+                    yield Completion(known, -len(name), display=f"/{known}", display_meta=command.help)
+        elif name in COMMANDS and COMMANDS[name].completes == "file":
+            yield from self._paths.get_completions(Document(argument), complete_event)
+        elif name in COMMANDS:
+            for word, meaning in self._words(COMMANDS[name].completes).items():
+                if word.startswith(argument):
+                    yield Completion(word, -len(argument), display_meta=meaning)
+
+    def _words(self, kind: str) -> dict[str, str]:
+        session = self._session()
+        if kind == "setting":
+            return {name: item.metadata["help"] for name, item in SETTINGS.items()} | {"speed": SPEED_HELP}
+        if kind == "command":
+            return {name: command.help for name, command in COMMANDS.items()}
+        if session is None:
+            return {}
+        if kind == "preset":
+            return {
+                name: ", ".join(f"{key} {value}" for key, value in p.items()) for name, p in session.presets.items()
+            }
+        if kind == "story":
+            return dict.fromkeys(session.stories, "a story of this session")  # their texts are for one thread alone
+        if kind == "model":
+            return dict.fromkeys(engine.model_names(), "a model")
+        if kind == "session" and session.keeper is not None:
+            try:
+                return {title: note.get("words", "") for title, note in session.keeper.sessions().items()}
+            except engine.EngineError:  # the next save tells what is wrong
+                return {}
+        return {}

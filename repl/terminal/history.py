@@ -1,0 +1,41 @@
+"""The lines that were typed, over all sittings."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+
+import platformdirs
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+import engine
+from repl.pipe.complaints import complain
+
+
+class SafeHistory(FileHistory):
+    """A history that a full or read-only disk cannot end a session with."""
+
+    def store_string(self, string: str) -> None:
+        with contextlib.suppress(OSError):
+            super().store_string(engine.decoded(string))
+
+
+def open_history() -> History:
+    """The lines of all sessions, in the platform's folder for a user's state; in memory if that fails."""
+    path = Path(platformdirs.user_state_dir("textrepl")) / "history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)  # a pipe may not make it wait
+        descriptor = os.open(path, flags, 0o600)  # what one writes is one's own
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        os.close(descriptor)
+        if not is_file:  # to read a pipe or a device might never end
+            raise OSError(errno.EINVAL, "is no file")
+    except OSError as error:
+        complain(f"your lines will not be remembered: {path}: {error.strerror}", sys.stderr)
+        return InMemoryHistory()
+    return SafeHistory(str(path))

@@ -1,0 +1,63 @@
+"""The keys that are not as prompt_toolkit has them, and those that the writer has chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+from repl.terminal.suggestions import first_word, suggestion
+
+
+class Asked(Protocol):
+    """What the keys ask of the terminal."""
+
+    @property
+    def is_writing(self) -> bool: ...
+    def stop(self) -> None: ...
+    def interrupt(self) -> None: ...
+    def end_of_input(self) -> None: ...
+
+
+def make_keys(terminal: Asked, chosen: Mapping[str, tuple[str, ...]]) -> KeyBindings:
+    """Ctrl-C and Ctrl-D, and the `chosen` keys of each of `repl.terminal.key_names.ACTIONS`."""
+    keys = KeyBindings()
+    at_prompt = has_focus(DEFAULT_BUFFER)
+    is_writing, is_suggested = Condition(lambda: terminal.is_writing), at_prompt & Condition(lambda: bool(suggestion()))
+
+    @keys.add("c-c", filter=at_prompt)
+    @keys.add("<sigint>")
+    def _(event: KeyPressEvent) -> None:
+        terminal.interrupt()
+
+    @keys.add("c-d", filter=at_prompt)
+    def _(event: KeyPressEvent) -> None:
+        if event.current_buffer.text:
+            event.current_buffer.delete()
+        else:
+            terminal.end_of_input()
+
+    for key in ("right", "c-e", "c-f"):  # with which prompt_toolkit takes a suggestion, too
+        if chosen["accept-ghost"] != ("right",):
+            keys.add(key, filter=is_suggested)(lambda event: None)
+    keys.add("escape", "right", filter=at_prompt)(next_word)
+    keys.add(*chosen["newline"], filter=at_prompt)(lambda event: event.current_buffer.insert_text("\n"))
+    keys.add(*chosen["editor"], filter=at_prompt)(lambda event: event.current_buffer.open_in_editor())
+    keys.add(*chosen["accept-ghost"], filter=is_suggested)(lambda event: take(event, lambda text: text))
+    keys.add(*chosen["accept-word"], filter=is_suggested)(lambda event: take(event, first_word))
+    keys.add(*chosen["stop"], filter=is_writing, eager=True)(lambda event: terminal.stop())
+    return keys
+
+
+def take(event: KeyPressEvent, part: Callable[[str], str]) -> None:
+    """Write a part of the suggestion into the line."""
+    event.current_buffer.insert_text(part(suggestion()))
+
+
+def next_word(event: KeyPressEvent) -> None:
+    """The cursor goes to the end of the word."""
+    buffer = event.current_buffer
+    buffer.cursor_position += buffer.document.find_next_word_ending() or 0

@@ -1,0 +1,64 @@
+"""Makes the prompt: what of prompt_toolkit it has, and how. What its keys lead to is the terminal's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol, cast
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.enums import EditingMode
+from prompt_toolkit.filters import is_done
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.input import Input
+from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
+
+from repl.config import Config
+from repl.session.session import Session
+from repl.terminal.completion import CommandCompleter
+from repl.terminal.history import open_history
+from repl.terminal.key_bindings import Asked, make_keys
+from repl.terminal.key_names import all_keys
+from repl.terminal.suggestions import Ghost
+from repl.view.display import Display, color_depth
+
+ESCAPE_SECONDS = 0.05  # in which the rest of a key's code comes after Escape
+
+
+class Answering(Asked, Protocol):
+    """Whose prompt it is: what the prompt shows, and what becomes of a line."""
+
+    @property
+    def session(self) -> Session | None: ...
+    def message(self) -> FormattedText: ...
+    def toolbar(self) -> str: ...
+    def accept(self, buffer: Buffer) -> bool: ...
+    def suggest(self, text: str) -> Awaitable[str]: ...
+
+
+def make_prompt(terminal: Answering, display: Display, config: Config, input: Input | None) -> PromptSession[None]:
+    """The prompt with a toolbar below, attached to the display."""
+    prompt: PromptSession[None] = PromptSession(
+        terminal.message,
+        history=open_history(),
+        completer=CommandCompleter(lambda: terminal.session),
+        complete_in_thread=True,
+        complete_while_typing=False,
+        enable_history_search=True,
+        enable_open_in_editor=True,
+        enable_suspend=True,
+        auto_suggest=Ghost(terminal.suggest) if config.ghost else None,
+        editing_mode=EditingMode.VI if config.keys == "vi" else EditingMode.EMACS,
+        style=display.style,
+        include_default_pygments_style=False,
+        color_depth=color_depth(),
+        key_bindings=make_keys(terminal, all_keys(config.bindings)),
+        input=input,
+        output=display.output,
+    )
+    prompt.default_buffer.accept_handler = terminal.accept
+    prompt.app.ttimeoutlen = ESCAPE_SECONDS
+    display.attach(prompt.app)
+    toolbar = Window(FormattedTextControl(terminal.toolbar), height=1, style="class:toolbar")
+    cast(HSplit, prompt.layout.container).children.append(ConditionalContainer(toolbar, ~is_done))
+    return prompt

@@ -1,0 +1,78 @@
+"""Work on stories from the event loop, over a real store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import engine
+from bot.replies.access import StoryAccess
+from bot.replies.channels import Channel
+from bot.replies.refusals import Impossible, NoStory, Refusal, StoreFailed
+from bot.replies.stories import Stories
+from bot.settings import Writing
+from engine.serving.engine import Engine
+
+HERE, THERE = Channel(1, 10), Channel(1, 11)
+
+
+@pytest.fixture
+def stories(tiny: Engine, tmp_path: Path) -> Iterator[Stories]:
+    with engine.Store(f"sqlite:///{tmp_path}/s.db") as store:
+        yield Stories(store, {"tiny": tiny}, Writing())
+
+
+def test_a_channel_is_worked_on_by_one_at_a_time_and_only_so_many_wait(stories: Stories) -> None:
+    order: list[str] = []
+
+    async def main() -> None:
+        access, is_over = StoryAccess(stories, max_waiting=1), asyncio.Event()
+
+        async def work(name: str, is_patient: bool = False) -> None:
+            async with access.exclusive(HERE, is_patient=is_patient):
+                order.append(f"{name} in")
+                await is_over.wait()
+                order.append(f"{name} out")
+
+        tasks = [asyncio.create_task(work(name)) for name in "ab"]
+        await asyncio.sleep(0)
+        assert access.is_busy(HERE)
+        assert not access.is_busy(THERE)
+        with pytest.raises(Refusal, match="too many requests wait"):
+            await work("c")
+        tasks.append(asyncio.create_task(work("d", is_patient=True)))
+        await access.run(THERE, lambda: order.append("there"))
+        is_over.set()
+        await asyncio.gather(*tasks)
+        assert not access.is_busy(HERE)
+        access.close()
+
+    asyncio.run(main())
+    assert order == ["a in", "there", "a out", "b in", "b out", "d in", "d out"]
+
+
+def test_what_the_engine_and_the_store_raise_is_told_as_a_refusal(stories: Stories) -> None:
+    def choose_badly() -> None:
+        stories.present(HERE).conversation.goto(99)
+
+    def fail() -> None:
+        raise engine.StoreError("the disk is full")
+
+    async def main() -> None:
+        access = StoryAccess(stories, max_waiting=1)
+        with pytest.raises(Impossible):
+            await access.call(choose_badly)
+        with pytest.raises(NoStory, match="forgotten"):
+            await access.call(lambda: stories.open(HERE, 9))
+        with pytest.raises(StoreFailed, match="operator"):
+            await access.run(HERE, fail)
+        assert not access.is_busy(HERE)
+        await access.try_call(fail)
+        with pytest.raises(ZeroDivisionError):  # a mistake in the program stays one
+            await access.call(lambda: 1 // 0)
+        access.close()
+
+    asyncio.run(main())

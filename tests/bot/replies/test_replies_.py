@@ -1,0 +1,79 @@
+"""Which replies leave a note when they fail, over a real store and with no Discord to show them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+
+import engine
+from bot.messages.post import Post
+from bot.messages.rate_limits import Rates
+from bot.replies.access import StoryAccess
+from bot.replies.channels import Channel
+from bot.replies.refusals import EngineFailed, Impossible, NoStory, QueueFull, Refusal
+from bot.replies.replies import Replies
+from bot.replies.requests import Request
+from bot.replies.stories import WRITING, Stories
+from bot.settings import Limits, Writing
+from tests.networks import tiny_engine
+
+HERE = Channel(1, 10)
+Prepare = Callable[[Replies, engine.Engine], Awaitable[None]]
+
+
+async def nothing(replies: Replies, model: engine.Engine) -> None:
+    pass
+
+
+async def close_engine(replies: Replies, model: engine.Engine) -> None:
+    await replies.access.call(lambda: replies.access.stories.present(HERE))
+    model.close()
+
+
+async def fill_queue(replies: Replies, model: engine.Engine) -> None:
+    replies.apply(Limits(running=1, waiting=1))
+    for _ in range(2):
+        replies.queue.take()
+
+
+async def close_bot(replies: Replies, model: engine.Engine) -> None:
+    replies.is_closing = True
+
+
+@pytest.mark.parametrize(
+    ("request_", "prepare", "kind", "words", "is_kept"),
+    [
+        (Request(7, text="hello"), close_engine, EngineFailed, "closed", True),
+        (Request(7, serial=1, turn=99), nothing, NoStory, "forgotten", False),
+        (Request(7, "retry"), nothing, Impossible, "nothing to retry", False),
+        (Request(7, text="hello"), fill_queue, QueueFull, "1 requests wait already", False),
+        (Request(7, text="hello"), close_bot, Refusal, "about to restart", False),
+    ],
+)
+def test_only_what_the_next_process_can_do_leaves_a_note(
+    tmp_path: Path, request_: Request, prepare: Prepare, kind: type[Refusal], words: str, is_kept: bool
+) -> None:
+    async def main(store: engine.Store, model: engine.Engine) -> dict[str, Any]:
+        replies = Replies(StoryAccess(Stories(store, {"tiny": model}, Writing()), 5), Limits())
+        client = discord.Client(intents=discord.Intents.none())
+        post = Post(client.get_partial_messageable(HERE.id, guild_id=HERE.guild), Rates(), key=99)
+        note = replies.note(HERE, post)
+        await prepare(replies, model)
+        await replies.access.call(lambda: note.ask(request_))
+        assert store.notes(WRITING)
+        with pytest.raises(kind, match=words) as caught:
+            await replies.write(request_, post, note)
+        assert type(caught.value) is kind
+        await replies.close(0)
+        return store.notes(WRITING)
+
+    with engine.Store(f"sqlite:///{tmp_path}/s.db") as store, tiny_engine() as model:
+        left = asyncio.run(main(store, model))
+    assert bool(left) == is_kept
+    if is_kept:
+        assert left[f"{HERE.key}/99"]["plan"]["text"] == "hello"

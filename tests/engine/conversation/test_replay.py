@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+import engine
+from engine.serving.engine import Engine
+from tests.networks import tiny_engine
+
+SAMPLING = engine.Sampling(temperature=1.0, seed=3, length=10)
+
+
+def written(tiny: Engine) -> engine.Conversation:
+    talk = tiny.conversation(sampling=SAMPLING)
+    talk.say("the cat é漢")
+    talk.retry()
+    talk.retry(replace(SAMPLING, seed=3))  # the seed's first numbers again
+    whole = talk.text
+    talk.say("", sampling=replace(SAMPLING, stop=(whole[-3:],), length=500, repetition_penalty=1.2, top_k=9))
+    talk.say("and", length=10**6).stop()
+    talk.goto(1)
+    talk.say("then", sampling=replace(SAMPLING, seed=77, temperature=0))
+    talk.say("漢", length=0)
+    talk.undo()
+    return talk
+
+
+@pytest.mark.parametrize("begins_with_nothing", [False, True])
+def test_an_export_is_written_again_byte_for_byte(tiny: Engine, begins_with_nothing: bool) -> None:
+    talk = tiny.conversation(sampling=SAMPLING) if begins_with_nothing else written(tiny)
+    talk.say("")
+    again = engine.replay(tiny, talk.export())
+    assert again.export() == talk.export()
+    for one, other in zip(talk.tree, again.tree, strict=True):
+        assert one.text == other.text
+        a, b = one.checkpoint, other.checkpoint
+        assert (a.seed, a.key, a.offset) == (b.seed, b.key, b.offset)
+        if one.finish_reason != "cancelled" and one.kind == "reply":
+            assert one.checkpoint.state.tobytes() == other.checkpoint.state.tobytes()
+    assert again.say("go on").text == talk.say("go on").text
+    assert again.retry().text == talk.retry().text
+
+
+def test_a_fork_is_replayed_too(tiny: Engine) -> None:
+    branch = written(tiny).fork()
+    branch.say("x")
+    assert engine.replay(tiny, branch.export()).text == branch.text
+
+
+def test_another_model_says_at_which_turn_it_differs(tiny: Engine) -> None:
+    exported = written(tiny).export()
+    with (
+        tiny_engine(seed=5) as other,
+        pytest.raises(engine.EngineError, match=r"turn 2 would be .* other weights \(tiny\)"),
+    ):
+        engine.replay(other, exported)
+    changed = json.loads(exported)
+    changed["turns"][2]["text"] = changed["turns"][2]["text"][:4] + "#"
+    with pytest.raises(engine.EngineError, match=r"turn 3 would be another text after its first 4 characters$"):
+        engine.replay(tiny, json.dumps(changed))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 9}', '{"version": 1, "seed": 1, "turns": [{}]}'])
+def test_what_is_no_export_is_refused(tiny: Engine, text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        engine.replay(tiny, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("key", "x"), ("key", 1.5), ("key", 1 << 64), ("place", None), ("drawn", -1), ("seed", "1")]
+)
+def test_numbers_that_are_none_are_refused_before_the_engine_has_them(tiny: Engine, name: str, value: object) -> None:
+    exported = json.loads(written(tiny).export())
+    exported["turns"][1][name] = value
+    with pytest.raises(ValueError, match=f"{name} .* is no whole number"):
+        engine.replay(tiny, json.dumps(exported))
+    assert tiny.conversation().say("on", length=2).text
+
+
+def test_another_precision_is_named(tiny: Engine) -> None:
+    exported = json.loads(written(tiny).export())
+    exported["precision"] = "int8"
+    exported["turns"][1]["text"] = "#"
+    with pytest.raises(engine.EngineError, match=r"written with --precision int8$"):
+        engine.replay(tiny, json.dumps(exported))

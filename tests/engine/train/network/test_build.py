@@ -1,0 +1,232 @@
+"""Every network that can be trained: our recurrences against Keras' layers, what is saved against what was trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine
+from engine.program import import_tensorflow
+
+import_tensorflow()
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from engine import program  # noqa: E402
+from engine.model.directory import NETWORK, VOCABULARY, write_json  # noqa: E402
+from engine.train.data.corpus import read_corpus  # noqa: E402
+from engine.train.network import loss as head  # noqa: E402
+from engine.train.network.build import Twin, build_model  # noqa: E402
+from engine.train.network.dropout import NO_MASKS, Masks  # noqa: E402
+from engine.train.settings import TrainSettings  # noqa: E402
+from engine.train.trainer import Trainer  # noqa: E402
+from tests.engine.train.gradients import B, T, V, loss_and_gradients, random_model  # noqa: E402
+
+H = 6
+SHAPES: dict[str, dict[str, Any]] = {
+    "gru": {}, "lstm": {"cell": "lstm"}, "rnn": {"cell": "rnn"},
+    "one-hot lstm": {"cell": "lstm", "input": "one-hot"}, "one-hot gru": {"input": "one-hot"},
+    "normalized": {"normalization": True, "cell": "lstm", "layers": 3}, "tied": {"tied": True, "embedding": H},
+    "tied lstm": {"tied": True, "embedding": H, "cell": "lstm", "normalization": True},
+    "widths": {"units": (9, 4, 8), "layers": 3}, "normalized widths lstm": {"units": (4, 7), "cell": "lstm",
+    "normalization": True}, "one-hot widths rnn": {"units": (4, 7), "cell": "rnn", "input": "one-hot"},
+    "tied widths lstm": {"units": (9, 5), "tied": True, "cell": "lstm"},
+}  # fmt: skip
+
+
+DROPPED = {"weight_drop": 0.3, "dropout": 0.3, "dropout_input": 0.2, "dropout_output": 0.1, "dropout_embedding": 0.2}
+
+
+def settings_of(shape: str, **more: Any) -> TrainSettings:
+    return TrainSettings(**{"units": H, "layers": 2, "embedding": 5, **DROPPED} | SHAPES[shape] | more)
+
+
+@pytest.mark.parametrize("is_masked", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_our_recurrence_is_keras_forward_and_backward(shape: str, is_masked: bool) -> None:
+    settings = settings_of(shape)
+    made = random_model(settings)
+    masks = Masks.draw(settings, B, tf.constant(5), V) if is_masked else NO_MASKS
+    masks = dataclasses.replace(masks, inputs=None) if is_masked and shape == "widths" else masks  # a folded table
+    ours, theirs = (
+        loss_and_gradients(Twin(made, fused=fused, is_tied=settings.tied), masks) for fused in (False, True)
+    )
+    assert ours[0] == pytest.approx(theirs[0], abs=1e-5)
+    assert len(ours[2]) == settings.layers * (2 if settings.cell == "lstm" else 1)
+    for one, other in zip(ours[2], theirs[2], strict=True):
+        assert one == pytest.approx(other, abs=1e-5)
+    for one, other in zip(ours[1], theirs[1], strict=True):
+        assert np.abs(other).max() > 0
+        assert np.abs(one - other).max() <= 1e-5 * max(1.0, np.abs(other).max())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_saved_is_stock_keras_and_what_was_trained(shape: str, tmp_path: Path) -> None:
+    """The twin, the saved file in Keras and the engine's step agree over chunks with the state carried."""
+    settings = settings_of(shape)
+    made = random_model(settings)
+    twin = Twin(made, is_tied=settings.tied)
+    twin.finish()
+    made.save(tmp_path / NETWORK)
+    write_json(tmp_path / VOCABULARY, engine.Vocabulary(tuple("\nabcdef")).to_json())
+    ids = np.random.default_rng(1).integers(V, size=40).astype(np.int32)
+    state, parts = twin.zero_state(1), []
+    for chunk in np.split(ids, 4):
+        logits, state = twin.forward(tf.constant(chunk[:, None]), state, NO_MASKS)
+        parts.append(logits.numpy()[:, 0])
+    logits = np.concatenate(parts)
+    loaded = keras.models.load_model(tmp_path / NETWORK)
+    assert logits == pytest.approx(np.asarray(loaded(ids[None]))[0], abs=1e-5)
+    nats = np.log(np.exp(logits[:-1].astype(np.float64)).sum(-1)) - logits[np.arange(39), ids[1:]]
+    for backend in ("onnx", "keras"):
+        with engine.load(tmp_path, backend=backend) as model:
+            assert model.info.cell == settings.cell
+            assert model.info.layers == settings.layers
+            score = model.score_tokens(ids, 40)
+            assert score.surprisal_bits[1:] * np.log(2) == pytest.approx(nats, abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", ["tied lstm"])
+def test_it_learns_and_goes_on_to_the_same_weights(shape: str, plain_text: Path) -> None:
+    tf.config.experimental.enable_op_determinism()
+    more = {"units": 24, "embedding": 24, "batch": 8, "steps": 16, "epochs": 1, "rate": 1e-2, "warmup": 10}
+    settings = TrainSettings(**{"layers": 2, **SHAPES[shape], **more, "dropout": 0.1})  # type: ignore[arg-type]
+    corpus = read_corpus([plain_text], 0.1, 16)
+    straight = Trainer(settings, corpus)
+    losses = list(straight.updates())
+    assert np.mean(losses[-10:]) < 0.8 * losses[0]
+    first = Trainer(settings, corpus)
+    begun = list(itertools.islice(first.updates(), 20))
+    second = Trainer(settings, corpus)
+    second.restore(first.run_state(()))
+    assert begun + list(second.updates()) == losses
+    for one, other in zip(straight.twin.variables, second.twin.variables, strict=True):
+        assert (np.asarray(one) == np.asarray(other)).all()
+    if settings.tied:
+        assert straight.parameters < straight.model.count_params()
+
+
+def test_what_cannot_be_tied_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs --embedding 512"):
+        TrainSettings(tied=True)
+    with pytest.raises(ValueError, match="no embedding to tie"):
+        TrainSettings(tied=True, input="one-hot", embedding=512)
+
+
+@pytest.mark.parametrize("shape", ["gru", "lstm", "rnn", "normalized"])
+def test_states_begin_anew_in_the_midst_of_a_chunk(shape: str) -> None:
+    """With a mask, a chunk is what its parts are when each is fed alone: forward, backward, and the states after."""
+    twin = Twin(random_model(settings_of(shape)))
+    rng = np.random.default_rng(4)
+    ids = rng.integers(V, size=(T, B)).astype(np.int32)
+    weights = rng.normal(size=(T, B, V)).astype(np.float32)
+    first = [tf.constant(rng.normal(0, 0.5, (B, H)).astype(np.float32)) for _ in twin.zero_state(B)]
+    keep = np.ones((T, B), np.float32)
+    breaks = [[0, 4], [3, 4, T - 1], []]  # of each lane
+    for lane, places in enumerate(breaks):
+        keep[places, lane] = 0
+
+    def masked() -> tuple[Any, list[Any]]:
+        logits, after = twin.forward(tf.constant(ids), first, NO_MASKS, tf.constant(keep))
+        return tf.reduce_sum(logits * weights), after
+
+    def in_parts() -> tuple[Any, list[Any]]:
+        loss, ends = tf.constant(0.0), []
+        for lane, places in enumerate(breaks):
+            state = [s[lane : lane + 1] for s in first]
+            for begin, end in itertools.pairwise([*sorted({0, *places}), T]):
+                state = twin.zero_state(1) if begin in places else state
+                logits, state = twin.forward(tf.constant(ids[begin:end, lane : lane + 1]), state, NO_MASKS)
+                loss += tf.reduce_sum(logits * weights[begin:end, lane : lane + 1])
+            ends.append(state)
+        return loss, [tf.concat(list(states), 0) for states in zip(*ends, strict=True)]
+
+    found = []
+    for run in (masked, in_parts):
+        with tf.GradientTape() as tape:
+            tape.watch(first)
+            loss, after = run()
+            total = loss + tf.add_n([(n + 1) * tf.reduce_sum(state**2) for n, state in enumerate(after)])
+        gradients = tape.gradient(total, [*(variable.value for variable in twin.variables), *first])
+        found.append(
+            [total.numpy(), *(a.numpy() for a in after), *(tf.convert_to_tensor(g).numpy() for g in gradients)]
+        )
+    for one, other in zip(*found, strict=True):
+        assert np.abs(one - other).max() <= 2e-5 * max(1.0, np.abs(other).max())
+    assert all((g[0] == 0).all() and (g[1:] != 0).any() for g in found[0][-len(first) :])  # lane 0 begins anew at once
+
+
+def test_the_fused_layers_refuse_to_begin_anew() -> None:
+    twin = Twin(random_model(settings_of("gru")), fused=True)
+    with pytest.raises(ValueError, match="keep: the fused kernels"):
+        twin.forward(tf.zeros([T, B], tf.int32), twin.zero_state(B), NO_MASKS, tf.ones([T, B]))
+
+
+@pytest.mark.parametrize("shape", ["gru", "lstm", "tied"])
+def test_lanes_in_parts_are_lanes_together(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part with its own share of the masks: the same losses, gradients and states."""
+    twin = Twin(random_model(settings_of(shape)), is_tied=shape == "tied")
+    ids = tf.constant(np.random.default_rng(4).integers(V, size=(T, 6)).astype(np.int32))
+    masks = Masks.draw(settings_of(shape), 6, tf.constant(3), V)
+    found = []
+    for parts in (1, 3):
+        monkeypatch.setattr(twin, "_parts", lambda batch, parts=parts: parts)
+        with tf.GradientTape() as tape:
+            dropped, whole, after = twin.hidden(ids, twin.zero_state(6), masks, tf.ones([T, 6]))
+            losses = twin.losses(dropped, ids)
+            loss = tf.reduce_mean(losses) + tf.reduce_mean(whole**2)
+        gradients = tape.gradient(loss, [variable.value for variable in twin.variables])
+        found.append(
+            [losses.numpy(), *(a.numpy() for a in after), *(tf.convert_to_tensor(g).numpy() for g in gradients)]
+        )
+    for one, other in zip(*found, strict=True):
+        assert np.abs(one - other).max() < 1e-6
+
+
+def test_lanes_are_divided_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "cores", lambda: 4)
+    parts = {}
+    for units, dtype in [(512, "bfloat16"), (1024, "bfloat16"), (512, "float32")]:
+        twin = Twin(build_model(V, TrainSettings(units=units, layers=1)), dtype=dtype)
+        parts[units, dtype] = [twin._parts(batch) for batch in (1, 20, 32, 54, 64, 200)]
+    assert parts[512, "bfloat16"] == [1, 1, 2, 3, 4, 4]
+    assert parts[1024, "bfloat16"] == parts[512, "float32"] == [1] * 6
+
+
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_a_loss_in_chunks_is_the_loss(*, is_tied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head, "CHUNK", V * 4)
+    rng = np.random.default_rng(5)
+    x, kernel, bias = (
+        tf.constant(rng.normal(size=shape).astype(np.float32))
+        for shape in ([10, H], [V, H] if is_tied else [H, V], [V])
+    )
+    targets, weights = tf.constant(rng.integers(V, size=10)), tf.constant(rng.random(10).astype(np.float32))
+    found = []
+    for is_whole in (False, True):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel, bias])
+            if is_whole:
+                logits = tf.matmul(x, kernel, transpose_b=is_tied) + bias
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+            else:
+                losses = head.cross_entropy(x, kernel, bias, targets, tf.float32, is_tied=is_tied)
+            loss = tf.reduce_sum(losses * weights)
+        found.append([losses.numpy(), *(g.numpy() for g in tape.gradient(loss, [x, kernel, bias]))])
+    for one, other in zip(*found, strict=True):
+        assert np.abs(one - other).max() < 1e-5
+
+
+@pytest.mark.parametrize("shape", ["gru", "tied"])
+def test_the_loss_on_a_gpu_is_the_loss_on_a_cpu(shape: str) -> None:
+    made, is_tied = random_model(settings_of(shape)), shape == "tied"
+    x = tf.constant(np.random.default_rng(5).normal(size=(T, B, H)).astype(np.float32))
+    targets = tf.constant(np.random.default_rng(6).integers(V, size=(T, B)).astype(np.int32))
+    ours, theirs = (Twin(made, fused=fused, is_tied=is_tied).losses(x, targets).numpy() for fused in (False, True))
+    assert ours.shape == (T, B)
+    assert ours == pytest.approx(theirs, abs=1e-5)

@@ -1,0 +1,198 @@
+"""What is dropped and penalized while training: each mask where it belongs, and none of it in the saved model."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.model.network import read_network
+from engine.program import import_tensorflow
+
+import_tensorflow()
+import tensorflow as tf  # noqa: E402
+
+from engine.train import checkpoint  # noqa: E402
+from engine.train.data.corpus import Corpus, read_corpus  # noqa: E402
+from engine.train.network.averaging import Average  # noqa: E402
+from engine.train.network.build import Twin, build_model  # noqa: E402
+from engine.train.network.dropout import NO_MASKS, Masks, activation_penalty  # noqa: E402
+from engine.train.settings import TrainSettings  # noqa: E402
+from engine.train.trainer import Trainer, make_optimizer  # noqa: E402
+
+T, B, V = 8, 3, 7
+PLAIN = TrainSettings(units=(6, 4), embedding=5, dropout=0.0, weight_drop=0.0)
+SMALL = TrainSettings(
+    units=(12, 8), embedding=8, tied=True, batch=4, steps=8, epochs=1, rate=1e-2, warmup=5, dropout=0.1,
+    dropout_input=0.1, dropout_output=0.2, dropout_embedding=0.1, weight_drop=0.2, ar=2.0, tar=1.0, average=0.98,
+    precision="float32",
+)  # fmt: skip
+
+
+@pytest.fixture
+def corpus(plain_text: Path) -> Corpus:
+    plain_text.write_text(plain_text.read_text()[:1600])
+    return read_corpus([plain_text], 0.1, SMALL.steps)
+
+
+def test_each_place_has_its_own_share() -> None:
+    settings = dataclasses.replace(PLAIN, units=(60, 40), dropout=0.2, dropout_output=0.6, dropout_input=0.4)
+    masks = Masks.draw(settings, 50, tf.constant(3), V)
+    assert [mask.shape for mask in (*masks.outputs, masks.inputs)] == [(1, 50, 60), (1, 50, 40), (1, 50, 5)]
+    for mask, share in zip((*masks.outputs, masks.inputs), (0.2, 0.6, 0.4), strict=True):
+        assert set(np.unique(mask)) == {np.float32(0), np.float32(1) / np.float32(1 - share)}
+        assert np.mean(mask == 0) == pytest.approx(share, abs=0.08)
+    assert (masks.kernels, masks.tokens) == ((), None)
+    alone = Masks.draw(dataclasses.replace(settings, dropout=0.0), 50, tf.constant(3), V)
+    assert alone.outputs[0] is None
+    assert (alone.outputs[1] == masks.outputs[1]).numpy().all()
+    assert Masks.draw(dataclasses.replace(settings, dropout_output="same"), 2, tf.constant(0), V).outputs[1] is not None
+
+
+def test_the_streams_of_an_update_differ_and_any_seed_will_do() -> None:
+    settings = dataclasses.replace(PLAIN, input="one-hot", dropout_input=0.5, dropout_embedding=0.5, seed=2**31 - 1)
+    masks = [Masks.draw(settings, 1, tf.constant(update), 400) for update in (0, 1, 1)]
+    inputs, tokens = ([np.ravel(getattr(mask, name)) for mask in masks] for name in ("inputs", "tokens"))
+    assert (inputs[0] != inputs[1]).any()
+    assert (inputs[1] == inputs[2]).all()
+    assert (tokens[1] == tokens[2]).all()
+    assert (inputs[1] != tokens[1]).any()
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize(("kind", "batch"), [("embedding", B), ("embedding", 1), ("one-hot", B)])
+def test_a_dropped_token_reads_as_nothing(kind: str, batch: int, fused: bool) -> None:
+    """As if its row of the first table were zero, and the others larger; one step of one lane takes no folded table."""
+    made = build_model(V, dataclasses.replace(PLAIN, input=kind))
+    tokens = np.array([0, 2, 1, 0, 2, 2, 0], np.float32)
+    ids = tf.constant(np.random.default_rng(1).integers(V, size=(T if batch > 1 else 1, batch)), tf.int32)
+    found, _ = (twin := Twin(made, fused=fused)).forward(ids, twin.zero_state(batch), Masks(tokens=tf.constant(tokens)))
+    weights = made.get_weights()
+    weights[0] = weights[0] * tokens[:, None]
+    made.set_weights(weights)
+    wanted, _ = twin.forward(ids, twin.zero_state(batch), NO_MASKS)
+    assert found.numpy() == pytest.approx(wanted.numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("kind", ["embedding", "one-hot"])
+def test_an_input_mask_is_one_of_a_lane_for_all_steps(kind: str, fused: bool) -> None:
+    made = build_model(V, dataclasses.replace(PLAIN, input=kind))
+    rng = np.random.default_rng(1)
+    width = V if kind == "one-hot" else 5
+    inputs = rng.choice(np.array([0, 2], np.float32), (1, B, width))
+    ids = tf.constant(rng.integers(V, size=(T, B)), tf.int32)
+    twin = Twin(made, fused=fused)
+    found, _ = twin.forward(ids, twin.zero_state(B), Masks(inputs=tf.constant(inputs)))
+    weights = made.get_weights()
+    for lane in range(B):  # the mask belongs to the first layer's rows as well as to its inputs
+        place = 0 if kind == "one-hot" else 1
+        masked = [weight * inputs[0, lane][:, None] if n == place else weight for n, weight in enumerate(weights)]
+        made.set_weights(masked)
+        wanted, _ = twin.forward(ids[:, lane : lane + 1], twin.zero_state(1), NO_MASKS)
+        assert found.numpy()[:, lane] == pytest.approx(wanted.numpy()[:, 0], abs=1e-6)
+
+
+def test_the_penalties_are_the_papers() -> None:
+    rng = np.random.default_rng(3)
+    dropped, whole = (rng.normal(size=(T, B, 4)).astype(np.float32) for _ in range(2))
+    settings = dataclasses.replace(PLAIN, ar=2.0, tar=3.0)
+    wanted = 2 * np.mean(dropped**2) + 3 * np.mean((whole[1:] - whole[:-1]) ** 2)
+    assert float(activation_penalty(settings, tf.constant(dropped), tf.constant(whole))) == pytest.approx(wanted)
+    one_step = activation_penalty(settings, tf.constant(dropped[:1]), tf.constant(whole[:1]))
+    assert float(one_step) == pytest.approx(2 * np.mean(dropped[:1] ** 2))
+    assert float(activation_penalty(PLAIN, tf.constant(dropped), tf.constant(whole))) == 0
+
+
+def test_the_penalties_hold_the_outputs_back(corpus: Corpus) -> None:
+    """And the loss that is told is without them."""
+    losses, sizes = [], []
+    for ar in (0.0, 50.0):
+        trainer = Trainer(dataclasses.replace(SMALL, average=0.0, ar=ar, tar=ar), corpus)
+        losses.append(list(itertools.islice(trainer.updates(), 30)))
+        _, whole, _ = trainer.twin.hidden(
+            tf.constant(np.asarray(corpus.training[:9, None], np.int32)), trainer.twin.zero_state(1), NO_MASKS
+        )
+        sizes.append(float(tf.reduce_mean(whole**2)))
+    assert losses[0][0] == losses[1][0]
+    assert sizes[1] < 0.3 * sizes[0]
+
+
+def test_all_of_it_is_resumed_to_the_same_weights(corpus: Corpus, tmp_path: Path) -> None:
+    tf.config.experimental.enable_op_determinism()
+    straight, first, second = (Trainer(SMALL, corpus) for _ in range(3))
+    losses = list(straight.updates())
+    begun = list(itertools.islice(first.updates(), 12))
+    checkpoint.save(tmp_path, first.run_state(()))
+    saved = checkpoint.load(tmp_path)
+    assert saved.settings == SMALL
+    second.restore(saved)
+    assert begun + list(second.updates()) == losses
+    for group in ("weights", "average"):
+        pairs = zip(straight.run_state(()).arrays[group], second.run_state(()).arrays[group], strict=True)
+        assert all((one == other).all() for one, other in pairs)
+    assert straight.end_epoch()["held_out_nats"] == second.end_epoch()["held_out_nats"]
+
+
+def test_the_averages_are_judged_and_saved_and_training_goes_on_from_the_weights(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    trainer = Trainer(SMALL, corpus)
+    wanted = [np.asarray(variable, np.float64) for variable in trainer.twin.variables]
+    for update, _ in enumerate(itertools.islice(trainer.updates(), 40)):
+        share = min(0.98, (1 + update) / (10 + update))
+        now = [np.asarray(variable) for variable in trainer.twin.variables]
+        wanted = [share * old + (1 - share) * new for old, new in zip(wanted, now, strict=True)]
+    trained = [np.asarray(variable) for variable in trainer.twin.variables]
+    trainer.save_model(tmp_path / "model.keras", trainer.weights())
+    judged = trainer.held_out_nats()
+    for variable, value in zip(trainer.twin.variables, trained, strict=True):
+        assert (np.asarray(variable) == value).all()
+    saved = read_network(tmp_path / "model.keras").weights
+    for found, value in zip([*saved[:-2], saved[-1]], wanted, strict=True):  # all but the output's copy of the input
+        assert found == pytest.approx(value, abs=1e-5)
+    assert (saved[-2] == saved[0].T).all()
+    with trainer.average.in_place():
+        assert trainer.scorer.nats(trainer.corpus.held_out) == judged
+    assert trainer.scorer.nats(trainer.corpus.held_out) != judged
+
+
+def test_an_error_on_the_way_leaves_the_trained_weights() -> None:
+    variable = tf.Variable([1.0, 2.0])
+    average = Average([variable], 0.5)
+    variable.assign([3.0, 4.0])
+
+    def interrupted() -> None:
+        with average.in_place():
+            assert variable.numpy().tolist() == [1.0, 2.0]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert variable.numpy().tolist() == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+def test_weight_decay_is_decoupled_for_every_optimizer(optimizer: str) -> None:
+    """With gradients of zero, weights fall by rate times decay and nothing else."""
+    settings: dict[str, Any] = {"optimizer": optimizer, "rate": 0.25}
+    for given, share in ((0.1, 0.1), (0.0, 0.0), ("auto", 0.3 if optimizer == "adamw" else 0.0)):
+        made = make_optimizer(TrainSettings(**settings, weight_decay=given), 1)
+        variable = tf.Variable([8.0, -2.0])
+        made.build([variable])
+        made.apply([tf.zeros(2)])
+        assert variable.numpy() == pytest.approx(np.array([8.0, -2.0]) * (1 - 0.25 * share))
+
+
+def test_weights_of_a_long_text_decay_more_slowly() -> None:
+    """By a factor e in 6.8 epochs at the full rate; in no more than 0.3 of the rate an update."""
+    settings = TrainSettings(rate=4e-3)
+    assert settings.decay_of_weights(16) == settings.decay_of_weights(122) == 0.3
+    for updates in (123, 1000, 50_000):
+        decay = settings.decay_of_weights(updates)
+        assert (1 - 4e-3 * decay) ** (6.8 * updates) == pytest.approx(1 / math.e, rel=1e-3)
