@@ -8,9 +8,9 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion, Path
 from prompt_toolkit.document import Document
 
 import engine
-from repl.arguments import SETTINGS
-from repl.commands.settings import SPEED_HELP
-from repl.session.session import COMMANDS, Session
+from repl.commands.dispatch import COMMANDS
+from repl.session.session import Session
+from repl.settings import SETTINGS, SPEED_HELP, shown_values
 
 
 class CommandCompleter(Completer):
@@ -45,16 +45,14 @@ class CommandCompleter(Completer):
         if session is None:
             return {}
         if kind == "preset":
-            return {
-                name: ", ".join(f"{key} {value}" for key, value in p.items()) for name, p in session.presets.items()
-            }
+            return {name: shown_values(values) for name, values in session.presets.items()}
         if kind == "story":
             return dict.fromkeys(session.stories, "a story of this session")  # their texts are for one thread alone
         if kind == "model":
             return dict.fromkeys(engine.model_names(), "a model")
-        if kind == "session" and session.keeper is not None:
+        if kind == "session" and session.store is not None:
             try:
-                return {title: note.get("words", "") for title, note in session.keeper.sessions().items()}
+                return {title: note.get("words", "") for title, note in session.store.sessions().items()}
             except engine.EngineError:  # the next save tells what is wrong
                 return {}
         return {}

@@ -1,4 +1,4 @@
-"""The lines that were typed, over all sittings."""
+"""The lines that were typed, in all sessions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import platformdirs
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 import engine
-from repl.pipe.complaints import complain
+from repl.complaints import complain
 
 
 class SafeHistory(FileHistory):
-    """A history that a full or read-only disk cannot end a session with."""
+    """A history that goes on without the disk where that is full or read-only."""
 
     def store_string(self, string: str) -> None:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Texts on a screen of some width: their rows, beside each other, and what of one that is being written still moves."""
+"""Lays out texts on a screen: rows, columns side by side, and the end of a text that is still being written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NARROW = 24  # columns that a text side by side with others needs
 
 
 def harmless(text: str) -> str:
-    """A text as a terminal may have it: nothing in it acts on that, and a tab is some spaces."""
+    """A text that is safe to print: nothing in it acts on the terminal, and a tab is some spaces."""
     return engine.visible(text).replace("\t", "    ")
 
 
@@ -71,7 +71,7 @@ class Live:
         self.text += piece
 
     def settle(self, columns: int, height: int) -> str:
-        """The lines that move no more: whole paragraphs, and the first rows of one that is too high to be redrawn."""
+        """Take off what is finished: whole paragraphs, and the first rows of one that is too high to be redrawn."""
         whole, end, self.text = self.text.rpartition("\n")
         settled = whole + end
         if len(self.text) > columns and len(moving := rows(self.text, columns)) > height:

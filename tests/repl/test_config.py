@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from repl import config
-from repl.commands.settings import PRESETS
+from repl.settings import PRESETS
 from repl.config import Config, ConfigError
 from repl.session.story_files import write_new
-from repl.terminal.key_names import all_keys, parse_keys, shown_keys
+from repl.key_names import all_keys, parse_keys, shown_keys
 
 PATH = Path("config.toml")
 
@@ -38,7 +38,7 @@ def test_every_line_of_it_holds_when_it_is_taken_up(tmp_path: Path) -> None:
     made = config.parse(text, path)
     assert made.keys == "emacs"
     assert made.sampling["temperature"] == 0.8
-    assert made.looks["accent"] == "ansimagenta"
+    assert made.styles["accent"] == "ansimagenta"
     assert all_keys(made.bindings) == all_keys({})
     assert made.presets["mine"] == {"temperature": 0.9, "min_p": 0.05}
     assert set(made.presets) == {*PRESETS, "mine"}

@@ -8,9 +8,10 @@ import pytest
 
 import engine
 from engine.serving.engine import Engine
-from repl.pipe.oneshot import tell_unseen
-from repl.pipe.plain_prompt import marked
-from repl.session.session import COMMANDS, Quit, Session
+from repl.unseen import tell_unseen
+from repl.terminal.plain_prompt import marked
+from repl.commands.dispatch import COMMANDS, Quit, enter, enter_edited
+from repl.session.session import Session
 from tests.networks import level_engine, tiny_engine
 
 
@@ -21,13 +22,13 @@ def session(tiny: Engine) -> Session:
 
 def write(session: Session, line: str) -> str:
     """What the model writes after a line."""
-    reply = session.enter(line).reply
+    reply = enter(session, line).reply
     assert reply is not None
     return reply.text
 
 
 def said(session: Session, line: str) -> str:
-    answer = session.enter(line)
+    answer = enter(session, line)
     assert answer.reply is None
     return answer.message
 
@@ -113,16 +114,16 @@ def test_mistakes_are_answered_and_change_nothing(session: Session, line: str, w
 
 
 def test_unseen_characters_are_told_once(session: Session) -> None:
-    assert "'é' as 'e'" in session.enter("é").message
-    assert session.enter("é").message == ""
-    message = session.enter("é漢").message
+    assert "'é' as 'e'" in enter(session, "é").message
+    assert enter(session, "é").message == ""
+    message = enter(session, "é漢").message
     assert "漢" in message
     assert "é" not in message
 
 
 def test_words_that_a_model_of_words_never_saw_are_told_as_words() -> None:
     with level_engine("word") as model:
-        message = Session(model, engine.Sampling(length=2)).enter("the zebra said stop").message
+        message = enter(Session(model, engine.Sampling(length=2)), "the zebra said stop").message
     assert "never saw some of these words" in message
     assert "'zebra' as '<unk>'" in message
     told = tell_unseen({f"word{number}": "" for number in range(2000)}, "word")
@@ -139,37 +140,37 @@ def test_a_seed_set_in_the_middle_begins_its_numbers_anew(session: Session, tiny
 
 def test_quitting(session: Session) -> None:
     with pytest.raises(Quit):
-        session.enter("/quit")
+        enter(session, "/quit")
 
 
 def test_a_closed_engine_is_a_message_and_not_the_end() -> None:
     model = tiny_engine()
     session = Session(model, engine.Sampling())
     model.close()
-    assert "closed" in session.enter("ab").message
+    assert "closed" in enter(session, "ab").message
 
 
 def test_alternatives_are_chosen_by_number(session: Session) -> None:
     write(session, "ab")
     before = session.story.text
-    answer = session.enter("/alt 3")
+    answer = enter(session, "/alt 3")
     texts = [reply.text for reply in answer.replies]
     shown = session.finish(answer).message
     assert "1 to 3 chooses" in shown
     assert all(f"--- {number}" in shown for number in (1, 2, 3))
     assert session.story.text == before
-    session.enter("2")
+    enter(session, "2")
     assert session.story.text == before + texts[1]
-    assert "'2'" in session.enter("2").message  # a text again, with a character that this model never saw
+    assert "'2'" in enter(session, "2").message  # a text again, with a character that this model never saw
 
 
 def test_a_line_after_alternatives_that_is_no_number_is_a_text(session: Session) -> None:
     write(session, "ab")
-    session.finish(session.enter("/alt"))
+    session.finish(enter(session, "/alt"))
     assert write(session, "cd")
     assert session.story.turns[-2].text == "cd"
     assert "at most 16" in said(session, "/alt 99")
-    assert "nothing to go on from" in Session(session.model, session.sampling).enter("/alt").message
+    assert "nothing to go on from" in enter(Session(session.model, session.sampling), "/alt").message
 
 
 @pytest.mark.parametrize("number", [1, 5, 20, 21, 24])
@@ -196,14 +197,14 @@ def test_editing_changes_the_last_turn_and_goes_on(session: Session) -> None:
     assert "nothing to edit" in said(session, "/edit")
     write(session, "ab")
     reply = session.story.turns[-1].text
-    edit = session.enter("/edit").edit
+    edit = enter(session, "/edit").edit
     assert edit is not None
     assert edit.text == reply
-    assert "nothing was changed" in session.edited(edit, reply).message
-    answer = session.edited(edit, "changed")
+    assert "nothing was changed" in enter_edited(session, edit, reply).message
+    answer = enter_edited(session, edit, "changed")
     assert answer.reply is not None
     assert session.story.text == "abchanged" + answer.reply.text
-    edit = session.enter("/edit prompt").edit
+    edit = enter(session, "/edit prompt").edit
     assert edit is not None
     assert edit.text == "changed"
     assert "edit 'x'" in said(session, "/edit x")
@@ -236,14 +237,14 @@ def test_why_shows_probabilities_before_and_after_the_settings(session: Session)
 
 def test_heat_is_the_text_and_its_bits(session: Session) -> None:
     assert "there is no text yet" in said(session, "/heat")
-    picture = session.enter("/heat the cat sat").picture
+    picture = enter(session, "/heat the cat sat").picture
     text = "".join(piece for style, piece in picture if style.startswith("heat"))
     assert text.startswith("the cat sat")
     score = session.model.score("the cat sat")
     assert f"{score.bits_per_character:.3f} bits a character" in "".join(piece for _, piece in picture)
 
 
-def test_a_terminal_without_colours_has_marks_below_what_is_hot() -> None:
+def test_a_terminal_without_colors_has_marks_below_what_is_hot() -> None:
     picture = (("heat0", "ab"), ("heat2", "c\nd"), ("heat4", "ef"), ("note", "g"))
     assert marked(picture, 80) == "abc\n  .\ndefg\n.##"
     assert marked(picture, 2) == "ab\nc\n.\nde\n.#\nfg\n#"
@@ -251,18 +252,18 @@ def test_a_terminal_without_colours_has_marks_below_what_is_hot() -> None:
 
 
 def test_a_file_that_is_not_there_is_no_text(session: Session) -> None:
-    assert "there is no file" in session.enter("/heat nowhere.txt").message
-    assert session.enter("/heat the cat.").picture
+    assert "there is no file" in enter(session, "/heat nowhere.txt").message
+    assert enter(session, "/heat the cat.").picture
 
 
 def test_the_state_is_drawn_by_layer(session: Session) -> None:
     assert "nothing was read yet" in said(session, "/state")
     write(session, "ab")
-    picture = "".join(text for _, text in session.enter("/state").picture)
+    picture = "".join(text for _, text in enter(session, "/state").picture)
     assert "layer 1: 13 units" in picture
     assert "layer 2: 13 units" in picture
     session.has_color = False
-    assert "\u2580" not in "".join(text for _, text in session.enter("/state").picture)
+    assert "\u2580" not in "".join(text for _, text in enter(session, "/state").picture)
 
 
 def test_the_models_card(session: Session) -> None:
@@ -286,7 +287,7 @@ def test_another_model_reads_the_story() -> None:
     afresh = made["b"].conversation()
     afresh.say(text, length=0).result()
     assert session.story.next_tokens(5) == afresh.next_tokens(5)
-    assert "closed" in Session(made["a"], engine.Sampling()).enter("x").message
+    assert "closed" in enter(Session(made["a"], engine.Sampling()), "x").message
     made["b"].close()
 
 
@@ -303,27 +304,27 @@ def test_what_takes_long_can_be_stopped_and_has_changed_nothing(session: Session
     (tmp_path / "long.json").write_text(json.dumps(exported), encoding="utf-8")
     before, present, model, heard = session.story.text, session.story.present, session.model, list[str]()
 
-    def listen(words: str) -> None:
-        heard.append(words)
-        session.patience.stop()
+    def listen(description: str) -> None:
+        heard.append(description)
+        session.progress.stop()
 
-    session.patience.listen = listen
+    session.progress.on_update = listen
     session._load = lambda source: tiny_engine(seed=5)
     assert said(session, line.format(tmp=tmp_path)) == "(stopped; nothing has changed)"
     assert (session.story.text, session.story.present, session.model) == (before, present, model)
     assert re.search(r": \d+ %$", heard[0])
-    assert not session.patience.is_on
+    assert not session.progress.is_on
     assert said(session, "/undo")  # the engine is free again
 
 
 def test_a_suggestion_leaves_the_story_alone(session: Session) -> None:
     write(session, "the cat")
     before = session.story.export()
-    ghost = session.ghost(" sat").text
+    suggestion = session.suggest(" sat").text
     assert session.story.export() == before
-    assert "\n" not in ghost
-    greedy = session.story.fork().say(" sat", sampling=engine.Sampling(temperature=0, length=len(ghost))).text
-    assert greedy == ghost
+    assert "\n" not in suggestion
+    greedy = session.story.fork().say(" sat", sampling=engine.Sampling(temperature=0, length=len(suggestion))).text
+    assert greedy == suggestion
     assert write(session, "x")
 
 

@@ -15,8 +15,8 @@ import pytest
 import engine
 from engine.conversation.conversation import Conversation
 from engine.conversation.tree import Snapshot
-from repl.session.session import COMMANDS
-from repl.session.session_store import Keeper
+from repl.commands.dispatch import COMMANDS
+from repl.session.session_store import SessionStore
 from tests.repl.screens import Screen, Shell
 
 ANY_COLOR = re.compile(rb"\x1b\[[0-9;]*(3[0-9]|4[0-9]|9[0-7]|[34]8;[25])[0-9;]*m")
@@ -187,7 +187,7 @@ def test_the_window_may_change_while_it_writes(model: str) -> None:
     assert screen.close() == 0
 
 
-def test_without_colours_there_are_none(model: str) -> None:
+def test_without_colors_there_are_none(model: str) -> None:
     screen = Screen(80, model, "--seed", "3", "--length", "30", NO_COLOR="1")
     screen.wait(shows("Type a beginning"))
     for line in ("the cat", "/heat", "/state", "/why"):
@@ -222,10 +222,10 @@ def test_a_dumb_terminal_keeps_a_reply_that_a_kill_cuts_off(model: str) -> None:
     screen.child.kill(signal.SIGKILL)
     screen.child.close(force=True)
     with engine.load(model) as loaded:
-        keeper = Keeper(None, "novel")
-        stories, _ = keeper.open(loaded, "novel")
+        store = SessionStore(None, "novel")
+        stories, _ = store.open(loaded, "novel")
         assert len(stories["main"].text) > 100
-        keeper.close()
+        store.close()
 
 
 def test_completion_shows_what_there_is(model: str) -> None:
@@ -295,9 +295,9 @@ def test_ten_thousand_turns_and_lines(model: str, tmp_path: Path) -> None:
         start, prompt, reply = talk.snapshot().turns
         turns = [start, prompt, *(replace(reply, id=number, parent=number - 1) for number in range(2, 10_001))]
         snapshot = Snapshot(talk.sampling, tuple(turns), 10_000, {number: number + 1 for number in range(10_000)})
-        keeper = Keeper(None, "long")
-        keeper.keep("main", Conversation.restored(loaded, snapshot), model)
-        keeper.close()
+        store = SessionStore(None, "long")
+        store.save("main", Conversation.restored(loaded, snapshot), model)
+        store.close()
     (tmp_path / "textrepl").mkdir(exist_ok=True)
     lines = "".join(f"\n# 2026-01-01 00:00:00.0\n+line {number} of the past\n" for number in range(10_000))
     (tmp_path / "textrepl" / "history").write_text(lines, encoding="utf-8")

@@ -1,12 +1,13 @@
-"""The keys that a writer may choose, as people write them: "alt-enter", "ctrl-x ctrl-e", "f2". Knows no terminal."""
+"""The keys that a writer may choose, as people write them: "alt-enter", "ctrl-x ctrl-e", "f2"."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 
 from prompt_toolkit.keys import KEY_ALIASES, Keys
+
+from repl.spelling import did_you_mean
 
 ACTIONS = {
     "accept-ghost": ("right", "takes the dim suggestion"),
@@ -44,7 +45,7 @@ def all_keys(chosen: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 
 def check_conflict(action: str, chosen: Mapping[str, str]) -> None:
-    """Raises `ValueError` where the key of an action does something else already."""
+    """Raise `ValueError` if the key of an action does something else already."""
     keys = all_keys(chosen)
     for other in ACTIONS:
         if other != action and keys[other] == keys[action]:
@@ -66,8 +67,8 @@ def _keys_of(word: str) -> Iterable[str]:
     name = re.sub(r"^s-c-", "c-s-", name)
     name = KEY_ALIASES.get(name, " " if name == "space" else name)
     if not (len(name) == 1 and name.isprintable()) and name not in {key.value for key in Keys}:
-        near = difflib.get_close_matches(name.rpartition("-")[2], NAMED, 1, 0.6)
-        raise ValueError(f"there is no key {word!r}{f' (did you mean {near[0]!r}?)' if near else ''}; {ALLOWED}")
+        hint = did_you_mean(name.rpartition("-")[2], NAMED)
+        raise ValueError(f"there is no key {word!r}{f' ({hint})' if hint else ''}; {ALLOWED}")
     return ("escape", name) if is_alt else (name,)
 
 

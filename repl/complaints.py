@@ -1,4 +1,4 @@
-"""What goes to stderr: single lines, which act on no terminal and stand in no text's way."""
+"""Writes messages to stderr: single lines without control characters, which never stop a text."""
 
 from __future__ import annotations
 
