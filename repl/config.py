@@ -155,7 +155,7 @@ def _section(section: str, values: Any, made: dict[str, Any]) -> dict[str, Any]:
         return {"bindings": _checked_keys(values)}
     if section == "looks":
         return {"styles": values}
-    return {FIELDS.get(key, key): value for key, value in values.items()}
+    return {FIELDS[key] if key in FIELDS else key: value for key, value in values.items()}
 
 
 def _checked_keys(values: dict[str, str]) -> dict[str, str]:

@@ -208,7 +208,7 @@ def resting() -> dict[str, list[float]]:
 
 def throughput() -> dict[str, float | list[float]]:
     """A network faster than anybody reads: what arrives, in how many updates, and what is erased outside of one."""
-    with program(module="tests.repl.fast") as one:
+    with program(module="tests.repl.terminal.fast_network") as one:
         one.rest(1.5)
         one.send("abc\r")
         one.rest(0.5)
