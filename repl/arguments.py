@@ -1,4 +1,4 @@
-"""The command line of `textrepl`; the flags for sampling are made from `engine.Sampling`."""
+"""The command line of `textrepl`. The flags for sampling are made from `engine.Sampling`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all flags; wrong values are refused by the settings' own checks."""
+    """Make the parser of all flags. `engine.Sampling` refuses wrong values."""
     made = Parser(prog="textrepl", usage="textrepl [MODEL] [--prompt TEXT] [options]; --help shows them all")
     made.add_argument(
         "model", nargs="?", type=_path, metavar="MODEL", help="a model directory, .keras file or name under models/"

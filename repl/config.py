@@ -1,4 +1,4 @@
-"""A writer's own settings, from a TOML file in the platform's configuration directory. Mistakes are named by line."""
+"""Reads a writer's own settings from a TOML file in the platform's configuration folder. Mistakes name their line."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ KNOWN = {
     "looks": tuple(STYLES),
 }
 
-FIELDS = {"ghost": "has_suggestions"}  # of `Config`, where they have another name than in the file
+FIELDS = {"ghost": "has_suggestions"}  # names of `Config` that differ from those in the file
 
 
 class ConfigError(engine.EngineError):
@@ -94,7 +94,7 @@ def read(path: Path) -> Config:
 
 
 def parse(text: str, path: Path) -> Config:
-    """Raises `ConfigError` that names the line."""
+    """The settings in a text. Raises `ConfigError` that names the line."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -110,7 +110,7 @@ def parse(text: str, path: Path) -> Config:
 
 
 def init(path: Path) -> str:
-    """Write a file in which all is explained and nothing is set. Raises `ConfigError` if there is one."""
+    """Write a file that explains every setting and sets none. Raises `ConfigError` if there is one."""
     lines = [
         f"# {name} = {'[]' if item.default == () else 1 if item.default is None else item.default}"
         f"  # {item.metadata['help']}"
@@ -155,11 +155,11 @@ def _section(section: str, values: Any, made: dict[str, Any]) -> dict[str, Any]:
         return {"bindings": _checked_keys(values)}
     if section == "looks":
         return {"styles": values}
-    return {FIELDS[key] if key in FIELDS else key: value for key, value in values.items()}
+    return {FIELDS.get(str(key), str(key)): value for key, value in values.items()}
 
 
 def _checked_keys(values: dict[str, str]) -> dict[str, str]:
-    """Each key by itself, then one against the other."""
+    """Check each key by itself, then against the others."""
     for check in (lambda action: parse_keys(values[action]), lambda action: check_conflict(action, values)):
         for action in values:
             try:
@@ -170,7 +170,7 @@ def _checked_keys(values: dict[str, str]) -> dict[str, str]:
 
 
 def _problem(section: str, key: str, value: Any) -> str:
-    """What a value must be, if it is not."""
+    """What a value has to be; "" if it is."""
     if section == "looks":
         return _style_problem(value)
     if section == "terminal" and key == "keys":

@@ -28,7 +28,7 @@ ALLOWED = (
 
 
 def parse_keys(text: str) -> tuple[str, ...]:
-    """The keys, in prompt_toolkit's names, that are to be pressed one after the other. Raises `ValueError`."""
+    """The keys to press one after the other, in prompt_toolkit's names. Raises `ValueError`."""
     keys = tuple(key for word in text.lower().split() for key in _keys_of(word))
     if not keys:
         raise ValueError(f"{text!r}: is no key; {ALLOWED}")
@@ -40,7 +40,7 @@ def parse_keys(text: str) -> tuple[str, ...]:
 
 
 def all_keys(chosen: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The keys of each action, those chosen and the others as they are by default. Raises `ValueError`."""
+    """The keys of each action, chosen or by default. Raises `ValueError`."""
     return {action: parse_keys(chosen.get(action, default)) for action, (default, _) in ACTIONS.items()}
 
 

@@ -1,4 +1,4 @@
-"""What `textrepl` does with its command line: one shot, or a terminal."""
+"""Does what the command line of `textrepl` asks for: one shot, or a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from repl.pipe import oneshot
 
 
 def run(argv: Sequence[str] | None) -> int:
-    """0 done, 1 could not, 2 usage, 130 interrupted while it wrote. From here on Ctrl-C is an exception again."""
+    """Returns the exit code. Whatever goes wrong is one line on stderr."""
     try:
         return _run(argv)
     except engine.EngineError as error:
@@ -95,9 +95,9 @@ def _resume_in_pipe(arguments: argparse.Namespace, parser: argparse.ArgumentPars
         signal.signal(signal.SIGINT, signal.default_int_handler)
         code = session_shot.run(session, job, sys.stdout, sys.stderr)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing may keep it from keeping the story
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing may stop it from keeping the story
         farewell = startup.close()
-        if startup.is_unkept:  # whatever else went wrong, where the text is now matters more
+        if startup.is_unkept:  # where the text is now matters more than what else went wrong
             raise engine.StoreError(farewell)
     return code
 
@@ -115,7 +115,7 @@ def _open_prompt(arguments: argparse.Namespace, parser: argparse.ArgumentParser)
 
             Terminal(startup.prepare, config=settings).run()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is about to end; nothing may keep it from keeping the story
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing may stop it from keeping the story
         if farewell := startup.close():
             print(engine.visible(farewell))
     return 0

@@ -61,7 +61,7 @@ def _answer(session: Session, act: Callable[[], Answer]) -> Answer:
 
 def _choose(session: Session, turn: int) -> Answer:
     session.story.goto(turn)
-    return session.where()
+    return session.end_of_story()
 
 
 def _command(session: Session, line: str) -> Answer:

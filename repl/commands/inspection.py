@@ -107,7 +107,7 @@ def _choosing(sampling: engine.Sampling) -> str:
 
 
 def _given_text(argument: str) -> str:
-    """The text of a file if there is one of that name, else the argument itself."""
+    """The text of the file of that name, or else the argument itself. Raises `ValueError` if the file is missing."""
     try:
         path = Path(argument).expanduser()
         is_file = path.is_file()

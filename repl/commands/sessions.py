@@ -43,7 +43,7 @@ def open_(session: Session, argument: str) -> Answer:
         raise ValueError(f"there is no session {argument!r}; {did_you_mean(argument, known, 'see /sessions')}")
     _keep_first(session)
     remark = open_session(session, argument, known[argument])
-    return Answer(f"{remark}\n{session.where().message}".strip("\n"))
+    return Answer(f"{remark}\n{session.end_of_story().message}".strip("\n"))
 
 
 def open_session(session: Session, title: str, noted: Mapping[str, Any]) -> str:
@@ -62,7 +62,7 @@ def open_session(session: Session, title: str, noted: Mapping[str, Any]) -> str:
             store.start_new()
         else:
             stories, stored = store.open(session.model, title)
-    session.take_over(stories, noted.get("story", MAIN), stored)
+    session.replace_stories(stories, noted.get("story", MAIN), stored)
     session.sampling = session.story.sampling
     session.keep()  # a reply that was cut off and is written again is not in the store yet
     return note
@@ -99,7 +99,7 @@ def new(session: Session, argument: str) -> Answer:
         session.store.start_new()
         if argument:
             session.store.copy(argument, {}, source=session.source)
-    session.take_over({MAIN: session.model.conversation(sampling=session.sampling)})
+    session.replace_stories({MAIN: session.model.conversation(sampling=session.sampling)})
     return Answer("a new story; the one before is kept" if session.store else "a new story")
 
 
@@ -134,7 +134,7 @@ def delete(session: Session, argument: str) -> Answer:
     store.delete(argument)
     if argument == store.title:
         store.start_new()
-        session.take_over({MAIN: session.model.conversation(sampling=session.sampling)})
+        session.replace_stories({MAIN: session.model.conversation(sampling=session.sampling)})
         return Answer(f"{argument!r} is deleted for good; this is a new story")
     return Answer(f"{argument!r} is deleted for good")
 
@@ -171,8 +171,8 @@ def import_(session: Session, argument: str) -> Answer:
     _keep_first(session)
     if session.store is not None:
         session.store.start_new()
-    session.take_over({MAIN: story})
-    return Answer(f"{unseen}\n{session.where().message}".strip("\n"))
+    session.replace_stories({MAIN: story})
+    return Answer(f"{unseen}\n{session.end_of_story().message}".strip("\n"))
 
 
 def _store_of(session: Session) -> SessionStore:

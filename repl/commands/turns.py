@@ -22,13 +22,13 @@ def retry(session: Session, argument: str) -> Answer:
 def undo(session: Session, argument: str) -> Answer:
     """Take back turns."""
     session.story.undo(whole_number(argument, 1, "turns"))
-    return session.where()
+    return session.end_of_story()
 
 
 def redo(session: Session, argument: str) -> Answer:
     """Bring back turns that were taken back."""
     session.story.redo(whole_number(argument, 1, "turns"))
-    return session.where()
+    return session.end_of_story()
 
 
 def fork(session: Session, argument: str) -> Answer:
@@ -55,7 +55,7 @@ def goto(session: Session, argument: str) -> Answer:
     else:
         others = ", ".join(session.stories)
         raise ValueError(f"goto {argument!r}: give a turn's number from /tree, or a story's name ({others})")
-    return session.where()
+    return session.end_of_story()
 
 
 def tree(session: Session, argument: str) -> Answer:
@@ -107,7 +107,7 @@ def cut(session: Session, argument: str) -> Answer:
             break
     if not left:
         story.goto(turns[-1].id if turns else 0)
-        return session.where()
+        return session.end_of_story()
     before = story.present
     story.goto(turns[-1].parent or 0)
     reply = story.say(turns[-1].text[:-left], length=0, sampling=session.sampling)
@@ -118,7 +118,7 @@ def cut(session: Session, argument: str) -> Answer:
         story.goto(before)
         raise
     unseen = f"{tell_unseen(reply.unseen, session.model.info.level)}\n" if reply.unseen else ""
-    return Answer(unseen + session.where().message)
+    return Answer(unseen + session.end_of_story().message)
 
 
 COMMANDS = {

@@ -1,4 +1,4 @@
-"""One continuation, or several, to stdout: for pipes and scripts. Messages go to stderr."""
+"""Writes one continuation, or several, to stdout, for pipes and scripts. Messages go to stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One continuation of a stored session to stdout, for pipes and scripts. The session is kept, as in the terminal."""
+"""Writes one continuation of a stored session to stdout, for pipes and scripts. The session is kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(session: Session, job: Job, stdout: TextIO, stderr: TextIO | None) -> in
     """
     answer = session.write("say", job.prompt, session.sampling)
     reply = answer.reply
-    if reply is None:  # never, for a text was said
+    if reply is None:  # never, because a text was given
         return 1
     for message in filter(None, (session.remark, answer.message)):
         complain(message, stderr)

@@ -58,11 +58,11 @@ class Session:
         self._draft_noted = 0.0  # when, by the monotonic clock
         self._kept: dict[str, object] = {}  # by story, what of it was saved last
         self._unkept: dict[str, str] = {}  # stories that are still to be saved, and why they could not be
-        self._noted = ""  # the story that the store knows as the present one
+        self._kept_present = ""  # the story that the store has as the present one
 
     @property
     def story(self) -> engine.Conversation:
-        """The present one."""
+        """The present story."""
         return self.stories[self.name]
 
     @property
@@ -112,11 +112,11 @@ class Session:
         errors = []
         for name in [*(name for name in self._unkept if name != self.name), self.name]:
             story, mark = self.stories[name], self._mark(name)
-            is_new = mark != self._kept.get(name) or (name == self.name and name != self._noted)
+            is_new = mark != self._kept.get(name) or (name == self.name and name != self._kept_present)
             try:
                 if self.store is not None and is_new and story.tree:
                     self.store.save(name, story, self.source)
-                    self._kept[name], self._noted = mark, name
+                    self._kept[name], self._kept_present = mark, name
                 self._unkept.pop(name, None)
             except (engine.EngineError, OSError) as error:
                 self._unkept[name] = str(error)
@@ -134,12 +134,12 @@ class Session:
         notice = f"(not kept: {self.unkept}; '/save NAME' tries another name, '/export FILE' writes a file)"
         return replace(answer, message=f"{answer.message}\n{notice}".strip("\n"))
 
-    def take_over(
+    def replace_stories(
         self, stories: dict[str, engine.Conversation], present: str = MAIN, stored: Collection[str] = ()
     ) -> None:
-        """Go on with these stories in place of the present ones. Those that are `stored` are in the store already."""
+        """Go on with these stories. Those that are `stored` are in the store already."""
         self.stories = stories
-        self.name = self._noted = next(name for name in (present, MAIN, *stories) if name in stories)
+        self.name = self._kept_present = next(name for name in (present, MAIN, *stories) if name in stories)
         self._kept = {name: self._mark(name) for name in stored}
         self._unkept = {name: "" for name in stories if name not in stored}
 
@@ -168,11 +168,11 @@ class Session:
                 stays = f"; {store.title!r} stays as it was, and this is a session of its own"
             store.start_new(f"{store.title}-{model.info.name}" if store.is_named else "")
         self.model, self.source = model, source
-        self.take_over(stories, self.name)
+        self.replace_stories(stories, self.name)
         before.close()
         return Answer(f"this is {model.info.name} now; it has read the story so far{stays}")
 
-    def where(self) -> Answer:
+    def end_of_story(self) -> Answer:
         """The end of the story."""
         text = self.story.text
         return Answer(engine.last_words(text, SHOWN_END), is_asked_for=True) if text else Answer("(the story is empty)")
@@ -185,7 +185,7 @@ class Session:
         return f"{self.model.info.name}  {settings}  {self.name}:{self.story.present}{kept}"
 
     def _mark(self, name: str) -> object:
-        """What changes with a story."""
+        """A value that changes whenever there is something new to save of a story."""
         story = self.stories[name]
         return id(story), story.present, len(story.tree), story.sampling
 

@@ -1,4 +1,4 @@
-"""What Tab offers: commands, and what may follow each."""
+"""Completes what Tab asks for: commands, and what may follow each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from repl.settings import SETTINGS, SPEED_HELP, shown_values
 
 
 class CommandCompleter(Completer):
-    """Completes commands and their arguments, with descriptions; texts of a story are left alone."""
+    """Completes commands and their arguments, with descriptions, but not the text of a story."""
 
     def __init__(self, session: Callable[[], Session | None]) -> None:
         self._session = session
@@ -47,7 +47,9 @@ class CommandCompleter(Completer):
         if kind == "preset":
             return {name: shown_values(values) for name, values in session.presets.items()}
         if kind == "story":
-            return dict.fromkeys(session.stories, "a story of this session")  # their texts are for one thread alone
+            return dict.fromkeys(
+                session.stories, "a story of this session"
+            )  # without their texts, which belong to another thread
         if kind == "model":
             return dict.fromkeys(engine.model_names(), "a model")
         if kind == "session" and session.store is not None:

@@ -1,4 +1,4 @@
-"""The writer's own editor, for a text that is to be changed."""
+"""Opens a text in the writer's own editor."""
 
 from __future__ import annotations
 

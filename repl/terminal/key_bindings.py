@@ -23,7 +23,7 @@ class KeyTarget(Protocol):
 
 
 def make_keys(terminal: KeyTarget, chosen: Mapping[str, tuple[str, ...]]) -> KeyBindings:
-    """Ctrl-C and Ctrl-D, and the `chosen` keys of each of `repl.key_names.ACTIONS`."""
+    """Bind Ctrl-C and Ctrl-D, and the `chosen` keys of each of `repl.key_names.ACTIONS`."""
     keys = KeyBindings()
     at_prompt = has_focus(DEFAULT_BUFFER)
     is_writing, is_suggested = Condition(lambda: terminal.is_writing), at_prompt & Condition(lambda: bool(suggestion()))

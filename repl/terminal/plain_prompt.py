@@ -1,4 +1,4 @@
-"""The prompt for a terminal that can only print: no redrawing, no colors, the line editing of the system."""
+"""The prompt for a terminal that can only print: no redrawing, no colors, and the system's own line editing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run_plain(prepare: Callable[[], Session], prompt: str) -> None:
     with ThreadPoolExecutor(1, "session") as thread:
         making = thread.submit(prepare)
         if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(errors="surrogateescape")  # what is typed is decoded by the session
+            sys.stdin.reconfigure(errors="surrogateescape")  # `enter` decodes what is typed
         signal.signal(signal.SIGINT, signal.default_int_handler)
         was_interrupted = False
         while True:
@@ -95,7 +95,7 @@ def _show(session: Session, answer: Answer) -> None:
                 session.note_written(count)
         except engine.EngineError as error:
             _write(f"{error}\n")
-        finally:  # also where the terminal has gone away
+        finally:  # also if the terminal has gone away
             if answer.reply is not None:
                 answer.reply.stop()
             finished = session.finish(answer)

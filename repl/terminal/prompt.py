@@ -34,7 +34,7 @@ class LineTarget(KeyTarget, Protocol):
 def make_prompt(
     terminal: LineTarget, status: Status, display: Display, config: Config, input: Input | None
 ) -> PromptSession[None]:
-    """The prompt with a toolbar below, attached to the display."""
+    """Make a prompt with a toolbar below, attached to the display."""
     prompt: PromptSession[None] = PromptSession(
         status.message,
         history=open_history(),

@@ -1,4 +1,4 @@
-"""What is going on in the terminal, and how the prompt and the toolbar below it show that."""
+"""Holds what is going on in the terminal, and shows it in the prompt and the toolbar below it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Status:
         return FormattedText([*fragments, ("class:accent", self._display.prompt)])
 
     def toolbar(self) -> str:
-        """What is going on, or the session's settings and place."""
+        """What is going on, or else the session's status."""
         if self.is_leaving:
             return " Ctrl-C again or Ctrl-D leaves"
         if self.is_ending:

@@ -52,7 +52,7 @@ class Terminal:
         self._prepare = (lambda: session) if isinstance(session, Session) else session
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._suggestion: engine.Reply | None = None
-        self._begun = Answer()  # the last that the session gave
+        self._begun = Answer()  # the latest answer of the session
         self._keys = config.bindings
         self._failure: BaseException | None = None
         self._is_interrupted = False
@@ -225,14 +225,16 @@ class Terminal:
                 is_stopped=self._is_interrupted,
             )
             if answer.reply is not None and answer.reply.finish_reason == "cancelled":
-                self._display.note("(stopped; Enter goes on from here)")  # before it is kept, for a disk may take long
+                self._display.note(
+                    "(stopped; Enter goes on from here)"
+                )  # before it is kept, because a disk may take long
             await self._show(session, await self._in_thread(lambda: session.finish(answer)))
 
     async def _in_thread(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, act)
 
     def _begin_answer(self, act: Callable[[], Answer]) -> Answer:
-        """In the thread: do what a line says. The answer is held, because the end may come before it is shown."""
+        """In the thread: do what a line says, and remember the answer for `_close`."""
         self._begun = act()
         return self._begun
 
@@ -254,4 +256,4 @@ def _greet(display: Display, session: Session) -> None:
     if session.remark:
         display.note(session.remark)
     if session.story.tree:
-        display.above((("", f"{session.where().message}\n"),))
+        display.above((("", f"{session.end_of_story().message}\n"),))

@@ -17,7 +17,7 @@ from prompt_toolkit.styles import Style
 from repl.view.layout import Live, Pace, harmless, rows, side_by_side
 from repl.view.style import STYLES, Fragments
 
-BEGIN_DRAWING, END_DRAWING = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what is between at once
+BEGIN_DRAWING, END_DRAWING = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know these show what is between at once
 
 
 class Display:
@@ -32,7 +32,7 @@ class Display:
         self._app: Application[None] | None = None
         self._is_drawing = False
         if isinstance(output, Vt100_Output):
-            output.enable_cpr = False  # nothing here needs to know where on the screen it is
+            output.enable_cpr = False  # it needs no cursor position
 
     def attach(self, app: Application[None]) -> None:
         """Draw above this application."""
@@ -70,17 +70,17 @@ class Display:
         return max(2, self.output.get_size().rows - 8)
 
     def finish(self, text: str) -> None:
-        """The last of a text that was being written."""
+        """Print the last of a text that was being written."""
         self._live.add(text)
         if rest := self._live.finish():
             self.above((("", rest),))
 
     def echo(self, line: str) -> None:
-        """A line that was entered."""
+        """Print a line that was entered."""
         self.above((("accent", f"{self.prompt}{line}\n"),))
 
     def note(self, text: str, style: str = "note") -> None:
-        """A message, broken between words to the width of the terminal."""
+        """Print a message, broken between words to the width of the terminal."""
         width = self.columns
         lines = [
             textwrap.fill(line, width, replace_whitespace=False, drop_whitespace=len(line) > width)

@@ -28,7 +28,7 @@ def bar(share: float, length: int) -> str:
 
 
 def chances(before: Sequence[tuple[str, float]], after: dict[str, float], settings: str, columns: int) -> str:
-    """The likeliest tokens, each with its probability before and after the settings."""
+    """A table of the likeliest tokens, each with its probability before and after the settings."""
     names = [repr(token)[1:-1] if token != " " else "space" for token, _ in before]
     label = min(12, max(map(cells, names), default=1))
     long = max(3, min(30, (columns - label - 18) // 2))
@@ -54,7 +54,7 @@ def heat(tokens: Sequence[str], bits: Sequence[float]) -> Fragments:
 
 
 def heat_legend() -> Fragments:
-    """What the styles mean."""
+    """The legend of the heat styles, in bits."""
     edges = ["0", *(f"{limit:g}" for limit in HEAT_BITS)]
     names = [f" {low}-{high} " for low, high in itertools.pairwise(edges)] + [f" {edges[-1]}+ "]
     return (*((f"heat{level}", name) for level, name in enumerate(names)), ("note", " bits\n"))

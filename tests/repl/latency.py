@@ -69,7 +69,7 @@ class Program:
         raise SystemExit(f"the terminal did not answer within {SECONDS:g} s; it showed {data[-400:]!r}")
 
     def until_drawn(self, is_there: Callable[[list[str]], bool]) -> float:
-        """The same of the screen's rows."""
+        """Read until that is true of the screen's rows; returns when the last bytes came."""
         fed = 0
 
         def is_drawn(data: bytes) -> bool:

@@ -16,7 +16,7 @@ from tests.networks import tiny_engine
 from tests.repl.session.lines import SAMPLING, said, write
 
 
-def test_a_line_is_added_to_the_letter_and_enter_goes_on(session: Session) -> None:
+def test_a_line_is_added_verbatim_and_enter_goes_on(session: Session) -> None:
     first, second = write(session, "the cat"), write(session, "")
     assert session.story.text == "the cat" + first + second
     third = write(session, "//slash")
