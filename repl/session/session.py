@@ -1,4 +1,4 @@
-"""A writer's session: its stories, the settings for what is written next, and their place in the store.
+"""A writer's session: its stories, the settings for what is written next, and what is saved of them.
 
 Knows no command and no terminal.
 """

@@ -245,8 +245,8 @@ def is_ready(rows: list[str]) -> bool:
 
 def has_reply(rows: list[str], line: str) -> bool:
     """Whether something stands under that line, which was entered."""
-    places = [place for place, row in enumerate(rows[:-1]) if row == f"> {line}"]
-    below = rows[places[-1] + 1] if places else ""
+    found = [index for index, row in enumerate(rows[:-1]) if row == f"> {line}"]
+    below = rows[found[-1] + 1] if found else ""
     return bool(below) and not below.startswith((">", " ")) and below != f"{line} ..."
 
 

@@ -102,6 +102,6 @@ def test_a_byte_order_mark_is_no_mistake(model: str, tmp_path: Path) -> None:
     assert run(str(tmp_path), *arguments[1:], "--prompt", "the cat").stdout == plain.stdout
     assert engine.about(tmp_path).settings == {"figures": 7}
     with engine.load(model) as loaded:
-        talk = loaded.conversation()
-        talk.say("ab", length=5).result()
-        assert engine.replay(loaded, "\ufeff" + talk.export()).text == talk.text
+        story = loaded.conversation()
+        story.say("ab", length=5).result()
+        assert engine.replay(loaded, "\ufeff" + story.export()).text == story.text

@@ -21,10 +21,10 @@ def test_a_session_goes_on_in_a_pipe_and_is_kept(model: str, home: str) -> None:
     assert (row["seed"], row["finish_reason"]) == (5, "length")
     with engine.load(model) as loaded, closing(engine.Store(home)) as store:
         kept = store.open(loaded, "tale")
-        talk = loaded.conversation(sampling=engine.Sampling(seed=5, length=30))
-        text = ["the cat", talk.say("the cat").text]
-        talk.sampling = engine.Sampling(seed=5, length=30, temperature=0.5)
-        text += [" sat", talk.say(" sat").text, talk.say("").text]
+        story = loaded.conversation(sampling=engine.Sampling(seed=5, length=30))
+        text = ["the cat", story.say("the cat").text]
+        story.sampling = engine.Sampling(seed=5, length=30, temperature=0.5)
+        text += [" sat", story.say(" sat").text, story.say("").text]
     assert kept.text == "".join(text)
     assert (first.stdout + second.stdout).decode() + row["text"] == "".join(text[1:])
     assert kept.sampling.temperature == 0.5

@@ -234,11 +234,11 @@ def test_ctrl_c_at_any_moment_ends_in_a_prompt_or_in_silence(model: str, seconds
 def test_ten_thousand_turns_and_lines(model: str, tmp_path: Path) -> None:
     """A story and a history of that length are opened, drawn, walked and searched, and one writes on as ever."""
     with engine.load(model) as loaded:
-        talk = loaded.conversation(sampling=engine.Sampling(seed=3, length=5))
-        talk.say("the cat").result()
-        start, prompt, reply = talk.snapshot().turns
+        story = loaded.conversation(sampling=engine.Sampling(seed=3, length=5))
+        story.say("the cat").result()
+        start, prompt, reply = story.snapshot().turns
         turns = [start, prompt, *(replace(reply, id=number, parent=number - 1) for number in range(2, 10_001))]
-        snapshot = Snapshot(talk.sampling, tuple(turns), 10_000, {number: number + 1 for number in range(10_000)})
+        snapshot = Snapshot(story.sampling, tuple(turns), 10_000, {number: number + 1 for number in range(10_000)})
         store = SessionStore(None, "long")
         store.save("main", Conversation.restored(loaded, snapshot), model)
         store.close()
