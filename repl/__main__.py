@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 done, 1 could not, 2 usage, 130 interrupted."""
-    # Until a model is loaded there is nothing to lose, and many a library's import does not survive an exception.
+    """Returns the exit code: 0 done, 1 could not, 2 usage, 130 interrupted."""
+    # Until a model is loaded there is nothing to lose, and few imports of libraries survive an exception.
     signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
     from repl.program import run
 

@@ -1,15 +1,14 @@
-"""The command line of `textrepl`; the flags for sampling are made from `engine.Sampling`."""
+"""The command line of `textrepl`. The flags for sampling are made from `engine.Sampling`."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from typing import Any, NoReturn
 
 import engine
+from repl.settings import SETTINGS
 
-SETTINGS = {item.name: item for item in dataclasses.fields(engine.Sampling)}
 SHELLS = ("bash", "zsh", "fish")
 HELP = """\
 usage: textrepl [MODEL] [options]
@@ -45,15 +44,15 @@ class Parser(argparse.ArgumentParser):
         return HELP
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """With a message that acts on no terminal, whatever stood on the command line."""
+        """Print the message so that nothing on the command line acts on the terminal."""
         super().exit(status, engine.visible(message) if message else None)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all flags; wrong values are refused by the settings' own checks."""
+    """Make the parser of all flags. `engine.Sampling` refuses wrong values."""
     made = Parser(prog="textrepl", usage="textrepl [MODEL] [--prompt TEXT] [options]; --help shows them all")
     made.add_argument(
-        "model", nargs="?", type=_place, metavar="MODEL", help="a model directory, .keras file or name under models/"
+        "model", nargs="?", type=_path, metavar="MODEL", help="a model directory, .keras file or name under models/"
     )
     made.add_argument("--prompt", type=engine.decoded, metavar="TEXT", help="go on from this text and exit")
     for item in SETTINGS.values():
@@ -67,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--echo", action="store_true", help="write the prompt before the continuation")
     made.add_argument("--json", action="store_true", help="write one JSON object a line")
     made.add_argument("--session", type=_session, metavar="NAME", help="go on with a session, or begin one")
-    made.add_argument("--store", type=_place, metavar="URL", help="where sessions are kept")
+    made.add_argument("--store", type=_path, metavar="URL", help="where sessions are kept")
     made.add_argument("--backend", choices=("auto", "onnx", "keras"), default="auto", help="what runs the network")
     made.add_argument("--precision", choices=("float32", "int8"), default="float32", help="of the network's weights")
     made.add_argument("--init-config", action="store_true", help="write a configuration file with every setting")
@@ -77,14 +76,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _session(name: str) -> str:
-    """A session's name; two that are no UTF-8 stay different."""
+    """A session's name. Two names that are not UTF-8 stay different."""
     return engine.decoded(name, "backslashreplace")
 
 
-def _place(name: str) -> str:
-    """A place that was named; an empty name, as of a variable that was never set, would be the present folder."""
+def _path(name: str) -> str:
+    """A path, a name or a URL. Refuses an empty one (a variable that is not set), which would be the current folder."""
     if not name:
-        raise argparse.ArgumentTypeError("'' names nothing; leave it out for what is usual")
+        raise argparse.ArgumentTypeError("'' names nothing; leave it out for the default")
     return name
 
 
@@ -99,7 +98,7 @@ def sampling(arguments: argparse.Namespace) -> engine.Sampling:
 
 
 class ShowVersion(argparse.Action):
-    """Looks the version up only when it is asked for, for that takes as long as all the rest."""
+    """Looks the version up only when it is asked for, because that takes as long as all the rest."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import PackageNotFoundError, version

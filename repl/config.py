@@ -1,8 +1,7 @@
-"""A writer's own settings, from a TOML file in the platform's configuration directory. Mistakes are named by line."""
+"""Reads a writer's own settings from a TOML file in the platform's configuration folder. Mistakes name their line."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -12,13 +11,13 @@ from typing import Any
 import platformdirs
 
 import engine
-from repl.commands.settings import MAX_SPEED, PRESETS
+from repl.key_names import ACTIONS, check_conflict, parse_keys
 from repl.session.story_files import create
-from repl.terminal.key_names import ACTIONS, check_conflict, parse_keys
-from repl.view.style import LOOKS
+from repl.settings import MAX_SPEED, PRESETS, SETTINGS
+from repl.view.style import STYLES
 
 TEMPLATE = """\
-# textrepl reads this when it opens its prompt or a session; a pipe without one does not. Flags go before it.
+# textrepl reads this when it opens its prompt or a session; a pipe without one does not. Flags override it.
 # A line that begins with # counts as left out.
 
 [start]
@@ -37,7 +36,7 @@ TEMPLATE = """\
 [keys]               # as "ctrl-o", "alt-w", "f2", "shift-tab", or one after the other: "ctrl-x ctrl-n"
 {keys}
 
-[looks]              # colours: ansiblue, #ff8800; bold, dim, underline, reverse
+[looks]              # colors: ansiblue, #ff8800; bold, dim, underline, reverse
 {looks}
 
 # [presets.mine]     # '/preset mine'
@@ -50,8 +49,10 @@ KNOWN = {
     "start": ("model", "store"),
     "terminal": ("prompt", "keys", "ghost", "speed"),
     "keys": tuple(ACTIONS),
-    "looks": tuple(LOOKS),
+    "looks": tuple(STYLES),
 }
+
+FIELDS = {"ghost": "has_suggestions"}  # names of `Config` that differ from those in the file
 
 
 class ConfigError(engine.EngineError):
@@ -60,17 +61,17 @@ class ConfigError(engine.EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What may be set. All of it has a default."""
+    """What may be set. Everything has a default."""
 
     model: str | None = None
     store: str | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
     prompt: str = "> "
     keys: str = "emacs"
-    ghost: bool = True
+    has_suggestions: bool = True
     speed: float = 0
     bindings: dict[str, str] = field(default_factory=dict)
-    looks: dict[str, str] = field(default_factory=dict)
+    styles: dict[str, str] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(PRESETS))
 
 
@@ -93,7 +94,7 @@ def read(path: Path) -> Config:
 
 
 def parse(text: str, path: Path) -> Config:
-    """Raises `ConfigError` that names the line."""
+    """The settings in a text. Raises `ConfigError` that names the line."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -109,14 +110,14 @@ def parse(text: str, path: Path) -> Config:
 
 
 def init(path: Path) -> str:
-    """Write a file in which all is explained and nothing is set. Raises `ConfigError` if there is one."""
+    """Write a file that explains every setting and sets none. Raises `ConfigError` if there is one."""
     lines = [
         f"# {name} = {'[]' if item.default == () else 1 if item.default is None else item.default}"
         f"  # {item.metadata['help']}"
-        for name, item in _sampling_fields().items()
+        for name, item in SETTINGS.items()
     ]
     keys = [f'# {action} = "{key}"  # {meaning}' for action, (key, meaning) in ACTIONS.items()]
-    looks = [f'# {name} = "{style}"' for name, style in LOOKS.items()]
+    looks = [f'# {name} = "{style}"' for name, style in STYLES.items()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         create(path, TEMPLATE.format(sampling="\n".join(lines), keys="\n".join(keys), looks="\n".join(looks)))
@@ -152,11 +153,13 @@ def _section(section: str, values: Any, made: dict[str, Any]) -> dict[str, Any]:
             raise _Mistake(section, key, f"{key} {value!r}: must be {problem}")
     if section == "keys":
         return {"bindings": _checked_keys(values)}
-    return {"looks": values} if section == "looks" else dict(values)
+    if section == "looks":
+        return {"styles": values}
+    return {FIELDS.get(str(key), str(key)): value for key, value in values.items()}
 
 
 def _checked_keys(values: dict[str, str]) -> dict[str, str]:
-    """Each key by itself, then one against the other."""
+    """Check each key by itself, then against the others."""
     for check in (lambda action: parse_keys(values[action]), lambda action: check_conflict(action, values)):
         for action in values:
             try:
@@ -167,7 +170,7 @@ def _checked_keys(values: dict[str, str]) -> dict[str, str]:
 
 
 def _problem(section: str, key: str, value: Any) -> str:
-    """What a value must be, if it is not."""
+    """What a value has to be; "" if it is."""
     if section == "looks":
         return _style_problem(value)
     if section == "terminal" and key == "keys":
@@ -194,17 +197,13 @@ def _checked_sampling(section: str, values: Any) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise _Mistake(section.partition(".")[0], section.rpartition(".")[2], f"[{section}] must be a section")
     for key, value in values.items():
-        if key not in _sampling_fields():
-            raise _Mistake(section, key, f"there is no setting {key!r}: there are {', '.join(_sampling_fields())}")
+        if key not in SETTINGS:
+            raise _Mistake(section, key, f"there is no setting {key!r}: there are {', '.join(SETTINGS)}")
         try:
             engine.Sampling(**{key: value})
         except ValueError as error:
             raise _Mistake(section, key, str(error)) from None
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-
-
-def _sampling_fields() -> dict[str, dataclasses.Field[Any]]:
-    return {item.name: item for item in dataclasses.fields(engine.Sampling)}
 
 
 def _line_of(text: str, section: str, key: str) -> int:

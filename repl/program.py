@@ -1,4 +1,4 @@
-"""What `textrepl` does with its command line: one shot, or a terminal."""
+"""Does what the command line of `textrepl` asks for: one shot, or a terminal."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from repl import config
-    from repl.startup import Sitting
+    from repl.startup import Startup
 
 import engine
 from repl import arguments as command_line
+from repl.complaints import complain, give_up
 from repl.pipe import oneshot
-from repl.pipe.complaints import complain, give_up
 
 
 def run(argv: Sequence[str] | None) -> int:
-    """0 done, 1 could not, 2 usage, 130 interrupted while it wrote. From here on Ctrl-C is an exception again."""
+    """Returns the exit code. Whatever goes wrong is one line on stderr."""
     try:
         return _run(argv)
     except engine.EngineError as error:
@@ -31,7 +31,7 @@ def run(argv: Sequence[str] | None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else "cannot write the text: "
         return _fail(f"{where}{error.strerror}")
-    except Exception as error:  # the outermost place: no traceback reaches a person
+    except Exception as error:  # outermost: no traceback reaches a person
         return _fail(f"a mistake in textrepl itself ({type(error).__name__}: {error}); what was written is kept")
 
 
@@ -64,13 +64,13 @@ def _run(argv: Sequence[str] | None) -> int:
     if not is_interactive and arguments.session is not None and arguments.samples > 1:
         parser.error("--samples: a session goes on one way; leave --session out, or /alt in the terminal has several")
     if is_interactive:
-        return _sit(arguments, parser)
+        return _open_prompt(arguments, parser)
     prompt = arguments.prompt
     if prompt is None:
         prompt = _read_prompt()
     job = oneshot.Job(prompt, sampling, arguments.samples, arguments.echo, arguments.json)
     if arguments.session is not None:
-        return _go_on(arguments, parser, job)
+        return _resume_in_pipe(arguments, parser, job)
     with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         return oneshot.run(model, job, sys.stdout, sys.stderr)
@@ -85,49 +85,49 @@ def _read_prompt() -> str:
         ) from None
 
 
-def _go_on(arguments: argparse.Namespace, parser: argparse.ArgumentParser, job: oneshot.Job) -> int:
-    """A session that goes on in a pipe."""
-    from repl.pipe.onward import go_on
+def _resume_in_pipe(arguments: argparse.Namespace, parser: argparse.ArgumentParser, job: oneshot.Job) -> int:
+    """Write one continuation of a stored session to stdout."""
+    from repl.pipe import session_shot
 
-    sitting, _ = _sitting(arguments, parser)
+    startup, _ = _startup(arguments, parser)
     try:
-        session = sitting.prepare()
+        session = startup.prepare()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        code = go_on(session, job, sys.stdout, sys.stderr)
+        code = session_shot.run(session, job, sys.stdout, sys.stderr)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing may keep it from keeping the story
-        farewell = sitting.close()
-        if sitting.is_unkept:  # whatever else went wrong, where the text is now matters more
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing may stop it from keeping the story
+        farewell = startup.close()
+        if startup.is_unkept:  # where the text is now matters more than what else went wrong
             raise engine.StoreError(farewell)
     return code
 
 
-def _sit(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    """Open the prompt, and load behind it. What only this needs is imported here, for a pipe is to start at once."""
-    sitting, settings = _sitting(arguments, parser)
+def _open_prompt(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Open the prompt, and load behind it. What only this needs is imported here, so that a pipe starts at once."""
+    startup, settings = _startup(arguments, parser)
     try:
         if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
-            from repl.pipe.plain_prompt import run_plain
+            from repl.terminal.plain_prompt import run_plain
 
-            run_plain(sitting.prepare, settings.prompt)
+            run_plain(startup.prepare, settings.prompt)
         else:
             from repl.terminal.terminal import Terminal
 
-            Terminal(sitting.prepare, config=settings).run()
+            Terminal(startup.prepare, config=settings).run()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is about to end; nothing may keep it from keeping the story
-        if farewell := sitting.close():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing may stop it from keeping the story
+        if farewell := startup.close():
             print(engine.visible(farewell))
     return 0
 
 
-def _sitting(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[Sitting, config.Config]:
+def _startup(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[Startup, config.Config]:
     from repl import config
-    from repl.startup import Sitting
+    from repl.startup import Startup
 
     settings = config.read(config.default_path())
     try:
-        return Sitting(arguments, settings), settings
+        return Startup(arguments, settings), settings
     except ValueError as error:
         parser.error(str(error))
 

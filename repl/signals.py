@@ -1,4 +1,4 @@
-"""What the signals do: Ctrl-C stops what goes on, a closed window ends the program once the story is kept."""
+"""Handles signals: Ctrl-C stops what is running, a closed window ends the program once the story is kept."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Stoppable(Protocol):
-    """What can be stopped from a signal's handler: a reply, for one."""
+    """What can be stopped from a signal's handler, such as a reply."""
 
     def stop(self) -> None: ...
 
 
 @contextlib.contextmanager
 def stopping_at_ctrl_c(acts: Sequence[Stoppable]) -> Iterator[list[int]]:
-    """While in here, Ctrl-C stops what goes on; the list that is given is then no longer empty."""
+    """Have Ctrl-C stop the `acts` meanwhile. The list that is yielded is empty until then."""
     signals: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -35,17 +35,17 @@ def stopping_at_ctrl_c(acts: Sequence[Stoppable]) -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def heed_hang_up(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
-    """Have the loop act when the window is closed or somebody wants the process to end.
+def on_hang_up(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    """Have the loop call `act` when the window is closed or the process is told to end.
 
-    Not through the loop's own handlers, for those end with it: a second signal, which many a terminal sends, would end
-    the process before the story is kept.
+    This does not use the loop's own handlers, because those end with the loop. Many terminals send a second signal,
+    which would end the process before the story is kept.
     """
 
-    def heed(number: int, frame: object) -> None:
+    def handle(number: int, frame: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended; what is left is keeping the story
             loop.call_soon_threadsafe(act)
 
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         with contextlib.suppress(ValueError):  # in another thread than the first there are no signals
-            signal.signal(number, heed)
+            signal.signal(number, handle)

@@ -1,4 +1,4 @@
-"""Makes a session out of the command line and the configuration, and puts everything away after it."""
+"""Makes a session out of the command line and the configuration, and closes everything after it."""
 
 from __future__ import annotations
 
@@ -15,52 +15,52 @@ from repl import arguments as command_line
 from repl.commands.sessions import open_session
 from repl.config import Config
 from repl.session.session import Session
-from repl.session.session_store import Keeper, check_title
+from repl.session.session_store import SessionStore, check_title
 from repl.session.story_files import write_new
 
 
-class Sitting:
-    """From loading the model to closing the store. `prepare` takes a while, and runs behind the prompt."""
+class Startup:
+    """Prepares a session, which takes a while and runs behind the prompt, and closes it."""
 
     def __init__(self, arguments: argparse.Namespace, config: Config) -> None:
-        """Raises `ValueError` for a setting or a session's name that cannot be."""
+        """Raises `ValueError` for a setting or a session's name that is not allowed."""
         self._arguments, self._config = arguments, config
         self._given = command_line.given(arguments)
         self._sampling = engine.Sampling(**{**config.sampling, **self._given})
         if arguments.session is not None:
             check_title(arguments.session)
         self._session: Session | None = None
-        self._keeper = Keeper(arguments.store or config.store, arguments.session or "")
+        self._store = SessionStore(arguments.store or config.store, arguments.session or "")
 
     def prepare(self) -> Session:
         """Load the model and open the session. Raises `EngineError`."""
         source = self._arguments.model or self._config.model
         model = self._load(source)
         session = self._session = Session(
-            model, self._sampling, self._keeper, source=source, load=self._load, presets=self._config.presets
+            model, self._sampling, self._store, source=source, load=self._load, presets=self._config.presets
         )
         session.speed = self._config.speed
-        if (title := self._arguments.session) is not None and title in (known := self._keeper.sessions()):
+        if (title := self._arguments.session) is not None and title in (known := self._store.sessions()):
             session.remark = open_session(session, title, known[title])
             session.sampling = replace(session.sampling, **self._given)
-        gc.freeze()  # what is there now stays; looking through it for garbage holds up a key's echo
+        gc.freeze()  # what is there now stays; searching it for garbage delays a key's echo
         return session
 
     @property
     def is_unkept(self) -> bool:
-        """Whether there are words that no store has."""
+        """Whether some of the session's text is in no store."""
         return self._session is not None and bool(self._session.unkept)
 
     def close(self) -> str:
-        """Put everything away; returns what is to be said at the end."""
-        self._keeper.close()
+        """Close everything. Returns what to tell the writer at the end, or ""."""
+        self._store.close()
         if self._session is None:
             return ""
         self._session.model.close()
         if self._session.unkept:
-            return _rescue(self._session)
-        title = self._keeper.title
-        if not title or not any(talk.tree for talk in self._session.stories.values()):
+            return _write_unkept(self._session)
+        title = self._store.title
+        if not title or not any(story.tree for story in self._session.stories.values()):
             return ""
         return f"kept; 'textrepl --session {engine.quoted(title)}' goes on"
 
@@ -68,9 +68,9 @@ class Sitting:
         return engine.load(source, backend=self._arguments.backend, precision=self._arguments.precision)
 
 
-def _rescue(session: Session) -> str:
-    """Write what no store would take into a file beside the history of lines."""
-    text = "\n\n".join(talk.text for talk in session.stories.values())
+def _write_unkept(session: Session) -> str:
+    """Write what no store has into a file beside the history of lines. Returns where that is."""
+    text = "\n\n".join(story.text for story in session.stories.values())
     path = Path(platformdirs.user_state_dir("textrepl")) / f"unkept-{datetime.now():%Y-%m-%d-%H%M%S}.txt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ FLOORS = [  # of engine/, from the lowest to the highest: a module imports only 
     {"train"},
     {"adopt", "bench", "evaluate"},
 ]
+FOLDERS_OF_REPL = {"view": 0, "session": 1, "commands": 2, "pipe": 3, "terminal": 3}  # each with its floor
 FOR_FRONT_ENDS = {"engine.program"}  # beside the package itself
 MAX_FILES = 12  # a folder
 MAX_METHODS = 20  # a class
@@ -118,6 +119,13 @@ def test_a_module_imports_from_no_floor_above_it(path: Path) -> None:
         return
     for name in imported_modules(path) - {"engine"}:
         assert floors[name.split(".")[1]] <= floors[parts[0]], f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", [path for path in sources("repl") if path.parent.name in FOLDERS_OF_REPL], ids=str)
+def test_a_folder_of_repl_imports_from_none_above_or_beside_it(path: Path) -> None:
+    folder = path.parent.name
+    for other in {name.split(".")[1] for name in imported_modules(path) if name.startswith("repl.")} - {folder}:
+        assert FOLDERS_OF_REPL.get(other, -1) < FOLDERS_OF_REPL[folder], f"{path} imports from {other}"
 
 
 @pytest.mark.parametrize(

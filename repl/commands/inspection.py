@@ -5,22 +5,21 @@ from __future__ import annotations
 import itertools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import engine
-from repl.commands.settings import shown
-from repl.session.answers import Answer, Command
+from repl.commands.command import Command
+from repl.session.answers import Answer
+from repl.session.session import Session
 from repl.session.story_files import read_story
+from repl.settings import changed_settings, shown_values
 
-if TYPE_CHECKING:
-    from repl.session.session import Session
-
-CHOOSING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # the settings that change what is likely
+CHOOSING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # settings that change what is likely
 FILE_NAME = re.compile(r"\S*\w\.(txt|md|text)")
-MAX_HEAT = 4000  # characters that are shown in colours; the figures are of all
+MAX_HEAT = 4000  # characters that are shown in colors; the figures are of all
 
 
 def why(session: Session, argument: str) -> Answer:
+    """Show the likeliest next tokens: the model's probabilities, and those after the settings."""
     from repl.view.pictures import chances
 
     count = 10
@@ -35,25 +34,27 @@ def why(session: Session, argument: str) -> Answer:
 
 
 def heat(session: Session, argument: str) -> Answer:
+    """Color a text, or the story, by surprisal in bits, and tell its mean and perplexity."""
     from repl.view import pictures
 
     text = _given_text(argument) if argument else session.story.text
     if not text:
         raise ValueError("there is no text yet: give one, or a file, as in '/heat chapter.txt'")
-    with session.patience.during(f"reading {len(text):,} characters"):
-        score = session.model.score(text, session.patience.tell)
+    with session.progress.during(f"reading {len(text):,} characters"):
+        score = session.model.score(text, session.progress.update)
     ids = [None, *score.tokens[:MAX_HEAT].tolist()]
     tokens = [session.model.vocabulary.shown(token, before) for before, token in itertools.pairwise(ids)]
-    coloured = pictures.heat(tokens, score.surprisal_bits[:MAX_HEAT].tolist())
+    colored = pictures.heat(tokens, score.surprisal_bits[:MAX_HEAT].tolist())
     more = f" (its first {MAX_HEAT:,} are shown)" if len(score.tokens) > MAX_HEAT else ""
     figures = (
         f"{score.bits_per_character:.3f} bits a character over {score.characters:,}{more}, "
         f"perplexity {score.perplexity:.2f}\n"
     )
-    return Answer(picture=(*coloured, ("", "\n"), ("note", figures), *pictures.heat_legend()))
+    return Answer(picture=(*colored, ("", "\n"), ("note", figures), *pictures.heat_legend()))
 
 
 def state(session: Session, argument: str) -> Answer:
+    """Draw the network's hidden state after the present turn."""
     import numpy as np
 
     from repl.view.pictures import state_picture
@@ -68,6 +69,7 @@ def state(session: Session, argument: str) -> Answer:
 
 
 def model(session: Session, argument: str) -> Answer:
+    """Show the model's card, or change to another model."""
     if argument:
         return session.change_model(argument)
     from repl.view.pictures import curve
@@ -79,19 +81,20 @@ def model(session: Session, argument: str) -> Answer:
         f"{info.state_bytes:,} bytes of memory a conversation; runs on {info.backend} in {info.precision}",
     ]
     try:
-        papers = engine.about(session.source)
+        about = engine.about(session.source)
     except engine.EngineError:
         return Answer("\n".join(lines))
-    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", papers.card, re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", about.card, re.MULTILINE)
     lines += [f"{name.strip()}: {text.strip()}" for name, text in rows if name.strip(" -")]
-    if sample := re.search(r"A sample[^\n]*\n+```\n(.*?)```", papers.card, re.DOTALL):
+    if sample := re.search(r"A sample[^\n]*\n+```\n(.*?)```", about.card, re.DOTALL):
         lines += ["", "a sample:", *sample[1].rstrip().splitlines()[:6]]
-    if drawn := curve(papers.losses, session.columns):
+    if drawn := curve(about.losses, session.columns):
         lines += ["", drawn]
     return Answer("\n".join(lines), is_asked_for=True)
 
 
 def models(session: Session, argument: str) -> Answer:
+    """List the models, the present one marked."""
     present = session.model.info.name
     lines = [f"{'*' if name == present else ' '} {name}" for name in engine.model_names()]
     if present not in engine.model_names():
@@ -100,12 +103,11 @@ def models(session: Session, argument: str) -> Answer:
 
 
 def _choosing(sampling: engine.Sampling) -> str:
-    changed = [name for name in CHOOSING if getattr(sampling, name) != getattr(engine.Sampling(), name)]
-    return ", ".join(f"{name} {shown(getattr(sampling, name))}" for name in dict.fromkeys(["temperature", *changed]))
+    return shown_values({name: value for name, value in changed_settings(sampling).items() if name in CHOOSING})
 
 
 def _given_text(argument: str) -> str:
-    """The text of a file if there is one of that name, else the argument itself."""
+    """The text of the file of that name, or else the argument itself. Raises `ValueError` if the file is missing."""
     try:
         path = Path(argument).expanduser()
         is_file = path.is_file()
@@ -118,7 +120,7 @@ def _given_text(argument: str) -> str:
 
 COMMANDS = {
     "why": Command("[N]", "the N likeliest next tokens (10), before and after your settings", why),
-    "heat": Command("[TEXT|FILE]", "a text, or the story, coloured by how surprising each character is", heat, "file"),
+    "heat": Command("[TEXT|FILE]", "a text, or the story, colored by how surprising each character is", heat, "file"),
     "state": Command("", "the network's whole memory of the story, drawn", state),
     "model": Command("[NAME]", "the model's card, or another model, which reads the story", model, "model"),
     "models": Command("", "the models that there are", models),

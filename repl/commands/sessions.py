@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import engine
-from repl.pipe.oneshot import tell_unseen
-from repl.session.answers import Answer, Command
-from repl.session.session_store import MAIN, Keeper
+from repl.commands.command import Command
+from repl.session.answers import Answer
+from repl.session.session import Session
+from repl.session.session_store import MAIN, SessionStore
 from repl.session.story_files import as_markdown, check_export, read_story, write_new
-
-if TYPE_CHECKING:
-    from repl.session.session import Session
-
+from repl.spelling import did_you_mean
+from repl.unseen import tell_unseen
 
 MAX_LISTED = 40
 
 
 def sessions(session: Session, argument: str) -> Answer:
-    rows = _keeper(session).sessions()
+    """List the sessions in the store, the latest first."""
+    rows = _store_of(session).sessions()
     if not rows:
         return Answer("there are no sessions yet; each is kept as soon as it has a turn")
-    present, width = _keeper(session).title, min(30, max(map(len, rows)))
+    present, width = _store_of(session).title, min(30, max(map(len, rows)))
     lines = [
         f"{'*' if title == present else ' '} {title:{width}}  {note.get('saved', ''):16.16}  {note.get('words', '')}"
         for title, note in list(rows.items())[:MAX_LISTED]
@@ -35,44 +34,42 @@ def sessions(session: Session, argument: str) -> Answer:
 
 
 def open_(session: Session, argument: str) -> Answer:
-    keeper = _keeper(session)
+    """Go on with another session."""
+    store = _store_of(session)
     if not argument:
         raise ValueError("open: give a session's name; /sessions lists them")
-    known = keeper.sessions()
+    known = store.sessions()
     if argument not in known:
-        near = difflib.get_close_matches(argument, known, 1, 0.4)
-        raise ValueError(
-            f"there is no session {argument!r}; " + (f"did you mean {near[0]!r}?" if near else "see /sessions")
-        )
-    _put_away(session)
+        raise ValueError(f"there is no session {argument!r}; {did_you_mean(argument, known, 'see /sessions')}")
+    _keep_first(session)
     remark = open_session(session, argument, known[argument])
-    return Answer(f"{remark}\n{session.where().message}".strip("\n"))
+    return Answer(f"{remark}\n{session.end_of_story().message}".strip("\n"))
 
 
 def open_session(session: Session, title: str, noted: Mapping[str, Any]) -> str:
-    """Go on with a session. One that another model wrote is read by that if it is there, else by the present one.
+    """Go on with a session that the store has `noted`. Returns a remark for the writer, or "".
 
-    `noted` is what is noted of it. Returns what is to be said of that.
+    If other weights wrote it, the model that wrote it is loaded and reads it; if that is gone, the present one does.
     """
-    keeper, note = _keeper(session), ""
+    store, note = _store_of(session), ""
     try:
-        stories, stored = keeper.open(session.model, title)
+        stories, stored = store.open(session.model, title)
     except engine.OtherWeights:
         note = _find_writer(session, noted.get("model"))
         if note:
-            with session.patience.during(f"{session.model.info.name} reads the story"):
-                stories, stored = keeper.open(session.model, title, feed_again=True, wait=session.patience.wait)
-            keeper.begin_anew()
+            with session.progress.during(f"{session.model.info.name} reads the story"):
+                stories, stored = store.open(session.model, title, feed_again=True, wait=session.progress.wait)
+            store.start_new()
         else:
-            stories, stored = keeper.open(session.model, title)
-    session.take_over(stories, noted.get("story", MAIN), stored)
+            stories, stored = store.open(session.model, title)
+    session.replace_stories(stories, noted.get("story", MAIN), stored)
     session.sampling = session.story.sampling
     session.keep()  # a reply that was cut off and is written again is not in the store yet
     return note
 
 
 def _find_writer(session: Session, wrote: str | None) -> str:
-    """Change to the model that wrote a session; what is to be said where that cannot be done."""
+    """Change to the model that wrote a session. Returns a remark for the writer if that cannot be done."""
     if wrote and wrote != session.source:
         try:
             session.change_model(wrote)
@@ -82,8 +79,8 @@ def _find_writer(session: Session, wrote: str | None) -> str:
     return f"(other weights wrote it; {session.model.info.name} has read its text, as a session of its own)"
 
 
-def _put_away(session: Session) -> None:
-    """Keep the stories before others take their place. Raises `ValueError` that says what else there is to do."""
+def _keep_first(session: Session) -> None:
+    """Keep the stories before others replace them. Raises `ValueError` that says what else the writer can do."""
     try:
         session.keep()
     except (engine.EngineError, OSError) as error:
@@ -94,57 +91,60 @@ def _put_away(session: Session) -> None:
 
 
 def new(session: Session, argument: str) -> Answer:
-    _put_away(session)
-    if session.keeper is not None:
-        if argument and argument in session.keeper.sessions():
+    """Begin a new session, which may get a name."""
+    _keep_first(session)
+    if session.store is not None:
+        if argument and argument in session.store.sessions():
             raise ValueError(f"there is a session {argument!r} already: '/open {argument}' goes on with it")
-        session.keeper.begin_anew()
+        session.store.start_new()
         if argument:
-            session.keeper.copy(argument, {}, source=session.source)
-    session.take_over({MAIN: session.model.conversation(sampling=session.sampling)})
-    return Answer("a new story; the one before is kept" if session.keeper else "a new story")
+            session.store.copy(argument, {}, source=session.source)
+    session.replace_stories({MAIN: session.model.conversation(sampling=session.sampling)})
+    return Answer("a new story; the one before is kept" if session.store else "a new story")
 
 
 def save(session: Session, argument: str) -> Answer:
-    keeper = _keeper(session)
-    if argument in ("", keeper.title):
+    """Name a session that has no name; else go on in a copy of that name."""
+    store = _store_of(session)
+    if argument in ("", store.title):
         session.keep()
-        return Answer(f"kept as {keeper.title!r}, at every turn" if keeper.title else "there is nothing to keep yet")
-    if keeper.title and not keeper.is_named:
+        return Answer(f"kept as {store.title!r}, at every turn" if store.title else "there is nothing to keep yet")
+    if store.title and not store.is_named:
         return rename(session, argument)
-    keeper.copy(argument, session.stories, source=session.source)
+    store.copy(argument, session.stories, source=session.source)
     return Answer(f"this is {argument!r} now, and kept at every turn")
 
 
 def rename(session: Session, argument: str) -> Answer:
-    if argument and argument == _keeper(session).title:
+    """Give the session another name."""
+    if argument and argument == _store_of(session).title:
         raise ValueError(f"rename {argument!r}: that is its name already")
-    _keeper(session).rename(argument, session.stories, source=session.source)
+    _store_of(session).rename(argument, session.stories, source=session.source)
     return Answer(f"this is {argument!r} now, and kept at every turn")
 
 
 def delete(session: Session, argument: str) -> Answer:
-    keeper = _keeper(session)
+    """Delete a session permanently. The session that is open has to be named twice."""
+    store = _store_of(session)
     if not argument:
         raise ValueError("delete: give a session's name; /sessions lists them")
-    if argument == keeper.title and session.confirmed != argument:
-        session.doomed = argument
+    if argument == store.title and session.to_delete != argument:
+        session.to_delete = argument
         return Answer(f"this is the session {argument!r}: '/delete {argument}' once more deletes it for good")
-    keeper.delete(argument)
-    if argument == keeper.title:
-        keeper.begin_anew()
-        session.take_over({MAIN: session.model.conversation(sampling=session.sampling)})
+    store.delete(argument)
+    if argument == store.title:
+        store.start_new()
+        session.replace_stories({MAIN: session.model.conversation(sampling=session.sampling)})
         return Answer(f"{argument!r} is deleted for good; this is a new story")
     return Answer(f"{argument!r} is deleted for good")
 
 
 def export(session: Session, argument: str) -> Answer:
+    """Write the story to a new file: text, Markdown, or JSON that `import_` reads."""
     story, path = session.story, Path(argument).expanduser()
     writers = {
         ".txt": lambda: story.text,
-        ".md": lambda: as_markdown(
-            story.turns, session.keeper.title if session.keeper else "", session.model.info.name
-        ),
+        ".md": lambda: as_markdown(story.turns, session.store.title if session.store else "", session.model.info.name),
         ".json": story.export,
     }
     if path.suffix not in writers:
@@ -154,30 +154,31 @@ def export(session: Session, argument: str) -> Answer:
 
 
 def import_(session: Session, argument: str) -> Answer:
+    """Begin a session with the story of a file: an exported .json, or any text."""
     if not argument:
         raise ValueError("import: give a .json file that /export has made, or a text file")
     path = Path(argument).expanduser()
     text, unseen = read_story(path), ""
-    with session.patience.during(f"reading {path.name}"):
+    with session.progress.during(f"reading {path.name}"):
         if path.suffix.lower() == ".json":
             check_export(text, path.name)
-            talk = engine.replay(session.model, text, session.patience.wait)
+            story = engine.replay(session.model, text, session.progress.wait)
         else:
-            talk = session.model.conversation(sampling=session.sampling)
-            reply = talk.say(text, length=0)
-            session.patience.wait(reply)
+            story = session.model.conversation(sampling=session.sampling)
+            reply = story.say(text, length=0)
+            session.progress.wait(reply)
             unseen = tell_unseen(reply.unseen, session.model.info.level) if reply.unseen else ""
-    _put_away(session)
-    if session.keeper is not None:
-        session.keeper.begin_anew()
-    session.take_over({MAIN: talk})
-    return Answer(f"{unseen}\n{session.where().message}".strip("\n"))
+    _keep_first(session)
+    if session.store is not None:
+        session.store.start_new()
+    session.replace_stories({MAIN: story})
+    return Answer(f"{unseen}\n{session.end_of_story().message}".strip("\n"))
 
 
-def _keeper(session: Session) -> Keeper:
-    if session.keeper is None:
-        raise ValueError("nothing is kept in this sitting; /export FILE writes the story to a file")
-    return session.keeper
+def _store_of(session: Session) -> SessionStore:
+    if session.store is None:
+        raise ValueError("nothing is kept in this session; /export FILE writes the story to a file")
+    return session.store
 
 
 COMMANDS = {

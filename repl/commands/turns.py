@@ -1,36 +1,38 @@
-"""The commands that move about in a story's tree and change it. Each takes the session and what follows the name."""
+"""The commands that move in a story's tree and change it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import engine
-from repl.pipe.oneshot import tell_unseen
-from repl.session.answers import Answer, Command, Edit, whole_number
-from repl.session.progress import Unwanted
-
-if TYPE_CHECKING:
-    from repl.session.session import Session
+from repl.commands.command import Command, whole_number
+from repl.session.answers import Answer, Edit
+from repl.session.progress import Stopped
+from repl.session.session import Session
+from repl.unseen import tell_unseen
 
 MAX_ALTERNATIVES = 16
 
 
 def retry(session: Session, argument: str) -> Answer:
+    """Begin another reply in place of the last one."""
     return session.write("retry", "", replace(session.sampling, seed=None))
 
 
 def undo(session: Session, argument: str) -> Answer:
+    """Take back turns."""
     session.story.undo(whole_number(argument, 1, "turns"))
-    return session.where()
+    return session.end_of_story()
 
 
 def redo(session: Session, argument: str) -> Answer:
+    """Bring back turns that were taken back."""
     session.story.redo(whole_number(argument, 1, "turns"))
-    return session.where()
+    return session.end_of_story()
 
 
 def fork(session: Session, argument: str) -> Answer:
+    """Go on in a copy of the story."""
     number = len(session.stories) + 1
     while f"fork{number}" in session.stories:
         number += 1
@@ -43,6 +45,7 @@ def fork(session: Session, argument: str) -> Answer:
 
 
 def goto(session: Session, argument: str) -> Answer:
+    """Go to a turn by its number, or to another story by its name."""
     if argument in session.stories:
         session.name = argument
     elif argument.isdecimal():
@@ -52,10 +55,11 @@ def goto(session: Session, argument: str) -> Answer:
     else:
         others = ", ".join(session.stories)
         raise ValueError(f"goto {argument!r}: give a turn's number from /tree, or a story's name ({others})")
-    return session.where()
+    return session.end_of_story()
 
 
 def tree(session: Session, argument: str) -> Answer:
+    """Draw all turns, also those taken back."""
     lines = engine.outline(session.story.tree, session.story.present, session.columns)
     if len(session.stories) > 1:
         names = ", ".join(f"[{name}]" if name == session.name else name for name in session.stories)
@@ -64,6 +68,7 @@ def tree(session: Session, argument: str) -> Answer:
 
 
 def alternatives(session: Session, argument: str) -> Answer:
+    """Begin several replies beside each other."""
     number = whole_number(argument, 3, "alternatives")
     if number > MAX_ALTERNATIVES:
         raise ValueError(f"alt {number}: at most {MAX_ALTERNATIVES} fit on a screen")
@@ -71,6 +76,7 @@ def alternatives(session: Session, argument: str) -> Answer:
 
 
 def edit(session: Session, argument: str) -> Answer:
+    """Have the last turn, or the last prompt, edited, and go on from what comes back."""
     turns = session.story.turns
     if argument not in ("", "prompt"):
         raise ValueError(f"edit {argument!r}: '/edit' changes the last turn, '/edit prompt' the last text of yours")
@@ -90,6 +96,7 @@ def edit(session: Session, argument: str) -> Answer:
 
 
 def cut(session: Session, argument: str) -> Answer:
+    """Take back characters from the end. The network reads the turn that is cut again, up to there."""
     story, number = session.story, whole_number(argument, 1, "characters")
     if number > len(story.text):
         raise ValueError(f"cut {number}: the story has {len(story.text)} characters")
@@ -100,18 +107,18 @@ def cut(session: Session, argument: str) -> Answer:
             break
     if not left:
         story.goto(turns[-1].id if turns else 0)
-        return session.where()
+        return session.end_of_story()
     before = story.present
     story.goto(turns[-1].parent or 0)
     reply = story.say(turns[-1].text[:-left], length=0, sampling=session.sampling)
     try:
-        with session.patience.during("reading the text up to there"):
-            session.patience.wait(reply)
-    except Unwanted:
+        with session.progress.during("reading the text up to there"):
+            session.progress.wait(reply)
+    except Stopped:
         story.goto(before)
         raise
     unseen = f"{tell_unseen(reply.unseen, session.model.info.level)}\n" if reply.unseen else ""
-    return Answer(unseen + session.where().message)
+    return Answer(unseen + session.end_of_story().message)
 
 
 COMMANDS = {

@@ -1,1 +1,1 @@
-"""Writing without a full terminal: pipes, scripts, terminals that can only print."""
+"""Writing without a terminal: pipes and scripts."""

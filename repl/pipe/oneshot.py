@@ -1,4 +1,4 @@
-"""One continuation, or several, to stdout: for pipes and scripts. Messages go to stderr."""
+"""Writes one continuation, or several, to stdout, for pipes and scripts. Messages go to stderr."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import itertools
 import json
 import random
 import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TextIO
 
 import engine
-from repl.pipe.complaints import complain
+from repl.complaints import complain
 from repl.pipe.reading import reading_shown
 from repl.signals import stopping_at_ctrl_c
+from repl.unseen import tell_unseen
 
-NOTE_EVERY = 1.0  # seconds between notes of how far a reply is, should the process be killed
-UNPRINTED = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # that JSON would leave as it is
-MAX_TOLD = 12  # unseen characters or words that are named
+UNPRINTED = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # what JSON leaves as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,8 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
     """Write the continuations. Returns 0, or 130 after Ctrl-C, with what was written until then."""
     first = random.getrandbits(32) if job.sampling.seed is None else job.sampling.seed
     seeds = [(first + number) % 2**64 for number in range(job.samples)]
-    talks = [model.conversation(sampling=replace(job.sampling, seed=seed)) for seed in seeds]
-    replies = [talk.say(job.prompt) for talk in talks]
+    stories = [model.conversation(sampling=replace(job.sampling, seed=seed)) for seed in seeds]
+    replies = [story.say(job.prompt) for story in stories]
     if replies[0].unseen:
         complain(tell_unseen(replies[0].unseen, model.info.level), stderr)
     with stopping_at_ctrl_c(replies) as interrupted:
@@ -49,27 +47,13 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
     return 130 if interrupted else 0
 
 
-def tell_unseen(unseen: dict[str, str], level: str) -> str:
-    """One line on characters, or words where the level is "word", that a model never saw."""
-    replaced = [f"{old!r} as {new!r}" for old, new in unseen.items() if new]
-    dropped = [repr(old) for old, new in unseen.items() if not new]
-    parts = [f"read {_some(replaced)}"] * bool(replaced) + [f"left out {_some(dropped)}"] * bool(dropped)
-    what = "words" if level == "word" else "characters"
-    return f"this model never saw some of these {what}; it {' and '.join(parts)}"
-
-
-def _some(shown: Sequence[str]) -> str:
-    more = len(shown) - MAX_TOLD
-    return ", ".join(shown[:MAX_TOLD]) + (f" and {more:,} more" if more > 0 else "")
-
-
 def write_text(
     job: Job, reply: engine.Reply, stdout: TextIO, stderr: TextIO | None,
     note: Callable[[int], None] = lambda written: None,
 ) -> None:  # fmt: skip
-    """Write a reply as it comes; `note` is told, about every second, how many characters there are.
+    """Write a reply as it comes; `note` is told with each piece how many characters there are.
 
-    A pipe gets the text as it is, a terminal without what would act on it.
+    A pipe gets the text as it is. A terminal gets it without control characters.
     """
     shown = engine.visible if stdout.isatty() else str
     pieces = iter(reply)
@@ -77,14 +61,12 @@ def write_text(
         first = next(pieces, "")
     if job.is_echoed:
         stdout.write(shown(job.prompt))
-    count, noted = 0, -NOTE_EVERY
+    count = 0
     for piece in itertools.chain([first], pieces):
         stdout.write(shown(piece))
         stdout.flush()
         count += len(piece)
-        if time.monotonic() - noted > NOTE_EVERY:
-            noted = time.monotonic()
-            note(count)
+        note(count)
     if job.samples > 1 or stdout.isatty():
         stdout.write("\n")
     stdout.flush()
@@ -95,7 +77,7 @@ def write_json(
 ) -> None:
     """Write a reply as one line of JSON, once it has ended.
 
-    What acts on a terminal, and what the encoding of stdout has not, is there by its number.
+    Control characters, and those that stdout's encoding does not have, are written as `\\u` and their number.
     """
     with reading_shown(reply.feeding, len(job.prompt), stderr):
         text = reply.text

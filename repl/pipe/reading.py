@@ -1,4 +1,4 @@
-"""How much of a long prompt the network has read: a line on stderr where that is a terminal, gone once it is read."""
+"""Shows how much of a long prompt the network has read: a line on stderr if that is a terminal, removed at the end."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
-PATIENCE = 1.0  # seconds after which a person wants to know
-TELL_SECONDS = 0.25  # between two looks at how far it is
+SHOW_AFTER = 1.0  # seconds
+LOOK_SECONDS = 0.25  # between two looks at how far it is
 
 
 @contextlib.contextmanager
 def reading_shown(share: Callable[[], float], characters: int, stderr: TextIO | None) -> Iterator[None]:
-    """While in here, and until `share` is 1, a terminal shows how far the reading of so many characters is."""
+    """Show meanwhile, until `share` is 1, how much of so many `characters` has been read."""
     if stderr is None or not stderr.isatty():
         yield
         return
@@ -31,7 +31,7 @@ def reading_shown(share: Callable[[], float], characters: int, stderr: TextIO | 
 
 def _show(share: Callable[[], float], characters: int, stderr: TextIO, is_over: threading.Event) -> None:
     began, width = time.monotonic(), 0
-    is_over.wait(PATIENCE)
+    is_over.wait(SHOW_AFTER)
     with contextlib.suppress(OSError, ValueError):
         while not is_over.is_set() and (done := share()) < 1:
             speed = characters * done / (time.monotonic() - began)
@@ -40,7 +40,7 @@ def _show(share: Callable[[], float], characters: int, stderr: TextIO, is_over: 
             stderr.write("\r" + line.ljust(width))
             stderr.flush()
             width = max(width, len(line))
-            is_over.wait(TELL_SECONDS)
+            is_over.wait(LOOK_SECONDS)
         if width:
             stderr.write("\r" + " " * width + "\r")
             stderr.flush()

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import engine
-
-if TYPE_CHECKING:
-    from repl.session.session import Session
-
-Fragments = tuple[tuple[str, str], ...]
-"""Pieces of text, each with a style: a name of `repl.view.style`, or colours."""
-
-
-class Quit(Exception):
-    """The writer asked to leave."""
+from repl.view.style import Fragments
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +28,3 @@ class Answer:
     edit: Edit | None = None
     is_asked_for: bool = False
     """Whether the message is what the writer asked to see, and not a remark."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command: what may follow its name, what it does in a few words, and the function that does it."""
-
-    usage: str
-    help: str
-    act: Callable[[Session, str], Answer]
-    completes: str = ""
-    """What its argument is: "setting", "session", "model", "file", "preset", "story" or "command"."""
-
-
-def whole_number(text: str, default: int, noun: str) -> int:
-    """A number that a person typed, or the default. Raises `ValueError`."""
-    if not text:
-        return default
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{text!r}: give a number of {noun}")
-    return int(text)

@@ -1,4 +1,4 @@
-"""What takes long: how far it is, and whether the writer still wants it. One thread works, another looks and stops."""
+"""How far a long task is, and whether the writer still wants it. One thread works; another one looks and stops it."""
 
 from __future__ import annotations
 
@@ -9,62 +9,62 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import engine
 
-TELL_SECONDS = 0.1  # between two looks at how far it is
+LOOK_SECONDS = 0.1  # between two looks at how far it is
 
 
-class Unwanted(Exception):
-    """The writer wants no more of it."""
+class Stopped(Exception):
+    """The writer does not want the task any more."""
 
 
-class Patience:
-    """The long act of a session that goes on at the moment, if any."""
+class Progress:
+    """The long task of a session that is running at the moment, if any."""
 
     def __init__(self) -> None:
-        self.listen: Callable[[str], None] = lambda words: None
-        """Told in words how far it is, every now and then, on the thread that works."""
-        self._doing, self._share = "", 0.0
-        self._pieces, self._done = 1, 0
-        self._is_unwanted = False
+        self.on_update: Callable[[str], None] = lambda description: None
+        """Called now and then with what `describe` returns, in the thread that works."""
+        self._task, self._share = "", 0.0
+        self._parts, self._done = 1, 0
+        self._is_stopped = False
 
     @property
     def is_on(self) -> bool:
         """Whether there is anything to stop."""
-        return bool(self._doing)
+        return bool(self._task)
 
     def stop(self) -> None:
-        """The writer wants no more of it."""
-        self._is_unwanted = True
+        """Have the task raise `Stopped` at its next update."""
+        self._is_stopped = True
 
     @contextlib.contextmanager
-    def during(self, doing: str) -> Iterator[None]:
-        """While in here that goes on, and can be stopped: `tell` and `wait` raise then."""
-        self._share, self._pieces, self._done, self._is_unwanted = 0.0, 1, 0, False
-        self._doing = doing  # last, for from now on it can be stopped
+    def during(self, task: str) -> Iterator[None]:
+        """Run a task that can be stopped: `update` and `wait` raise `Stopped` then."""
+        self._share, self._parts, self._done, self._is_stopped = 0.0, 1, 0, False
+        self._task = task  # last, because it can be stopped from now on
         try:
             yield
         finally:
-            self._doing = ""
+            self._task = ""
 
-    def tell(self, share: float) -> None:
-        """So much of the present piece is done, from 0 to 1. Raises `Unwanted`."""
-        if self._is_unwanted:
-            raise Unwanted
-        self._share = min(1.0, (self._done + share) / self._pieces)
-        self.listen(self.words())
+    def update(self, share: float) -> None:
+        """Note how much of the present part is done, from 0 to 1. Raises `Stopped`."""
+        if self._is_stopped:
+            raise Stopped
+        self._share = min(1.0, (self._done + share) / self._parts)
+        self.on_update(self.describe())
 
-    def wait(self, reply: engine.Reply, pieces: int = 1) -> None:
-        """Wait for a reply, one of so many pieces. Raises `Unwanted`, having stopped it, or what ended the reply."""
-        self._pieces = pieces
+    def wait(self, reply: engine.Reply, parts: int = 1) -> None:
+        """Wait for a reply, one of so many parts. Raises `Stopped`, having stopped it, or what ended the reply."""
+        self._parts = parts
         try:
-            while not reply.wait(TELL_SECONDS):
-                self.tell(reply.feeding())
-        except Unwanted:
+            while not reply.wait(LOOK_SECONDS):
+                self.update(reply.feeding())
+        except Stopped:
             reply.stop()
             raise
         reply.result()
         self._done += 1
-        self.tell(0.0)
+        self.update(0.0)
 
-    def words(self) -> str:
-        """What goes on and how far it is."""
-        return f"{self._doing}: {100 * self._share:.0f} %"
+    def describe(self) -> str:
+        """What is being done and how far it is: "reading a.txt: 40 %"."""
+        return f"{self._task}: {100 * self._share:.0f} %"

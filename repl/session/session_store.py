@@ -1,7 +1,7 @@
-"""Keeps the stories of a sitting in a store: opened late, in a thread of its own, and written at every turn.
+"""Keeps a session's stories in a store: opened late, in a thread of its own, and written at every turn.
 
-What is being written is noted beside them, so that a reply that a killed process leaves unfinished can be written
-again: the same numbers give the same words.
+A reply that is being written is noted beside them. If the process is killed, the reply can be written again, because
+the same random numbers give the same words.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ class Draft:
     mark: list[int] | None = None  # of the stored story that it goes on from
 
 
-class Keeper:
+class SessionStore:
     """One session in a store. Raises `StoreError` for whatever the store cannot do."""
 
     def __init__(self, url: str | None = None, title: str = "") -> None:
         self.title, self.is_named = title, bool(title)
         self._url, self._base = url, ""
         self._store: engine.Store | None = None
-        self._thread = ThreadPoolExecutor(1, "keeper")
+        self._thread = ThreadPoolExecutor(1, "session store")
 
     def start(self) -> None:
         """Begin to open the store, without waiting for it."""
         self._thread.submit(self._opened)
 
-    def keep(self, story: str, conversation: engine.Conversation, source: str | None) -> None:
-        """Save what is new of a story; it has its place on the disk when this returns."""
+    def save(self, story: str, conversation: engine.Conversation, source: str | None) -> None:
+        """Save what is new of a story; it is on the disk when this returns."""
         note = {
             "words": engine.first_words(conversation.text[:400], 60),
             "turns": len(conversation.tree),
@@ -66,7 +66,7 @@ class Keeper:
         self._run(save)
 
     def note_draft(self, story: str, conversation: engine.Conversation, draft: Draft) -> None:
-        """Note what is being written, without waiting for it; not of a story that was changed or deleted elsewhere."""
+        """Note what is being written, without waiting for it; not for a story that was changed or deleted elsewhere."""
 
         def write(store: engine.Store) -> None:
             with contextlib.suppress(engine.StoreError):  # the next save tells what is wrong
@@ -146,13 +146,13 @@ class Keeper:
         try:
             for name, story in stories.items():
                 if story.tree:
-                    self.keep(name, story, source)
+                    self.save(name, story, source)
         except engine.StoreError:
             self.title, self.is_named = before
             raise
 
     def delete(self, title: str) -> None:
-        """Delete a session for good."""
+        """Delete a session permanently."""
         check_title(title)
 
         def erase(store: engine.Store) -> None:
@@ -166,12 +166,12 @@ class Keeper:
 
         self._run(erase)
 
-    def begin_anew(self, base: str = "") -> None:
-        """What is kept from now on is another session, with a name of its own making: `base`, or else the time."""
+    def start_new(self, base: str = "") -> None:
+        """Keep another session from now on. Its name is made from `base`, or else from the time."""
         self.title, self.is_named, self._base = "", bool(base), base
 
     def close(self) -> None:
-        """Let go of the store, once all is written."""
+        """Close the store, once all is written."""
         with contextlib.suppress(engine.StoreError):
             if self._store is not None:
                 self._thread.submit(self._store.close).result()
@@ -191,7 +191,7 @@ class Keeper:
     def _opened(self) -> engine.Store:
         if self._store is None:
             self._store = engine.Store(self._url)
-            gc.freeze()  # libraries are no garbage; looking through them for it holds up a key's echo
+            gc.freeze()  # libraries stay; searching them for garbage delays a key's echo
         return self._store
 
     def _run(self, act: Callable[[engine.Store], T]) -> T:
@@ -214,7 +214,7 @@ def _read_draft(data: Any) -> Draft | None:
 
 
 def _write_again(story: engine.Conversation, draft: Draft, tokens: int) -> None:
-    """Write a reply up to where it was, or a little beyond; a character has so many `tokens` at most."""
+    """Write a reply up to where it was, or a little beyond. A character has at most `tokens` tokens."""
     sampling = replace(draft.sampling, length=min(tokens * draft.written, draft.sampling.length))
     story.goto(draft.parent)
     reply = story.retry(sampling) if draft.kind == "retry" else story.say(draft.text, sampling=sampling)

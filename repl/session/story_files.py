@@ -69,7 +69,7 @@ def read_story(path: Path) -> str:
 
 
 def check_export(text: str, name: str) -> None:
-    """Raises `ValueError` where a JSON text is none that `/export` has written, with what it is and what to do."""
+    """Raise `ValueError` for a JSON text that `/export` has not written, with what it is and what to do."""
     try:
         data = json.loads(text)
     except RecursionError:

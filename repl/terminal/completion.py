@@ -1,4 +1,4 @@
-"""What Tab offers: commands, and what may follow each."""
+"""Completes what Tab asks for: commands, and what may follow each."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion, Path
 from prompt_toolkit.document import Document
 
 import engine
-from repl.arguments import SETTINGS
-from repl.commands.settings import SPEED_HELP
-from repl.session.session import COMMANDS, Session
+from repl.commands.dispatch import COMMANDS
+from repl.session.session import Session
+from repl.settings import SETTINGS, SPEED_HELP, shown_values
 
 
 class CommandCompleter(Completer):
-    """Completes commands and their arguments, with descriptions; texts of a story are left alone."""
+    """Completes commands and their arguments, with descriptions, but not the text of a story."""
 
     def __init__(self, session: Callable[[], Session | None]) -> None:
         self._session = session
@@ -45,16 +45,16 @@ class CommandCompleter(Completer):
         if session is None:
             return {}
         if kind == "preset":
-            return {
-                name: ", ".join(f"{key} {value}" for key, value in p.items()) for name, p in session.presets.items()
-            }
+            return {name: shown_values(values) for name, values in session.presets.items()}
         if kind == "story":
-            return dict.fromkeys(session.stories, "a story of this session")  # their texts are for one thread alone
+            return dict.fromkeys(
+                session.stories, "a story of this session"
+            )  # without their texts, which belong to another thread
         if kind == "model":
             return dict.fromkeys(engine.model_names(), "a model")
-        if kind == "session" and session.keeper is not None:
+        if kind == "session" and session.store is not None:
             try:
-                return {title: note.get("words", "") for title, note in session.keeper.sessions().items()}
+                return {title: note.get("words", "") for title, note in session.store.sessions().items()}
             except engine.EngineError:  # the next save tells what is wrong
                 return {}
         return {}

@@ -1,4 +1,4 @@
-"""The writer's own editor, for a text that is to be changed."""
+"""Opens a text in the writer's own editor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EDITORS = ("editor", "nano", "vi")
 
 
 def edit_text(text: str) -> str:
-    """Open a text in `$VISUAL`, `$EDITOR` or what there is. Raises `ValueError` that says why it is as it was."""
+    """Open a text in `$VISUAL`, `$EDITOR` or what there is. Raises `ValueError` that says why nothing was changed."""
     name = next((name for name in ("VISUAL", "EDITOR") if os.environ.get(name, "").strip()), "")
     command = os.environ[name] if name else next(filter(shutil.which, EDITORS), "")
     if not command:

@@ -1,4 +1,4 @@
-"""The lines that were typed, over all sittings."""
+"""The lines that were typed, in all sessions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import platformdirs
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 import engine
-from repl.pipe.complaints import complain
+from repl.complaints import complain
 
 
 class SafeHistory(FileHistory):
-    """A history that a full or read-only disk cannot end a session with."""
+    """A history that goes on without the disk where that is full or read-only."""
 
     def store_string(self, string: str) -> None:
         with contextlib.suppress(OSError):
@@ -29,11 +29,11 @@ def open_history() -> History:
     path = Path(platformdirs.user_state_dir("textrepl")) / "history"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)  # a pipe may not make it wait
-        descriptor = os.open(path, flags, 0o600)  # what one writes is one's own
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)  # do not wait for a pipe
+        descriptor = os.open(path, flags, 0o600)  # for its owner alone
         is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
         os.close(descriptor)
-        if not is_file:  # to read a pipe or a device might never end
+        if not is_file:  # reading a pipe or a device might never end
             raise OSError(errno.EINVAL, "is no file")
     except OSError as error:
         complain(f"your lines will not be remembered: {path}: {error.strerror}", sys.stderr)

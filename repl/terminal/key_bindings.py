@@ -1,4 +1,4 @@
-"""The keys that are not as prompt_toolkit has them, and those that the writer has chosen."""
+"""Binds the keys that differ from prompt_toolkit's own, and those that the writer has chosen."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from repl.terminal.suggestions import first_word, suggestion
 
 
-class Asked(Protocol):
-    """What the keys ask of the terminal."""
+class KeyTarget(Protocol):
+    """What the keys do to the terminal."""
 
     @property
     def is_writing(self) -> bool: ...
@@ -22,8 +22,8 @@ class Asked(Protocol):
     def end_of_input(self) -> None: ...
 
 
-def make_keys(terminal: Asked, chosen: Mapping[str, tuple[str, ...]]) -> KeyBindings:
-    """Ctrl-C and Ctrl-D, and the `chosen` keys of each of `repl.terminal.key_names.ACTIONS`."""
+def make_keys(terminal: KeyTarget, chosen: Mapping[str, tuple[str, ...]]) -> KeyBindings:
+    """Bind Ctrl-C and Ctrl-D, and the `chosen` keys of each of `repl.key_names.ACTIONS`."""
     keys = KeyBindings()
     at_prompt = has_focus(DEFAULT_BUFFER)
     is_writing, is_suggested = Condition(lambda: terminal.is_writing), at_prompt & Condition(lambda: bool(suggestion()))
@@ -40,7 +40,7 @@ def make_keys(terminal: Asked, chosen: Mapping[str, tuple[str, ...]]) -> KeyBind
         else:
             terminal.end_of_input()
 
-    for key in ("right", "c-e", "c-f"):  # with which prompt_toolkit takes a suggestion, too
+    for key in ("right", "c-e", "c-f"):  # prompt_toolkit takes a suggestion with these, too
         if chosen["accept-ghost"] != ("right",):
             keys.add(key, filter=is_suggested)(lambda event: None)
     keys.add("escape", "right", filter=at_prompt)(next_word)
@@ -58,6 +58,6 @@ def take(event: KeyPressEvent, part: Callable[[str], str]) -> None:
 
 
 def next_word(event: KeyPressEvent) -> None:
-    """The cursor goes to the end of the word."""
+    """Move the cursor to the end of the word."""
     buffer = event.current_buffer
     buffer.cursor_position += buffer.document.find_next_word_ending() or 0

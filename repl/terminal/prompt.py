@@ -1,4 +1,4 @@
-"""Makes the prompt: what of prompt_toolkit it has, and how. What its keys lead to is the terminal's."""
+"""Makes the prompt out of prompt_toolkit's parts. The terminal decides what its keys and lines do."""
 
 from __future__ import annotations
 
@@ -9,45 +9,42 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import is_done
-from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.input import Input
 from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
 
 from repl.config import Config
-from repl.session.session import Session
+from repl.key_names import all_keys
 from repl.terminal.completion import CommandCompleter
 from repl.terminal.history import open_history
-from repl.terminal.key_bindings import Asked, make_keys
-from repl.terminal.key_names import all_keys
-from repl.terminal.suggestions import Ghost
+from repl.terminal.key_bindings import KeyTarget, make_keys
+from repl.terminal.status import Status
+from repl.terminal.suggestions import Suggestions
 from repl.view.display import Display, color_depth
 
-ESCAPE_SECONDS = 0.05  # in which the rest of a key's code comes after Escape
+ESCAPE_SECONDS = 0.05  # within which the rest of a key's code follows Escape
 
 
-class Answering(Asked, Protocol):
-    """Whose prompt it is: what the prompt shows, and what becomes of a line."""
+class LineTarget(KeyTarget, Protocol):
+    """What takes the lines of the prompt, and makes suggestions."""
 
-    @property
-    def session(self) -> Session | None: ...
-    def message(self) -> FormattedText: ...
-    def toolbar(self) -> str: ...
     def accept(self, buffer: Buffer) -> bool: ...
     def suggest(self, text: str) -> Awaitable[str]: ...
 
 
-def make_prompt(terminal: Answering, display: Display, config: Config, input: Input | None) -> PromptSession[None]:
-    """The prompt with a toolbar below, attached to the display."""
+def make_prompt(
+    terminal: LineTarget, status: Status, display: Display, config: Config, input: Input | None
+) -> PromptSession[None]:
+    """Make a prompt with a toolbar below, attached to the display."""
     prompt: PromptSession[None] = PromptSession(
-        terminal.message,
+        status.message,
         history=open_history(),
-        completer=CommandCompleter(lambda: terminal.session),
+        completer=CommandCompleter(lambda: status.session),
         complete_in_thread=True,
         complete_while_typing=False,
         enable_history_search=True,
         enable_open_in_editor=True,
         enable_suspend=True,
-        auto_suggest=Ghost(terminal.suggest) if config.ghost else None,
+        auto_suggest=Suggestions(terminal.suggest) if config.has_suggestions else None,
         editing_mode=EditingMode.VI if config.keys == "vi" else EditingMode.EMACS,
         style=display.style,
         include_default_pygments_style=False,
@@ -59,6 +56,6 @@ def make_prompt(terminal: Answering, display: Display, config: Config, input: In
     prompt.default_buffer.accept_handler = terminal.accept
     prompt.app.ttimeoutlen = ESCAPE_SECONDS
     display.attach(prompt.app)
-    toolbar = Window(FormattedTextControl(terminal.toolbar), height=1, style="class:toolbar")
+    toolbar = Window(FormattedTextControl(status.toolbar), height=1, style="class:toolbar")
     cast(HSplit, prompt.layout.container).children.append(ConditionalContainer(toolbar, ~is_done))
     return prompt

@@ -1,4 +1,4 @@
-"""Suggestions behind the cursor: a line that was typed before, else what the model would write on."""
+"""Suggestions behind the cursor: a line that was typed before, else what the model would write next."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 
 PAUSE = 0.4  # seconds without a key before the model is asked
-MAX_TEXT = 2000  # characters of a line beyond which it is not
+MAX_TEXT = 2000  # characters; for a longer line it is not asked
 
 
-class Ghost(AutoSuggest):
-    """Asks `ask` for the continuation of a text once no key was pressed for a while."""
+class Suggestions(AutoSuggest):
+    """Gets the continuation of a text from `ask` after `pause` seconds without a key."""
 
     def __init__(self, ask: Callable[[str], Awaitable[str]], pause: float = PAUSE) -> None:
         self._ask, self._pause = ask, pause
@@ -39,12 +39,12 @@ class Ghost(AutoSuggest):
 
 
 def suggestion() -> str:
-    """What stands dimmed behind the cursor of the running prompt; empty where nothing does."""
+    """The dim text behind the cursor of the running prompt; empty if there is none."""
     buffer = get_app().current_buffer
     return buffer.suggestion.text if buffer.suggestion is not None and buffer.document.is_cursor_at_the_end else ""
 
 
 def first_word(suggestion: str) -> str:
-    """The part of a suggestion that one word is: the spaces before it, too."""
+    """The first word of a suggestion, with the spaces before it."""
     found = re.match(r"\s*\S+", suggestion)
     return found[0] if found else suggestion

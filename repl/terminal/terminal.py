@@ -1,8 +1,8 @@
-"""The prompt: lines in, streamed text out, above a prompt that stays usable. What a line does is decided in `session`.
+"""The terminal: lines in, streamed text out, above a prompt that stays usable. `dispatch` decides what a line does.
 
-One event loop reads the keys and draws; one other thread does what takes a while (loading, commands, the store), one
-thing after the other, so that no conversation is ever used by two. What stands is printed once and scrolls away; only
-the paragraph that is being written and the prompt below it are redrawn.
+One event loop reads the keys and draws. One other thread does what takes a while (loading, commands, the store), one
+task after the other, so no conversation is ever used by two threads. Finished text is printed once and scrolls away;
+only the paragraph being written and the prompt below it are redrawn.
 """
 
 from __future__ import annotations
@@ -15,31 +15,30 @@ from typing import TypeVar
 
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import ColorDepth, Output, create_output
 
 import engine
+from repl.commands.dispatch import Quit, enter, enter_edited
 from repl.config import Config
-from repl.session.answers import Answer, Quit
-from repl.session.progress import Patience
+from repl.session.answers import Answer
 from repl.session.session import Session
-from repl.signals import heed_hang_up
+from repl.signals import on_hang_up
 from repl.terminal.editor import edit_text
-from repl.terminal.key_names import shown_keys
 from repl.terminal.prompt import make_prompt
+from repl.terminal.status import Status
 from repl.view.display import Display
 from repl.view.layout import harmless
-from repl.view.stream import Writing
+from repl.view.stream import Stream
 
-TICK = 0.25  # seconds from one word on how far it is to the next
+TICK = 0.25  # seconds between two updates of the toolbar while something is running
 T = TypeVar("T")
 
 
 class Terminal:
-    """Runs one session in a terminal; `input` and `output` are prompt_toolkit's, given in tests.
+    """Runs one session in a terminal. `input` and `output` are prompt_toolkit's, given in tests.
 
-    A session that takes a while to make is given as the function that makes it: the prompt is there before.
+    A session that takes a while to make is given as the function that makes it, so that the prompt is there at once.
     """
 
     def __init__(
@@ -50,23 +49,21 @@ class Terminal:
         config: Config | None = None,
     ) -> None:
         config = config or Config()
-        self.session = session if isinstance(session, Session) else None
         self._prepare = (lambda: session) if isinstance(session, Session) else session
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
-        self._waiting: list[str] = []  # lines that were entered and are still to be done
-        self._state = "loading the model"
-        self._ghost: engine.Reply | None = None
-        self._begun = Answer()  # the last that the session gave
-        self._keys = shown_keys(config.bindings)
+        self._suggestion: engine.Reply | None = None
+        self._begun = Answer()  # the latest answer of the session
+        self._keys = config.bindings
         self._failure: BaseException | None = None
-        self._is_leaving = self._is_ending = self._is_interrupted = False
-        self._display = Display(output or create_output(), config.looks, config.prompt)
-        self._writing = Writing(self._display)
+        self._is_interrupted = False
+        self._display = Display(output or create_output(), config.styles, config.prompt)
+        self._stream = Stream(self._display)
+        self._status = Status(self._display, self._stream, config.bindings)
         self._thread = ThreadPoolExecutor(1, "session")
-        self._prompt = make_prompt(self, self._display, config, input)
+        self._prompt = make_prompt(self, self._status, self._display, config, input)
 
     def run(self) -> None:
-        """Until Ctrl-D or /quit. Raises what kept the session from being made."""
+        """Run until Ctrl-D or /quit. Raises what kept the session from being made."""
         try:
             with contextlib.suppress(EOFError, KeyboardInterrupt):
                 asyncio.run(self._prompt.prompt_async(pre_run=self._begin))
@@ -76,61 +73,61 @@ class Terminal:
         if self._failure is not None:
             raise self._failure
 
-    # What the keys ask for
+    # What the keys do
 
     @property
     def is_writing(self) -> bool:
         """Whether a reply is being written."""
-        return self._writing.is_on
+        return self._stream.is_writing
 
     def stop(self) -> None:
-        """Stop the replies that are being written; what stands is kept."""
-        self._writing.stop()
+        """Stop the replies that are being written; their text so far is kept."""
+        self._stream.stop()
 
     def interrupt(self) -> None:
-        """Ctrl-C: stops what goes on; else clears the line, or takes back those that wait; else, twice, leaves."""
+        """Ctrl-C: stop what is running; else clear the line, or take back those that wait; the second time, leave."""
         buffer = self._prompt.default_buffer
         if self.is_writing:
             self.stop()
-        elif self._patience is not None:
-            self._patience.stop()
+        elif (progress := self._status.progress) is not None:
+            progress.stop()
         elif buffer.text:
             buffer.append_to_history()
             buffer.reset()
-        elif self._waiting:
+        elif self._status.waiting:
             buffer.text = self._take_back()
             buffer.cursor_position = len(buffer.text)
-        elif self._state == "working":
+        elif self._status.doing == "working":
             self._is_interrupted = True
-        elif self._is_leaving:
+        elif self._status.is_leaving:
             self._leave()
         else:
-            self._is_leaving = True
+            self._status.is_leaving = True
             self._prompt.app.invalidate()
 
     def end_of_input(self) -> None:
-        """Ctrl-D: leaves once what was entered before is done."""
-        if self._waiting or self.is_writing or self._state not in ("", "loading the model"):
-            self._is_ending = True
+        """Ctrl-D: leave once what was entered before is done."""
+        if self._status.waiting or self.is_writing or self._status.doing not in ("", "loading the model"):
+            self._status.is_ending = True
             self._lines.put_nowait(None)
             self._prompt.app.invalidate()
         else:
             self._leave()
 
     def accept(self, buffer: Buffer) -> bool:
-        """Enter: the line waits for its turn, and the prompt is empty again; after Ctrl-D it stays in the prompt."""
-        self._is_leaving = False
-        if self._is_ending:
+        """Enter: have the line wait for its turn, and empty the prompt. After Ctrl-D the line stays in the prompt."""
+        self._status.is_leaving = False
+        if self._status.is_ending:
             return True
-        self._waiting.append(buffer.text)
+        self._status.waiting.append(buffer.text)
         self._lines.put_nowait(buffer.text)
         return False
 
     def _take_back(self) -> str:
-        """The lines that wait for their turn, which are not done then."""
+        """Remove the lines that wait for their turn, and return them."""
         while not self._lines.empty():
             self._lines.get_nowait()
-        lines, self._waiting = self._waiting, []
+        lines, self._status.waiting = self._status.waiting, []
         return "\n".join(lines)
 
     def _leave(self) -> None:
@@ -138,77 +135,46 @@ class Terminal:
             self._prompt.app.exit()
 
     def _hang_up(self) -> None:
-        """The window was closed, or somebody wants the process to end."""
+        """Leave, because the window was closed or the process was told to end."""
         self.stop()
-        if self._patience is not None:
-            self._patience.stop()
+        if (progress := self._status.progress) is not None:
+            progress.stop()
         self._leave()
 
-    @property
-    def _patience(self) -> Patience | None:
-        """What takes long, while it does."""
-        patience = self.session.patience if self.session is not None else None
-        return patience if patience is not None and patience.is_on else None
-
-    # What the prompt shows
-
-    def message(self) -> FormattedText:
-        """What moves above the prompt, the lines that wait, and the prompt itself."""
-        columns = self._display.columns
-        fragments: list[tuple[str, str]] = [("", f"{row}\n") for row in self._display.moving()]
-        fragments += [("class:note", f"{engine.first_words(line, columns - 4)} ...\n") for line in self._waiting[:3]]
-        return FormattedText([*fragments, ("class:accent", self._display.prompt)])
-
-    def toolbar(self) -> str:
-        """What goes on, or the settings and the place."""
-        if self._is_leaving:
-            return " Ctrl-C again or Ctrl-D leaves"
-        if self._is_ending:
-            return " leaving once this is done; Ctrl-C stops it"
-        status = self.session.status() if self.session is not None and self._state != "working" else ""
-        if self.is_writing:
-            doing = f"{self._writing.words()}; Ctrl-C or {self._keys['stop']} stops"
-        elif self._patience is not None:
-            doing = f"{self._patience.words()}; Ctrl-C stops"
-        else:
-            doing = self._state
-        speed = f"  {self._writing.speed:,.0f} chars/s" if self._writing.speed else ""
-        return f" {doing}" if doing else f" {status}{speed}"
-
     async def suggest(self, text: str) -> str:
-        """What the model would write after a text that is being typed; nothing while it is busy."""
-        session = self.session
-        if session is None or self._state or self._waiting:
+        """What the model would write after a text that is being typed; empty while the session is busy."""
+        session = self._status.session
+        if session is None or self._status.doing or self._status.waiting:
             return ""
         try:
-            self._ghost = await self._in_thread(lambda: session.ghost(text))
-            return harmless("".join([piece async for piece in self._ghost]))
+            self._suggestion = await self._in_thread(lambda: session.suggest(text))
+            return harmless("".join([piece async for piece in self._suggestion]))
         except (engine.EngineError, ValueError):
             return ""
         finally:
-            self._ghost = None
+            self._suggestion = None
 
     # One line after the other
 
     def _begin(self) -> None:
-        heed_hang_up(asyncio.get_running_loop(), self._hang_up)
+        on_hang_up(asyncio.get_running_loop(), self._hang_up)
         self._prompt.app.create_background_task(self._work())
 
     async def _work(self) -> None:
         try:
-            self.session = await self._in_thread(self._prepare)
-            self.session.has_color = self._prompt.app.color_depth != ColorDepth.DEPTH_1_BIT
-            self.session.keys = self._keys
-            self._greet(self.session)
-            if self._lines.empty() and self.session.keeper is not None:
-                self.session.keeper.start()  # else it opens once the first words are on the screen
+            session = self._status.session = await self._in_thread(self._prepare)
+            session.has_color = self._prompt.app.color_depth != ColorDepth.DEPTH_1_BIT
+            session.keys = self._keys
+            _greet(self._display, session)
+            if self._lines.empty() and session.store is not None:
+                session.store.start()  # else it opens once the first words are on the screen
             while True:
-                self._state = ""
+                self._status.doing = ""
                 self._prompt.app.invalidate()
                 line = await self._lines.get()
                 if line is None:
                     break
-                await self._do(self.session, line)
+                await self._do(session, line)
         except Quit:
             pass
         except Exception as error:
@@ -217,12 +183,12 @@ class Terminal:
         self._leave()
 
     async def _do(self, session: Session, line: str) -> None:
-        self._state, self._is_interrupted = "working", False
+        self._status.doing, self._is_interrupted = "working", False
         session.columns = self._display.columns
-        self._waiting.pop(0)
-        if self._ghost is not None:
-            self._ghost.stop()
-        answer = asyncio.ensure_future(self._in_thread(lambda: self._begin_answer(lambda: session.enter(line))))
+        self._status.waiting.pop(0)
+        if self._suggestion is not None:
+            self._suggestion.stop()
+        answer = asyncio.ensure_future(self._in_thread(lambda: self._begin_answer(lambda: enter(session, line))))
         self._display.echo(line)  # while the network reads it already
         ticking = asyncio.ensure_future(self._tick())
         try:
@@ -231,7 +197,7 @@ class Terminal:
             ticking.cancel()
 
     async def _tick(self) -> None:
-        """Have the toolbar show how far it is."""
+        """Keep the toolbar up to date."""
         while True:
             await asyncio.sleep(TICK)
             self._prompt.app.invalidate()
@@ -248,43 +214,46 @@ class Terminal:
             except ValueError as error:
                 self._display.note(str(error))
                 return
-            answer = await self._in_thread(lambda: self._begin_answer(lambda: session.edited(edit, text)))
+            answer = await self._in_thread(lambda: self._begin_answer(lambda: enter_edited(session, edit, text)))
             await self._show(session, answer)
         elif answer.reply is not None or answer.replies:
-            await self._writing.show(
+            await self._stream.show(
                 answer.replies if answer.reply is None else [answer.reply],
                 session.speed,
-                session.progress,
+                session.note_written,
                 is_beside=answer.reply is None,
-                is_unwanted=self._is_interrupted,
+                is_stopped=self._is_interrupted,
             )
             if answer.reply is not None and answer.reply.finish_reason == "cancelled":
-                self._display.note("(stopped; Enter goes on from here)")  # before it is kept, for a disk may take long
+                self._display.note(
+                    "(stopped; Enter goes on from here)"
+                )  # before it is kept, because a disk may take long
             await self._show(session, await self._in_thread(lambda: session.finish(answer)))
 
     async def _in_thread(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, act)
 
     def _begin_answer(self, act: Callable[[], Answer]) -> Answer:
-        """In the thread: what a line leads to, held for the end, which may come before it is shown."""
+        """In the thread: do what a line says, and remember the answer for `_close`."""
         self._begun = act()
         return self._begun
 
     def _close(self) -> None:
-        """Keep what stands of a reply that the end came upon, shown or not."""
+        """Stop what is still being written, shown or not, and keep it."""
         for reply in (*self._begun.replies, self._begun.reply):
             if reply is not None:
                 reply.stop()
-        if self.session is not None:
-            self.session.finish(Answer())
+        if self._status.session is not None:
+            self._status.session.finish(Answer())
 
-    def _greet(self, session: Session) -> None:
-        info = session.model.info
-        self._display.note(
-            f"{info.name}: {info.layers} x {info.units} {info.cell.upper()}, {info.parameters:,} parameters\n"
-            "Type a beginning and Enter; /help tells the rest."
-        )
-        if session.remark:
-            self._display.note(session.remark)
-        if session.story.tree:
-            self._display.above((("", f"{session.where().message}\n"),))
+
+def _greet(display: Display, session: Session) -> None:
+    info = session.model.info
+    display.note(
+        f"{info.name}: {info.layers} x {info.units} {info.cell.upper()}, {info.parameters:,} parameters\n"
+        "Type a beginning and Enter; /help tells the rest."
+    )
+    if session.remark:
+        display.note(session.remark)
+    if session.story.tree:
+        display.above((("", f"{session.end_of_story().message}\n"),))

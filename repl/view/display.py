@@ -1,4 +1,4 @@
-"""Draws above the prompt: what stands is printed once and scrolls away, the paragraph that is being written moves."""
+"""Draws above the prompt. Finished text is printed once and scrolls away; the paragraph being written is redrawn."""
 
 from __future__ import annotations
 
@@ -14,29 +14,28 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 
-from repl.session.answers import Fragments
 from repl.view.layout import Live, Pace, harmless, rows, side_by_side
-from repl.view.style import LOOKS
+from repl.view.style import STYLES, Fragments
 
-BEGIN_DRAWING, END_DRAWING = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what is between at once
+BEGIN_DRAWING, END_DRAWING = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know these show what is between at once
 
 
 class Display:
     """The part of a terminal above a prompt_toolkit application, which redraws itself below."""
 
-    def __init__(self, output: Output, looks: Mapping[str, str], prompt: str) -> None:
+    def __init__(self, output: Output, styles: Mapping[str, str], prompt: str) -> None:
         self.output, self.prompt = output, prompt
-        named = {**LOOKS, **looks}
+        named = {**STYLES, **styles}
         self.style = Style([*named.items(), ("auto-suggestion", named["ghost"])])
         self._live = Live()
-        self._sketch: list[str] = []  # several texts that are being written
+        self._preview: list[str] = []  # several texts that are being written
         self._app: Application[None] | None = None
         self._is_drawing = False
         if isinstance(output, Vt100_Output):
-            output.enable_cpr = False  # nothing here needs to know where on the screen it is
+            output.enable_cpr = False  # it needs no cursor position
 
     def attach(self, app: Application[None]) -> None:
-        """This is the application below."""
+        """Draw above this application."""
         self._app = app
         app.after_render += self._end_drawing
 
@@ -46,11 +45,11 @@ class Display:
         return max(8, self.output.get_size().columns)
 
     def moving(self) -> list[str]:
-        """The rows of what is being written; they belong above the prompt when it is drawn."""
-        return self._sketch or (rows(self._live.text, self.columns) if self._live.text else [])
+        """The rows of what is being written, which are drawn above the prompt."""
+        return self._preview or (rows(self._live.text, self.columns) if self._live.text else [])
 
     def write(self, pace: Pace, text: str) -> str:
-        """Show as much of a text that is being written as may be by now; returns the rest."""
+        """Show as much of a text as the pace allows by now; returns the rest."""
         count = pace.allow(len(text), time.perf_counter())
         self._live.add(text[:count])
         if settled := self._live.settle(self.columns, self._height):
@@ -59,9 +58,9 @@ class Display:
             self._app.invalidate()
         return text[count:]
 
-    def sketch(self, texts: Sequence[str]) -> None:
-        """Show the ends of several texts that are being written, until they are shown otherwise: with none, no more."""
-        self._sketch = side_by_side(texts, self.columns, self._height) if texts else []
+    def preview(self, texts: Sequence[str]) -> None:
+        """Show the ends of several texts that are being written, until the next call; with none, show nothing."""
+        self._preview = side_by_side(texts, self.columns, self._height) if texts else []
         if self._app is not None:
             self._app.invalidate()
 
@@ -71,17 +70,17 @@ class Display:
         return max(2, self.output.get_size().rows - 8)
 
     def finish(self, text: str) -> None:
-        """The last of a text that was being written."""
+        """Print the last of a text that was being written."""
         self._live.add(text)
         if rest := self._live.finish():
             self.above((("", rest),))
 
     def echo(self, line: str) -> None:
-        """A line that was entered."""
+        """Print a line that was entered."""
         self.above((("accent", f"{self.prompt}{line}\n"),))
 
     def note(self, text: str, style: str = "note") -> None:
-        """A message, broken between words to the width of the terminal."""
+        """Print a message, broken between words to the width of the terminal."""
         width = self.columns
         lines = [
             textwrap.fill(line, width, replace_whitespace=False, drop_whitespace=len(line) > width)
@@ -90,8 +89,8 @@ class Display:
         self.above(((style, "\n".join(lines) + "\n"),))
 
     def above(self, fragments: Fragments) -> None:
-        """Print above the prompt, for good."""
-        named = [(f"class:{style}" if style in LOOKS else style, harmless(text)) for style, text in fragments]
+        """Print above the prompt, permanently."""
+        named = [(f"class:{style}" if style in STYLES else style, harmless(text)) for style, text in fragments]
         app = self._app
         if app is not None and app.is_running and not self._is_drawing:
             self._is_drawing = True
@@ -110,6 +109,6 @@ class Display:
 
 
 def color_depth() -> ColorDepth | None:
-    """All colours where the terminal says that it has them; None leaves it to what else is known of it."""
+    """24-bit color where the terminal says that it has it; None lets prompt_toolkit choose."""
     has_all = os.environ.get("COLORTERM") in ("truecolor", "24bit") and not os.environ.get("NO_COLOR")
     return ColorDepth.DEPTH_24_BIT if has_all else None

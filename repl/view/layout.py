@@ -1,4 +1,4 @@
-"""Texts on a screen of some width: their rows, beside each other, and what of one that is being written still moves."""
+"""Lays out texts on a screen: rows, columns side by side, and the end of a text that is still being written."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from prompt_toolkit.utils import get_cwidth
 
 import engine
 
-NARROW = 24  # columns that a text side by side with others needs
+NARROW = 24  # columns that a text beside others needs
 
 
 def harmless(text: str) -> str:
-    """A text as a terminal may have it: nothing in it acts on that, and a tab is some spaces."""
+    """A text that is safe to print: nothing in it acts on the terminal, and a tab is some spaces."""
     return engine.visible(text).replace("\t", "    ")
 
 
@@ -67,11 +67,11 @@ class Live:
         self.text = ""
 
     def add(self, piece: str) -> None:
-        """What was written."""
+        """Add what was written."""
         self.text += piece
 
     def settle(self, columns: int, height: int) -> str:
-        """The lines that move no more: whole paragraphs, and the first rows of one that is too high to be redrawn."""
+        """Take off what is finished: whole paragraphs, and the first rows of one that is too high to be redrawn."""
         whole, end, self.text = self.text.rpartition("\n")
         settled = whole + end
         if len(self.text) > columns and len(moving := rows(self.text, columns)) > height:
@@ -80,19 +80,19 @@ class Live:
         return settled
 
     def finish(self) -> str:
-        """All that is left, ended with a line end."""
+        """Take off all that is left, ended with a line end."""
         text, self.text = self.text, ""
         return f"{text}\n" if text else ""
 
 
 class Pace:
-    """How much of a text may be shown by now, at so many characters a second; the clock is passed in."""
+    """How much of a text may be shown by now, at `speed` characters a second (0: all). `now` is in seconds."""
 
     def __init__(self, speed: float, now: float) -> None:
         self._speed, self._last, self._credit = speed, now, 1.0
 
     def allow(self, waiting: int, now: float) -> int:
-        """How many of the characters that wait."""
+        """How many of the `waiting` characters may be shown now."""
         if not self._speed:
             return waiting
         self._credit = min(self._credit + (now - self._last) * self._speed, self._speed / 4 + 1)

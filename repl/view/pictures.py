@@ -1,4 +1,4 @@
-"""Drawings in plain text and colours: bars, a text by surprisal, a hidden state, a loss curve.
+"""Draws in plain text and colors: bars, a text by surprisal, a hidden state, a loss curve.
 
 Pure functions; nothing here knows a session or a terminal.
 """
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from repl.session.answers import Fragments
 from repl.view.layout import cells, rows
+from repl.view.style import Fragments
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 SHADES = " .:-=+*#%@"
@@ -21,14 +21,14 @@ MAX_CELLS = 1024  # of a layer's state that are drawn; more units are averaged
 
 
 def bar(share: float, length: int) -> str:
-    """A bar of so many cells, filled to the eighth of one."""
+    """A bar of `length` cells, filled to an eighth of a cell."""
     eighths = round(min(1.0, max(0.0, share)) * length * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + EIGHTHS[rest] * bool(rest)).ljust(length)
 
 
 def chances(before: Sequence[tuple[str, float]], after: dict[str, float], settings: str, columns: int) -> str:
-    """The likeliest tokens, each with its probability before and after the settings."""
+    """A table of the likeliest tokens, each with its probability before and after the settings."""
     names = [repr(token)[1:-1] if token != " " else "space" for token, _ in before]
     label = min(12, max(map(cells, names), default=1))
     long = max(3, min(30, (columns - label - 18) // 2))
@@ -42,7 +42,7 @@ def chances(before: Sequence[tuple[str, float]], after: dict[str, float], settin
 
 
 def heat(tokens: Sequence[str], bits: Sequence[float]) -> Fragments:
-    """A text whose tokens are styled by their surprisal, "heat0" to "heat4"; neighbours of one heat are one piece."""
+    """A text whose tokens are styled by their surprisal, "heat0" to "heat4"; neighbors of one heat are one piece."""
     pieces: list[tuple[str, str]] = []
     for token, surprisal in zip(tokens, bits, strict=True):
         style = f"heat{sum(surprisal >= limit for limit in HEAT_BITS)}"
@@ -54,14 +54,14 @@ def heat(tokens: Sequence[str], bits: Sequence[float]) -> Fragments:
 
 
 def heat_legend() -> Fragments:
-    """What the styles mean."""
+    """The legend of the heat styles, in bits."""
     edges = ["0", *(f"{limit:g}" for limit in HEAT_BITS)]
     names = [f" {low}-{high} " for low, high in itertools.pairwise(edges)] + [f" {edges[-1]}+ "]
     return (*((f"heat{level}", name) for level, name in enumerate(names)), ("note", " bits\n"))
 
 
 def state_picture(layers: Sequence[NDArray[np.float32]], columns: int, has_color: bool) -> Fragments:
-    """The hidden state, a block a layer: blue below zero, red above; without colours, denser for larger values."""
+    """The hidden state, a block a layer: blue below zero, red above; without colors, denser for larger values."""
     pieces: list[tuple[str, str]] = []
     for number, values in enumerate(layers, 1):
         pooled = values
@@ -92,7 +92,7 @@ def _in_shades(rows: NDArray[np.float32]) -> list[tuple[str, str]]:
 
 
 def _color(value: float) -> str:
-    """From blue at -1 over grey at 0 to red at 1, a little spread near 0, where most values are."""
+    """From blue at -1 over gray at 0 to red at 1, a little spread near 0, where most values are."""
     size = min(1.0, abs(float(value))) ** 0.7
     strong, weak = round(40 + 215 * size), round(40 * (1 - size))
     red, blue = (strong, weak) if value > 0 else (weak, strong)

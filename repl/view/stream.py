@@ -1,6 +1,6 @@
-"""Shows replies while they are written, in an event loop; a key may stop them at any moment.
+"""Shows replies while they are written, in an event loop. They can be stopped at any moment.
 
-Knows the display and what a session wants noted, but no keys and no commands.
+Knows the display, but no keys and no commands.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 
 import engine
-from repl.pipe.oneshot import NOTE_EVERY
 from repl.view.display import Display
 from repl.view.layout import Pace, harmless
 
-FRAME = 1 / 30  # seconds from one drawing of a text that is being written to the next
+FRAME = 1 / 30  # seconds between two drawings of a text that is being written
 
 
-class Writing:
+class Stream:
     """The replies that are being written at the moment, if any."""
 
     def __init__(self, display: Display) -> None:
@@ -26,22 +25,22 @@ class Writing:
         """Characters a second of the last reply."""
         self._display = display
         self._replies: tuple[engine.Reply, ...] = ()
-        self._hurry: asyncio.Event | None = None  # set when they are stopped
+        self._stopped: asyncio.Event | None = None
 
     @property
-    def is_on(self) -> bool:
+    def is_writing(self) -> bool:
         """Whether anything is being written."""
         return bool(self._replies)
 
     def stop(self) -> None:
-        """Stop what is being written; what stands is kept."""
+        """Stop what is being written; the text so far is kept."""
         for reply in self._replies:
             reply.stop()
-        if self._hurry is not None:
-            self._hurry.set()
+        if self._stopped is not None:
+            self._stopped.set()
 
-    def words(self) -> str:
-        """What goes on: the network reads a prompt, or writes."""
+    def describe(self) -> str:
+        """What the network is doing: it reads a prompt, or writes."""
         share = min((reply.feeding() for reply in self._replies), default=1.0)
         return "writing" if share == 1 else f"reading: {100 * share:.0f} %"
 
@@ -52,15 +51,15 @@ class Writing:
         note: Callable[[int], None],
         *,
         is_beside: bool = False,
-        is_unwanted: bool = False,
+        is_stopped: bool = False,
     ) -> None:
         """Show one reply as it comes, or several beside each other, until they have ended. Errors become notes.
 
-        `speed` is that of a typewriter; `note` is told how many characters there are, as soon as there is one, and on.
-        Replies that are unwanted already are stopped at once.
+        `speed` is in characters a second, 0 for as fast as it is written. `note` is told with each piece how many
+        characters there are. Replies that are stopped already show what there is.
         """
-        self._replies, self._hurry = tuple(replies), asyncio.Event()
-        if is_unwanted:
+        self._replies, self._stopped = tuple(replies), asyncio.Event()
+        if is_stopped:
             self.stop()
         try:
             if is_beside:
@@ -73,17 +72,14 @@ class Writing:
 
     async def _stream(self, reply: engine.Reply, speed: float, note: Callable[[int], None]) -> None:
         started = shown_at = time.perf_counter()
-        noted = started - NOTE_EVERY
         pace, unshown, count = Pace(speed, started), "", 0
         try:
             async for piece in reply:
                 count += len(piece)
                 unshown += harmless(piece)
                 unshown = self._display.write(pace, unshown)
+                note(count)
                 now = time.perf_counter()
-                if now - noted > NOTE_EVERY:
-                    noted = now
-                    note(count)
                 await self._rest(min(FRAME, (now - started) / 2) - (now - shown_at))  # the first frames come sooner
                 shown_at = time.perf_counter()
                 while len(unshown) > speed > 0 and not reply.is_cancelled:  # no more than a second ahead of the reader
@@ -99,7 +95,7 @@ class Writing:
             self._display.finish(unshown)
 
     async def _stream_beside(self, replies: Sequence[engine.Reply]) -> None:
-        """Show several as they come. What stands at the end is not printed here: somebody will have to choose."""
+        """Show several as they come. The result is not printed here, because the writer will have to choose."""
         texts = [""] * len(replies)
 
         async def read(number: int) -> None:
@@ -109,15 +105,15 @@ class Writing:
         reading = asyncio.gather(*map(read, range(len(replies))))
         try:
             while not reading.done():
-                self._display.sketch(texts)
+                self._display.preview(texts)
                 await asyncio.wait([reading], timeout=FRAME)
             await reading
         finally:
             reading.cancel()
-            self._display.sketch([])
+            self._display.preview([])
 
     async def _rest(self, seconds: float) -> None:
-        """Until the next frame is due, or the replies are stopped."""
-        if self._hurry is not None and seconds > 0:
+        """Wait until the next frame is due, or the replies are stopped."""
+        if self._stopped is not None and seconds > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), seconds)
+                await asyncio.wait_for(self._stopped.wait(), seconds)

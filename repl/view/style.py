@@ -1,8 +1,11 @@
-"""How things look: one accent colour, dim for what is not story, heat for surprisal; the same on light and dark."""
+"""How things look: one accent color, dim for what is not story, heat for surprisal. Readable on light and dark."""
 
 from __future__ import annotations
 
-LOOKS = {
+Fragments = tuple[tuple[str, str], ...]
+"""Pieces of text, each with a style: a name of `STYLES`, or colors as prompt_toolkit writes them."""
+
+STYLES = {
     "accent": "ansimagenta",  # the prompt, and what the writer typed
     "note": "dim",  # messages
     "toolbar": "dim",

@@ -37,7 +37,7 @@ CODE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 UPDATE = re.compile(rb"\x1b\[\?2026h.*?\x1b\[\?2026l", re.DOTALL)
 
 
-class Sitting:
+class Program:
     """A program in a pseudo-terminal; what it shows is read as soon as it comes."""
 
     def __init__(self, home: Path, *arguments: str, module: str = "repl") -> None:
@@ -69,7 +69,7 @@ class Sitting:
         raise SystemExit(f"the terminal did not answer within {SECONDS:g} s; it showed {data[-400:]!r}")
 
     def until_drawn(self, is_there: Callable[[list[str]], bool]) -> float:
-        """The same of the screen's rows."""
+        """Read until that is true of the screen's rows; returns when the last bytes came."""
         fed = 0
 
         def is_drawn(data: bytes) -> bool:
@@ -97,13 +97,13 @@ class Sitting:
 
 
 @contextmanager
-def sitting(*arguments: str, config: str = "", module: str = "repl") -> Iterator[Sitting]:
+def program(*arguments: str, config: str = "", module: str = "repl") -> Iterator[Program]:
     """A program with a home of its own."""
     with tempfile.TemporaryDirectory() as home:
         if config:
             (Path(home) / "textrepl").mkdir()
             (Path(home) / "textrepl" / "config.toml").write_text(config)
-        made = Sitting(Path(home), *arguments, module=module)
+        made = Program(Path(home), *arguments, module=module)
         try:
             yield made
         finally:
@@ -145,7 +145,7 @@ def starts() -> dict[str, list[float]]:
     """From the start to the prompt, and to the first words after a line that was typed at once."""
     prompts, words = [], []
     for _ in range(STARTS):
-        with sitting("--seed", "7", "--length", "20") as one:
+        with program("--seed", "7", "--length", "20") as one:
             prompts.append(1000 * (one.until_drawn(lambda rows: ">" in rows) - one.started))
             one.send("I w\r")
             words.append(1000 * (one.until_drawn(partial(has_reply, line="I w")) - one.started))
@@ -155,7 +155,7 @@ def starts() -> dict[str, list[float]]:
 def replies() -> dict[str, list[float]]:
     """From Enter to the first character of the reply."""
     times = []
-    with sitting("--seed", "7", "--length", "60") as one:
+    with program("--seed", "7", "--length", "60") as one:
         one.until_drawn(is_ready)
         for letter in string.ascii_letters[:REPLIES]:  # no two lines are the same
             one.send(f"{letter} I w")
@@ -171,7 +171,7 @@ def replies() -> dict[str, list[float]]:
 def stops() -> dict[str, list[float]]:
     """From Ctrl-C to the prompt: the word that it has stopped, and no reply any more."""
     times = []
-    with sitting("--seed", "7", "--length", "1000000000") as one:
+    with program("--seed", "7", "--length", "1000000000") as one:
         one.until_drawn(is_ready)
         for _ in range(STOPS):
             one.send("I w\r")
@@ -185,7 +185,7 @@ def stops() -> dict[str, list[float]]:
 
 def streaming() -> dict[str, list[float]]:
     """A key's echo while a reply streams."""
-    with sitting("--seed", "7", "--length", "1000000000") as one:
+    with program("--seed", "7", "--length", "1000000000") as one:
         one.until_drawn(is_ready)
         one.send("I w\r")
         one.rest(1.0)
@@ -195,7 +195,7 @@ def streaming() -> dict[str, list[float]]:
 def resting() -> dict[str, list[float]]:
     """A key's echo at rest, typed fast and with pauses in which suggestions come, with suggestions and without."""
     times: dict[str, list[float]] = {"with_suggestions": [], "without": []}
-    with sitting("--seed", "7") as suggesting, sitting("--seed", "7", config="[terminal]\nghost = false\n") as plain:
+    with program("--seed", "7") as suggesting, program("--seed", "7", config="[terminal]\nghost = false\n") as plain:
         for one in (suggesting, plain):
             one.until_drawn(is_ready)
         for _ in range(6):  # in turns, for the machine changes its mind
@@ -208,7 +208,7 @@ def resting() -> dict[str, list[float]]:
 
 def throughput() -> dict[str, float | list[float]]:
     """A network faster than anybody reads: what arrives, in how many updates, and what is erased outside of one."""
-    with sitting(module="tests.repl.fast") as one:
+    with program(module="tests.repl.terminal.fast_network") as one:
         one.rest(1.5)
         one.send("abc\r")
         one.rest(0.5)
@@ -224,7 +224,7 @@ def throughput() -> dict[str, float | list[float]]:
     }
 
 
-def type_marks(one: Sitting, number: int, pause: tuple[float, float]) -> list[float]:
+def type_marks(one: Program, number: int, pause: tuple[float, float]) -> list[float]:
     """Press that many keys with pauses of so many seconds; the milliseconds until the echo of each."""
     times = []
     for count in range(number):
@@ -245,8 +245,8 @@ def is_ready(rows: list[str]) -> bool:
 
 def has_reply(rows: list[str], line: str) -> bool:
     """Whether something stands under that line, which was entered."""
-    places = [place for place, row in enumerate(rows[:-1]) if row == f"> {line}"]
-    below = rows[places[-1] + 1] if places else ""
+    found = [index for index, row in enumerate(rows[:-1]) if row == f"> {line}"]
+    below = rows[found[-1] + 1] if found else ""
     return bool(below) and not below.startswith((">", " ")) and below != f"{line} ..."
 
 

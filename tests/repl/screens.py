@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import sys
@@ -90,3 +91,13 @@ class Shell(Screen):
         """Type a command that starts `textrepl` with these arguments."""
         words = shlex.join([sys.executable, "-m", "repl", *arguments])
         self.child.send(f"{before}{words}{after}\r")
+
+
+def shows(*words: str) -> Callable[[str], bool]:
+    """Whether all of these are shown."""
+    return lambda text: all(word in text for word in words)
+
+
+def settled(pattern: str) -> Callable[[str], bool]:
+    """Whether that is shown, and nothing goes on any more."""
+    return lambda text: bool(re.search(pattern, text)) and not re.search("writing|working|loading", text)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from repl import config
-from repl.commands.settings import PRESETS
 from repl.config import Config, ConfigError
+from repl.key_names import all_keys
 from repl.session.story_files import write_new
-from repl.terminal.key_names import all_keys, parse_keys, shown_keys
+from repl.settings import PRESETS
 
 PATH = Path("config.toml")
 
@@ -38,7 +38,7 @@ def test_every_line_of_it_holds_when_it_is_taken_up(tmp_path: Path) -> None:
     made = config.parse(text, path)
     assert made.keys == "emacs"
     assert made.sampling["temperature"] == 0.8
-    assert made.looks["accent"] == "ansimagenta"
+    assert made.styles["accent"] == "ansimagenta"
     assert all_keys(made.bindings) == all_keys({})
     assert made.presets["mine"] == {"temperature": 0.9, "min_p": 0.05}
     assert set(made.presets) == {*PRESETS, "mine"}
@@ -114,16 +114,3 @@ def test_a_disk_that_takes_nothing_is_left_without_half_a_file(tmp_path: Path) -
     (tmp_path / "config.toml").mkdir()
     with pytest.raises(ConfigError, match="cannot be written"):
         config.init(tmp_path / "config.toml")
-
-
-@pytest.mark.parametrize(
-    ("written", "keys"),
-    [
-        ("right", ("right",)), ("Alt-Enter", ("escape", "c-m")), ("ctrl-x ctrl-e", ("c-x", "c-e")), ("f5", ("f5",)),
-        ("shift-tab", ("s-tab",)), ("ctrl-shift-left", ("c-s-left",)), ("control-space", ("c-@",)),
-        ("alt-.", ("escape", ".")),
-    ],
-)  # fmt: skip
-def test_keys_are_written_as_people_write_them(written: str, keys: tuple[str, ...]) -> None:
-    assert parse_keys(written) == keys
-    assert shown_keys({"newline": "ctrl-o"})["newline"] == "Ctrl-O"

@@ -6,37 +6,20 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pexpect
 import pytest
 
 import engine
 from engine.conversation.conversation import Conversation
 from engine.conversation.tree import Snapshot
-from repl.session.session import COMMANDS
-from repl.session.session_store import Keeper
-from tests.repl.screens import Screen, Shell
+from repl.commands.dispatch import COMMANDS
+from repl.session.session_store import SessionStore
+from tests.repl.screens import Screen, Shell, settled, shows
 
 ANY_COLOR = re.compile(rb"\x1b\[[0-9;]*(3[0-9]|4[0-9]|9[0-7]|[34]8;[25])[0-9;]*m")
-
-
-@pytest.fixture
-def model(keras_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The tiny model, and a home of one's own for what is kept."""
-    for kind in ("STATE", "DATA", "CONFIG"):
-        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path))
-    return str(keras_model_dir)
-
-
-def shows(*words: str) -> Callable[[str], bool]:
-    return lambda text: all(word in text for word in words)
-
-
-def settled(pattern: str) -> Callable[[str], bool]:
-    """Whether that is shown, and nothing goes on any more."""
-    return lambda text: bool(re.search(pattern, text)) and not re.search("writing|working|loading", text)
 
 
 def is_idle(text: str) -> bool:
@@ -187,7 +170,7 @@ def test_the_window_may_change_while_it_writes(model: str) -> None:
     assert screen.close() == 0
 
 
-def test_without_colours_there_are_none(model: str) -> None:
+def test_without_colors_there_are_none(model: str) -> None:
     screen = Screen(80, model, "--seed", "3", "--length", "30", NO_COLOR="1")
     screen.wait(shows("Type a beginning"))
     for line in ("the cat", "/heat", "/state", "/why"):
@@ -200,45 +183,6 @@ def test_without_colours_there_are_none(model: str) -> None:
     screen.wait(shows("Type a beginning"))
     assert ANY_COLOR.search(screen.raw)
     screen.close()
-
-
-def test_a_dumb_terminal_gets_plain_text(model: str) -> None:
-    screen = Screen(80, model, "--seed", "3", "--length", "30", TERM="dumb")
-    screen.wait(shows(">"))
-    screen.child.send("the cat\r/alt 2\r1\r/set length 1000000000\r/state\r\r")
-    screen.wait(lambda text: len(screen.raw) > 5000)
-    screen.child.sendintr()
-    screen.wait(shows("stopped; Enter goes on"))
-    assert b"\x1b" not in screen.raw
-    assert screen.close() == 0
-
-
-def test_a_dumb_terminal_keeps_a_reply_that_a_kill_cuts_off(model: str) -> None:
-    screen = Screen(80, model, "--session", "novel", "--seed", "3", "--length", "1000000000", TERM="dumb")
-    screen.wait(shows(">"))
-    screen.child.send("the cat\r")
-    until = time.monotonic() + 2.5  # how far it is is noted every second
-    screen.wait(lambda text: len(screen.raw) > 2000 and time.monotonic() > until)
-    screen.child.kill(signal.SIGKILL)
-    screen.child.close(force=True)
-    with engine.load(model) as loaded:
-        keeper = Keeper(None, "novel")
-        stories, _ = keeper.open(loaded, "novel")
-        assert len(stories["main"].text) > 100
-        keeper.close()
-
-
-def test_completion_shows_what_there_is(model: str) -> None:
-    screen = Screen(80, model)
-    screen.wait(shows("Type a beginning"))
-    screen.child.send("/re\t")
-    screen.wait(shows("/retry", "/redo", "/rename", "another reply in place"))
-    screen.child.send("\x03/set temp\t")
-    screen.wait(shows("/set temperature"))
-    screen.child.send("\x03/preset w\t")
-    screen.wait(shows("/preset wild"))
-    screen.child.send("\x03")
-    assert screen.close() == 0
 
 
 def test_mistakes_of_the_start_are_one_line(model: str, tmp_path: Path) -> None:
@@ -290,14 +234,14 @@ def test_ctrl_c_at_any_moment_ends_in_a_prompt_or_in_silence(model: str, seconds
 def test_ten_thousand_turns_and_lines(model: str, tmp_path: Path) -> None:
     """A story and a history of that length are opened, drawn, walked and searched, and one writes on as ever."""
     with engine.load(model) as loaded:
-        talk = loaded.conversation(sampling=engine.Sampling(seed=3, length=5))
-        talk.say("the cat").result()
-        start, prompt, reply = talk.snapshot().turns
+        story = loaded.conversation(sampling=engine.Sampling(seed=3, length=5))
+        story.say("the cat").result()
+        start, prompt, reply = story.snapshot().turns
         turns = [start, prompt, *(replace(reply, id=number, parent=number - 1) for number in range(2, 10_001))]
-        snapshot = Snapshot(talk.sampling, tuple(turns), 10_000, {number: number + 1 for number in range(10_000)})
-        keeper = Keeper(None, "long")
-        keeper.keep("main", Conversation.restored(loaded, snapshot), model)
-        keeper.close()
+        snapshot = Snapshot(story.sampling, tuple(turns), 10_000, {number: number + 1 for number in range(10_000)})
+        store = SessionStore(None, "long")
+        store.save("main", Conversation.restored(loaded, snapshot), model)
+        store.close()
     (tmp_path / "textrepl").mkdir(exist_ok=True)
     lines = "".join(f"\n# 2026-01-01 00:00:00.0\n+line {number} of the past\n" for number in range(10_000))
     (tmp_path / "textrepl" / "history").write_text(lines, encoding="utf-8")
@@ -318,19 +262,6 @@ def test_ten_thousand_turns_and_lines(model: str, tmp_path: Path) -> None:
     screen.wait(shows("line 77 of the past"))
     screen.child.send("\x07\x15")
     assert screen.close() == 0
-
-
-def test_what_no_store_takes_is_in_a_file(model: str, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    screen = Screen(160, model, "--store", f"sqlite:///{tmp_path}/file/x.db", "--seed", "3", "--length", "30")
-    screen.wait(shows("Type a beginning"))
-    screen.child.send("the cat\r")
-    screen.wait(shows("not kept", "NOT KEPT"))
-    screen.child.sendeof()
-    screen.wait(shows("could not be kept"))
-    (path,) = (tmp_path / "textrepl").glob("unkept-*.txt")
-    assert re.fullmatch(r"the cat.{30}", path.read_text(encoding="utf-8"), re.DOTALL)
-    assert path.stat().st_mode & 0o077 == 0
 
 
 def test_ctrl_z_suspends_at_the_prompt_and_fg_redraws_it(model: str) -> None:
@@ -377,17 +308,22 @@ def test_ctrl_z_suspends_while_a_reply_is_written(model: str, config: str, tmp_p
     shell.wait(lambda text: text.rstrip().endswith("shell$"))
 
 
-def test_a_long_prompt_in_a_pipe_shows_how_far_it_is_and_ctrl_c_stops_it(model: str, tmp_path: Path) -> None:
-    (text := tmp_path / "long.txt").write_text("the cat sat on the mat. " * 40_000)
-    shell = Shell(80, PS1="shell$ ")
-    shell.run(model, "--length", "20", after=f" < {text}")
-    shell.wait(shows("reading 960,000 characters:", " %,", "a second"))
-    shell.child.send("\x03")
-    shown = shell.wait(lambda text: text.rstrip().endswith("shell$"))
-    assert "reading" not in shown
-    shell.child.send("clear\r")
-    (text := tmp_path / "short.txt").write_text("the cat")
-    before = len(shell.raw)
-    shell.run(model, "--length", "20", after=f" < {text}")
-    shell.wait(lambda text: text.count("shell$") > 1)
-    assert b"reading" not in shell.raw[before:]
+@pytest.mark.parametrize("columns", [80, 20])
+def test_a_session_in_a_real_terminal(columns: int, keras_model_dir: Path) -> None:
+    screen = Screen(columns, str(keras_model_dir), "--seed", "3", "--length", "40")
+    screen.wait(lambda text: "tiny-keras  temper" in text)
+    screen.child.send("the cat\r")
+    screen.wait(lambda text: "the cat" in text and ("chars/s" in text.replace("\n", "") or columns == 20))
+    screen.child.send("/set length 100000000\r")
+    screen.wait(lambda text: "100000000" in text.replace("\n", ""))
+    screen.child.send("go on\r")
+    screen.wait(lambda text: "writing" in text and len(text) > 8 * columns)
+    screen.child.sendintr()
+    screen.wait(lambda text: "stopped" in text)
+    screen.child.send("/undo\r")
+    screen.wait(lambda text: "go on" in text)
+    screen.child.send("wrong\x03")
+    screen.child.sendeof()
+    screen.child.expect(pexpect.EOF)
+    screen.child.close()
+    assert screen.child.exitstatus == 0

@@ -1,4 +1,7 @@
-"""The terminal over a tiny network that writes faster than anybody reads: python -m tests.repl.fast."""
+"""A terminal over a tiny network that writes faster than anybody reads.
+
+Run as python -m tests.repl.terminal.fast_network.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes to stderr: single lines, which act on no terminal and stand in no text's way."""
+"""Writes messages to stderr: single lines without control characters, which never stop a text."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import engine
 
 
 def complain(message: str, stderr: TextIO | None) -> None:
-    """Say something on stderr; where nothing can be said there, do without."""
+    """Write a line to stderr; if it takes none, do without."""
     if stderr is None:
         return
     try:
         stderr.write(f"textrepl: {engine.visible(message)}\n")
         stderr.flush()
-    except (OSError, ValueError):  # a full disk behind it; else what is left would be tried again at the end, and fail
+    except (OSError, ValueError):  # a full disk, for one; what is left would be tried again at exit, and fail
         give_up(stderr)
 
 
 def give_up(stream: TextIO) -> None:
-    """Have what is still to be written to a stream go nowhere."""
+    """Discard what is still to be written to a stream."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

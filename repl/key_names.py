@@ -1,12 +1,13 @@
-"""The keys that a writer may choose, as people write them: "alt-enter", "ctrl-x ctrl-e", "f2". Knows no terminal."""
+"""The keys that a writer may choose, as people write them: "alt-enter", "ctrl-x ctrl-e", "f2"."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 
 from prompt_toolkit.keys import KEY_ALIASES, Keys
+
+from repl.spelling import did_you_mean
 
 ACTIONS = {
     "accept-ghost": ("right", "takes the dim suggestion"),
@@ -27,7 +28,7 @@ ALLOWED = (
 
 
 def parse_keys(text: str) -> tuple[str, ...]:
-    """The keys, in prompt_toolkit's names, that are to be pressed one after the other. Raises `ValueError`."""
+    """The keys to press one after the other, in prompt_toolkit's names. Raises `ValueError`."""
     keys = tuple(key for word in text.lower().split() for key in _keys_of(word))
     if not keys:
         raise ValueError(f"{text!r}: is no key; {ALLOWED}")
@@ -39,12 +40,12 @@ def parse_keys(text: str) -> tuple[str, ...]:
 
 
 def all_keys(chosen: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The keys of each action, those chosen and the others as they are by default. Raises `ValueError`."""
+    """The keys of each action, chosen or by default. Raises `ValueError`."""
     return {action: parse_keys(chosen.get(action, default)) for action, (default, _) in ACTIONS.items()}
 
 
 def check_conflict(action: str, chosen: Mapping[str, str]) -> None:
-    """Raises `ValueError` where the key of an action does something else already."""
+    """Raise `ValueError` if the key of an action does something else already."""
     keys = all_keys(chosen)
     for other in ACTIONS:
         if other != action and keys[other] == keys[action]:
@@ -66,8 +67,8 @@ def _keys_of(word: str) -> Iterable[str]:
     name = re.sub(r"^s-c-", "c-s-", name)
     name = KEY_ALIASES.get(name, " " if name == "space" else name)
     if not (len(name) == 1 and name.isprintable()) and name not in {key.value for key in Keys}:
-        near = difflib.get_close_matches(name.rpartition("-")[2], NAMED, 1, 0.6)
-        raise ValueError(f"there is no key {word!r}{f' (did you mean {near[0]!r}?)' if near else ''}; {ALLOWED}")
+        hint = did_you_mean(name.rpartition("-")[2], NAMED)
+        raise ValueError(f"there is no key {word!r}{f' ({hint})' if hint else ''}; {ALLOWED}")
     return ("escape", name) if is_alt else (name,)
 
 

@@ -1,4 +1,4 @@
-"""The prompt for a terminal that can only print: no redrawing, no colours, the line editing of the system."""
+"""The prompt for a terminal that can only print: no redrawing, no colors, and the system's own line editing."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import engine
-from repl.pipe.oneshot import NOTE_EVERY
-from repl.session.answers import Answer, Fragments, Quit
+from repl.commands.dispatch import Quit, enter, enter_edited
+from repl.session.answers import Answer
 from repl.session.session import Session
 from repl.signals import stopping_at_ctrl_c
 from repl.terminal.editor import edit_text
 from repl.view.layout import folded, harmless
+from repl.view.style import Fragments
 
 MARKS = {"heat2": ".", "heat3": "+", "heat4": "#"}
-TELL_SECONDS = 2.0  # from one word on how far something is to the next
+TELL_SECONDS = 2.0  # between two messages about a long task
 
 
 def run_plain(prepare: Callable[[], Session], prompt: str) -> None:
-    """Until Ctrl-D, /quit or Ctrl-C twice. Raises what kept the session from being made."""
+    """Run until Ctrl-D, /quit or Ctrl-C twice. Raises what `prepare` raises."""
     with ThreadPoolExecutor(1, "session") as thread:
         making = thread.submit(prepare)
         if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(errors="surrogateescape")  # what is typed is decoded by the session
+            sys.stdin.reconfigure(errors="surrogateescape")  # `enter` decodes what is typed
         signal.signal(signal.SIGINT, signal.default_int_handler)
         was_interrupted = False
         while True:
@@ -40,9 +41,9 @@ def run_plain(prepare: Callable[[], Session], prompt: str) -> None:
                     session.remark = ""
                 session.columns, session.has_color = shutil.get_terminal_size().columns, False
                 was_interrupted = False
-                session.patience.listen = Slowly()
-                with stopping_at_ctrl_c([session.patience]):
-                    answer = session.enter(line)
+                session.progress.on_update = RareMessages()
+                with stopping_at_ctrl_c([session.progress]):
+                    answer = enter(session, line)
                 _show(session, answer)
             except KeyboardInterrupt:
                 sys.stdout.write("\n")
@@ -54,16 +55,16 @@ def run_plain(prepare: Callable[[], Session], prompt: str) -> None:
                 return
 
 
-class Slowly:
-    """Tells how far something is, once it takes long, and not too often."""
+class RareMessages:
+    """Tells how far a task is, once it takes long, and not too often."""
 
     def __init__(self) -> None:
         self._told = time.monotonic()
 
-    def __call__(self, words: str) -> None:
+    def __call__(self, description: str) -> None:
         if time.monotonic() - self._told > TELL_SECONDS:
             self._told = time.monotonic()
-            _write(f"({words}; Ctrl-C stops)\n")
+            _write(f"({description}; Ctrl-C stops)\n")
 
 
 def _show(session: Session, answer: Answer) -> None:
@@ -80,23 +81,21 @@ def _show(session: Session, answer: Answer) -> None:
         except ValueError as error:
             _write(f"{error}\n")
         else:
-            _show(session, session.edited(answer.edit, changed))
+            _show(session, enter_edited(session, answer.edit, changed))
         return
     if answer.reply is None and not answer.replies:
         return
     last = "\n"
     with stopping_at_ctrl_c([*answer.replies, *([answer.reply] if answer.reply else [])]):
         try:
-            count, noted = 0, -NOTE_EVERY
+            count = 0
             for last in answer.reply or ():
                 _write(last)
                 count += len(last)
-                if time.monotonic() - noted > NOTE_EVERY:
-                    noted = time.monotonic()
-                    session.progress(count)
+                session.note_written(count)
         except engine.EngineError as error:
             _write(f"{error}\n")
-        finally:  # also where the terminal has gone away
+        finally:  # also if the terminal has gone away
             if answer.reply is not None:
                 answer.reply.stop()
             finished = session.finish(answer)
@@ -108,7 +107,7 @@ def _show(session: Session, answer: Answer) -> None:
 
 
 def marked(picture: Fragments, columns: int) -> str:
-    """A picture without its colours; below what is hot, marks."""
+    """A picture without its colors. Marks in the row below show what is hot."""
     text = "".join(piece for _, piece in picture)
     marks = "".join(re.sub(r"[^\n]", MARKS.get(style, " "), piece) for style, piece in picture)
     made = []

@@ -1,0 +1,30 @@
+"""What a command is: a row of the tables that help and completion are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from repl.session.answers import Answer
+from repl.session.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: what may follow its name, what it does in a few words, and the function that does it."""
+
+    usage: str
+    help: str
+    act: Callable[[Session, str], Answer]
+    """Takes the session and what follows the name. Raises `ValueError` that tells the writer what is wrong."""
+    completes: str = ""
+    """What its argument is: "setting", "session", "model", "file", "preset", "story" or "command"."""
+
+
+def whole_number(text: str, default: int, noun: str) -> int:
+    """A number from 1 that a person typed, or the default. Raises `ValueError`."""
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{text!r}: give a number of {noun}")
+    return int(text)

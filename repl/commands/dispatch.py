@@ -1,0 +1,115 @@
+"""Does what a typed line says, and has the table of all commands.
+
+A line that begins with "/" is a command. Any other line is a text: it is added to the story verbatim and the model
+goes on from it. "//" stands for a text that begins with "/". After /alt a number chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import engine
+from repl.commands import inspection, sessions, settings, turns
+from repl.commands.command import Command
+from repl.key_names import shown_keys
+from repl.session.answers import Answer, Edit
+from repl.session.progress import Stopped
+from repl.session.session import Session
+from repl.spelling import did_you_mean
+
+
+class Quit(Exception):
+    """The writer asked to leave."""
+
+
+def enter(session: Session, line: str) -> Answer:
+    """Do what a line says. Raises `Quit`; whatever else is wrong comes back as a message.
+
+    Call `Session.finish` once the replies of the answer have ended.
+    """
+    line = engine.decoded(line)
+    choices, session.choices = session.choices, []
+    to_confirm = session.to_delete
+    if choices and line.isdecimal() and 1 <= int(line) <= len(choices):
+        answer = _answer(session, lambda: _choose(session, choices[int(line) - 1]))
+    elif line.startswith("/") and not line.startswith("//"):
+        answer = _answer(session, lambda: _command(session, line[1:]))
+    else:
+        answer = _answer(session, lambda: session.write("say", line.removeprefix("/"), session.sampling))
+    if session.to_delete == to_confirm:  # only the very next line confirms
+        session.to_delete = ""
+    return answer
+
+
+def enter_edited(session: Session, edit: Edit, text: str) -> Answer:
+    """Go on with the text that came back from the editor. What is wrong comes back as a message."""
+    return _answer(session, lambda: edit.then(text))
+
+
+def _answer(session: Session, act: Callable[[], Answer]) -> Answer:
+    """What an act answers, or what is wrong. The story is kept, unless a reply or the editor has to end first."""
+    try:
+        answer = act()
+    except (ValueError, engine.EngineError) as error:
+        answer = Answer(str(error))
+    except OSError as error:
+        answer = Answer(f"{error.filename}: {error.strerror}")
+    except Stopped:
+        answer = Answer("(stopped; nothing has changed)")
+    return answer if answer.reply or answer.replies or answer.edit else session.keep_after(answer)
+
+
+def _choose(session: Session, turn: int) -> Answer:
+    session.story.goto(turn)
+    return session.end_of_story()
+
+
+def _command(session: Session, line: str) -> Answer:
+    name, _, argument = line.partition(" ")
+    if name in COMMANDS:
+        return COMMANDS[name].act(session, argument.strip())
+    hint = _similar(name, "/help lists them.")
+    return Answer(f"there is no command /{name}; {hint} (begin with // to write a text that begins with /)")
+
+
+def _similar(name: str, otherwise: str) -> str:
+    return did_you_mean(name, COMMANDS, otherwise, "/{}".format)
+
+
+def help_(session: Session, argument: str) -> Answer:
+    """Tell what one command does, or list them all."""
+    name = argument.removeprefix("/")
+    if name in COMMANDS:
+        return Answer(f"/{name} {COMMANDS[name].usage}".rstrip() + f": {COMMANDS[name].help}")
+    if name:
+        raise ValueError(f"there is no command /{name}; {_similar(name, 'see /help')}")
+    lines = [
+        "Type a text and Enter: it is added to the story verbatim, and the model goes on from it.",
+        "Enter alone goes on. Ctrl-C or {stop} while it writes stops it and keeps what stands.",
+        "{newline}: a new line. {accept-ghost}: take the dim suggestion ({accept-word}: a word). Ctrl-D leaves.",
+        "{editor}: write in $EDITOR. Ctrl-R: search your lines. Tab: complete.",
+    ]
+    keys = shown_keys(session.keys)
+    lines = [line.format_map(keys) for line in lines]
+    for group, commands in GROUPS.items():
+        usages = "  ".join(f"/{name} {command.usage}".strip() for name, command in commands.items())
+        lines.append(f"{group}: {usages}")
+    return Answer("\n".join([*lines, "'/help NAME' tells of one. // begins a text that begins with /."]))
+
+
+def quit_(session: Session, argument: str) -> Answer:
+    """Leave. Raises `Quit`."""
+    raise Quit
+
+
+GROUPS: dict[str, dict[str, Command]] = {
+    "the story": turns.COMMANDS,
+    "how it writes": settings.COMMANDS,
+    "see it think": inspection.COMMANDS,
+    "sessions": sessions.COMMANDS,
+    "and": {
+        "help": Command("[NAME]", "this list, or what one command does", help_, "command"),
+        "quit": Command("", "leave (also Ctrl-D)", quit_),
+    },
+}
+COMMANDS: dict[str, Command] = {name: command for group in GROUPS.values() for name, command in group.items()}

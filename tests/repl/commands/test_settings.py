@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import engine
+from engine.serving.engine import Engine
+from repl.session.session import Session
+from tests.repl.session.lines import said, write
+
+
+def test_settings_are_shown_and_changed(session: Session) -> None:
+    shown = said(session, "/set")
+    assert all(
+        name in shown for name in ("temperature = 1.0 (0 to 100)", "top_k = 0 (0 or more)", "seed = 4", "stop = none")
+    )
+    assert said(session, "/set temperature 0").startswith("temperature = 0.0")
+    assert session.sampling.temperature == 0
+    said(session, "/set top-k 5")
+    assert session.sampling.top_k == 5
+    said(session, r"/set stop \n\n")
+    assert session.sampling.stop == ("\n\n",)
+    said(session, "/set stop \u00e9\u2014\\")
+    assert session.sampling.stop == ("\u00e9\u2014\\",)
+    said(session, "/set stop none")
+    said(session, "/set seed none")
+    assert not session.sampling.stop
+    assert session.sampling.seed is None
+    said(session, "/set length 3")
+    assert len(write(session, "ab")) == 3
+
+
+def test_a_seed_set_in_the_middle_begins_its_numbers_anew(session: Session, tiny: Engine) -> None:
+    write(session, "ab")
+    said(session, "/undo 2")
+    said(session, "/set seed 9")
+    text = write(session, "ab")
+    assert text == tiny.conversation(sampling=engine.Sampling(seed=9, length=20, temperature=1.0)).say("ab").text
+
+
+def test_presets_and_the_typewriters_speed(session: Session) -> None:
+    assert "wild" in said(session, "/preset")
+    assert "temperature 0.5" in said(session, "/preset careful")
+    assert (session.sampling.temperature, session.sampling.top_p) == (0.5, 0.9)
+    assert session.sampling.seed == 4
+    assert "did you mean 'balanced'" in said(session, "/preset balance")
+    assert "speed = 40" in said(session, "/set speed 40")
+    assert session.speed == 40
+    assert "speed -1" in said(session, "/set speed -1")
+    assert "must be a number" in said(session, "/set speed fast")
+    assert "speed = 40" in said(session, "/set")

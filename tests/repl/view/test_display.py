@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import io
+
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.output.vt100 import Vt100_Output
+
+from repl.view.display import Display
+from repl.view.layout import Pace
+
+
+def display(columns: int = 40) -> tuple[Display, io.StringIO]:
+    stream = io.StringIO()
+    return Display(Vt100_Output(stream, lambda: Size(rows=24, columns=columns), term="dumb"), {}, "> "), stream
+
+
+def test_a_paragraph_moves_until_it_is_whole() -> None:
+    shown, stream = display()
+    assert shown.write(Pace(0, 0.0), "one\ntwo") == ""
+    assert "one" in stream.getvalue()
+    assert shown.moving() == ["two"]
+    shown.finish("!")
+    assert "two!" in stream.getvalue()
+    assert shown.moving() == []
+
+
+def test_several_texts_are_previewed_and_not_printed() -> None:
+    shown, stream = display(80)
+    shown.preview(["left", "right"])
+    assert any("left" in row and "right" in row for row in shown.moving())
+    shown.preview([])
+    assert shown.moving() == []
+    assert stream.getvalue() == ""
+
+
+def test_nothing_that_is_printed_acts_on_the_terminal() -> None:
+    shown, stream = display()
+    shown.echo("typed \x1b[2J")
+    shown.note("a message \x07 of " + "many words " * 9)
+    assert "> typed \ufffd[2J" in stream.getvalue()
+    assert "\x07" not in stream.getvalue()
+    assert max(map(len, stream.getvalue().splitlines())) <= 60
