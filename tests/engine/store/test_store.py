@@ -84,7 +84,7 @@ def test_a_store_of_the_first_version_is_migrated(url: str, tiny: Engine) -> Non
     with engine.Store(url) as store:
         store.save(talk, "a")
         start, forward = talk.snapshot().turns[0], talk.snapshot().forward
-        with store._writing.begin() as connection:
+        with store._database.writer.begin() as connection:
             connection.execute(sql.text("DROP TABLE notes"))
             connection.execute(schema.meta.update().values(value="1"))
             zeros = start.checkpoint.state.tobytes()
@@ -186,7 +186,7 @@ def test_a_save_writes_only_what_is_new(store: engine.Store, tiny: Engine) -> No
     store.save(talk, "a")
     statements: list[tuple[str, Any]] = []
     sql.event.listen(
-        store._writing, "before_cursor_execute", lambda c, k, text, values, *rest: statements.append((text, values))
+        store._database.writer, "before_cursor_execute", lambda c, k, text, values, *rest: statements.append((text, values))
     )
     talk.say("new", length=1)
     store.save(talk, "a")
@@ -302,7 +302,7 @@ def test_a_newer_schema_and_damaged_files_are_refused(tmp_path: Path, tiny: Engi
     path = tmp_path / "s.db"
     with engine.Store(f"sqlite:///{path}") as store:
         store.save(written(tiny), "a")
-        with store._writing.begin() as connection:
+        with store._database.writer.begin() as connection:
             connection.execute(schema.meta.update().values(value="99"))
     with pytest.raises(engine.StoreError, match="newer textrepl"):
         engine.Store(f"sqlite:///{path}")
