@@ -1,4 +1,4 @@
-"""Names and texts from outside: as they were typed, as a person may see them, as a shell reads them. Knows no file.
+"""Names and texts from outside: as they were typed, as a terminal may show them, as a shell reads them. Knows no file.
 
 A name that is not UTF-8 holds half surrogates in Python (PEP 383): it opens its file, but cannot be printed or written
 as text.
@@ -39,17 +39,17 @@ def decoded(text: str, errors: str = "replace") -> str:
 
 
 def typed(text: str) -> str:
-    """The same, normalized as the texts are that a model reads."""
+    """`decoded`, then normalized as a model's texts are."""
     return normalize(decoded(text))
 
 
 def visible(text: str | Path) -> str:
-    """A text as it may be shown: what would act on a terminal or is no character is U+FFFD; line ends and tabs stay."""
+    """A text that is safe to show: controls and non-characters become U+FFFD; line ends and tabs stay."""
     return decoded(str(text)).translate(HARMLESS)
 
 
 def quoted(name: str | Path) -> str:
-    """A name as a shell reads it back, whatever bytes it has."""
+    """A name quoted for a shell, whatever bytes it has."""
     text = str(name)
     if text.isprintable():
         return shlex.quote(text)

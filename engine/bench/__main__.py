@@ -30,7 +30,8 @@ import numpy as np
 import engine
 from engine.bench import serving
 from engine.model import directory
-from engine.model.network import Network, read_network
+from engine.model.network import Network
+from engine.model.network_reader import read_network
 from engine.model.onnx_step import OnnxStep, thread_count
 from engine.program import import_tensorflow
 

@@ -139,7 +139,7 @@ def test_the_parts_of_the_benchmark(keras_model_dir: Path) -> None:
         assert bench.bare_rate(step, 4) > 0
         assert bench.engine_rate(model, 4, 20) > 0
         assert bench.same_alone_and_batched(model)
-        from engine.model.network import read_network
+        from engine.model.network_reader import read_network
 
         compiled = OnnxStep(read_network(keras_model_dir / "model.keras"))
         assert bench.logit_difference(compiled, stateful, model.vocabulary) < 1e-4

@@ -17,7 +17,7 @@ import pytest
 
 from engine.errors import ModelLoadError
 from engine.model.keras_file import CONFIG, WEIGHTS, tensors
-from engine.model.network import read_network
+from engine.model.network_reader import read_network
 from engine.model.onnx_step import OnnxStep
 from engine.model.stepwise import CELLS, LAYERS, OPERATIONS, RECURRENT
 from tests.keras_models import V, chain, randomized, run, softmax

@@ -17,7 +17,7 @@ import pytest
 
 from engine.errors import ModelLoadError
 from engine.model.keras_file import CONFIG, WEIGHTS
-from engine.model.network import read_network
+from engine.model.network_reader import read_network
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from engine.errors import ModelLoadError
-from engine.model.network import Network, read_network
+from engine.model.network import Network
+from engine.model.network_reader import read_network
 from engine.model.onnx_step import OnnxStep, compile_step, quantize
 from engine.program import import_tensorflow
 from tests.keras_models import V, chain, randomized, run, softmax

@@ -40,7 +40,7 @@ def check(model: Engine, talk: engine.Conversation, told: str | None = None) -> 
     assert tuple(read[len(fed) :]) == checkpoint.pending
     state = model.zero_state()[None]
     for token in fed:
-        _, state = model._step_program(np.array([token], np.int32), state)
+        _, state = model._step_function(np.array([token], np.int32), state)
     assert np.array_equal(state[0], checkpoint.state)
 
 
