@@ -186,7 +186,9 @@ def test_a_save_writes_only_what_is_new(store: engine.Store, tiny: Engine) -> No
     store.save(talk, "a")
     statements: list[tuple[str, Any]] = []
     sql.event.listen(
-        store._database.writer, "before_cursor_execute", lambda c, k, text, values, *rest: statements.append((text, values))
+        store._database.writer,
+        "before_cursor_execute",
+        lambda c, k, text, values, *rest: statements.append((text, values)),
     )
     talk.say("new", length=1)
     store.save(talk, "a")
