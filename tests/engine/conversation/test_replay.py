@@ -110,3 +110,10 @@ def test_saved_exported_replayed_and_fed_again(model: Engine, tmp_path: Path) ->
         assert engine.outline(opened.tree, opened.present, 60) == engine.outline(talk.tree, talk.present, 60)
         assert store.open(other, "one", feed_again=True).turns
         assert opened.say("and", length=30).text == talk.say("and", length=30).text == again.say("and", length=30).text
+
+
+def test_texts_without_some_turns_hang_on_what_stood_before_them() -> None:
+    texts = engine.Texts(((1, 0, "a"), (2, 1, "b"), (3, 2, "c"), (4, 1, "d"), (5, 4, "e")), 3)
+    assert texts.without({2, 1}) == engine.Texts(((3, 0, "c"), (4, 0, "d"), (5, 4, "e")), 3)
+    assert texts.without({3, 2}) == engine.Texts(((1, 0, "a"), (4, 1, "d"), (5, 4, "e")), 1)
+    assert texts.without({1, 2, 3, 4, 5}) == engine.Texts((), 0)
