@@ -29,9 +29,12 @@ def begin() -> None:
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Run a program whose imports are done. From here on Ctrl-C is an exception."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())
+    """Run a program whose imports are done. From here on Ctrl-C is an exception; unhandled, it exits with code 130."""
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def cores() -> int:
