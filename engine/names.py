@@ -11,11 +11,11 @@ import shlex
 import unicodedata
 from pathlib import Path
 
-UNKNOWN, MARK = "\ufffd", "\ufeff"  # what stands for what is no character; the byte-order mark
-_HALVES = re.compile("[\ud800-\udfff]")
-_SPOILT = [code for code in [*range(32), *range(127, 160), *range(0xD800, 0xE000)] if chr(code) not in "\t\n"]
-_TURNING = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # they turn the direction of what stands around them
-HARMLESS: dict[int, str] = {**dict.fromkeys(_SPOILT, UNKNOWN), **dict.fromkeys(_TURNING, "")}
+UNKNOWN, MARK = "\ufffd", "\ufeff"  # replaces what is no character; the byte-order mark
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_CONTROLS = [code for code in [*range(32), *range(127, 160), *range(0xD800, 0xE000)] if chr(code) not in "\t\n"]
+_BIDIRECTIONAL = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # they change the direction of the text around them
+_SAFE: dict[int, str] = {**dict.fromkeys(_CONTROLS, UNKNOWN), **dict.fromkeys(_BIDIRECTIONAL, "")}
 
 
 def normalize(text: str) -> str:
@@ -30,11 +30,11 @@ def decoded(text: str, errors: str = "replace") -> str:
 
     `errors` says what becomes of bytes that are no UTF-8 either, as in `bytes.decode`.
     """
-    if _HALVES.search(text):
+    if _SURROGATES.search(text):
         try:
             text = text.encode("utf-8", "surrogateescape").decode("utf-8", errors)
         except UnicodeEncodeError:  # half a pair that stands for no byte
-            text = _HALVES.sub(UNKNOWN, text)
+            text = _SURROGATES.sub(UNKNOWN, text)
     return text.removeprefix(MARK)
 
 
@@ -45,7 +45,7 @@ def typed(text: str) -> str:
 
 def visible(text: str | Path) -> str:
     """A text that is safe to show: controls and non-characters become U+FFFD; line ends and tabs stay."""
-    return decoded(str(text)).translate(HARMLESS)
+    return decoded(str(text)).translate(_SAFE)
 
 
 def quoted(name: str | Path) -> str:

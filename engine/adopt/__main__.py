@@ -28,7 +28,7 @@ import numpy as np
 
 import engine
 from engine.adopt import familiarity
-from engine.adopt.foreign import LegacyModel, look_at
+from engine.adopt.foreign import LegacyModel, identify
 from engine.adopt.tokens import UNKNOWN, read_tokens
 from engine.model.directory import KERAS_REMEDY, NETWORK, VOCABULARY, json_text, replace_file
 from engine.model.network_reader import read_network
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None, backend: str) -> int:
-    legacy = look_at(model)
+    legacy = identify(model)
     text = "".join(read_text(path, _say) for path in data)
     with _as_keras(model, legacy) as source:
         chosen = _choose_backend(source, model, backend)
@@ -148,10 +148,10 @@ def _as_keras(model: Path, legacy: LegacyModel | None) -> Iterator[Path]:
     if legacy is None:
         yield model
         return
-    from engine.adopt.legacy_h5 import save_anew
+    from engine.adopt.legacy_h5 import save_as_keras
 
     with tempfile.TemporaryDirectory() as folder:
-        save_anew(model, legacy, made := Path(folder) / NETWORK)
+        save_as_keras(model, legacy, made := Path(folder) / NETWORK)
         yield made
 
 

@@ -33,7 +33,7 @@ class LegacyModel:
     keras_version: str
 
 
-def look_at(path: Path) -> LegacyModel | None:
+def identify(path: Path) -> LegacyModel | None:
     """None for a `.keras` file. Raises `ModelLoadError` for what is neither one nor a whole model in HDF5."""
     try:
         if path.is_dir():

@@ -21,7 +21,7 @@ CODE = "Lambda"  # a layer that is code
 OTHER_FUNCTION = "hard_sigmoid"  # 0.2 x + 0.5 in Keras 2, x / 6 + 0.5 in Keras 3
 
 
-def save_anew(path: Path, legacy: LegacyModel, target: Path) -> None:
+def save_as_keras(path: Path, legacy: LegacyModel, target: Path) -> None:
     """Write the model of the HDF5 file `path` to `target`, a `.keras` file in a folder of its own.
 
     Raises `ModelLoadError`.

@@ -71,7 +71,7 @@ def opened(path: str | Path) -> Iterator[KerasFile]:
         raise ModelLoadError(f"{path} is damaged or no Keras 3 model: save or copy it again") from None
 
 
-def save_anew(path: str | Path) -> str:
+def saving_advice(path: str | Path) -> str:
     """Advice that turns a `.keras` file of Keras 2 into one of Keras 3."""
     name = f"{Path(path).stem}.h5"
     return f"save it there as {name}, and let {ADOPT.format(shlex.quote(name))} save that anew"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ModelLoadError
-from engine.model.keras_file import KERAS_2, UnfitError, opened, save_anew
+from engine.model.keras_file import KERAS_2, UnfitError, opened, saving_advice
 from engine.model.network_reader import read_network
 from engine.model.step import Ids, Logits, Shape, State, fingerprint
 from engine.model.stepwise import CANNOT, objection
@@ -187,7 +187,7 @@ def _way(path: Path) -> str:
     try:
         read_network(path)
     except ModelLoadError:
-        return save_anew(path)
+        return saving_advice(path)
     return "leave out --backend keras, for the fast backend reads it"
 
 

@@ -22,7 +22,7 @@ from engine.model.keras_file import (
     KerasFile,
     UnfitError,
     opened,
-    save_anew,
+    saving_advice,
     tensors,
 )
 from engine.model.network import Activation, Array, Dense, Embedding, Layer, Network, Normalization, Recurrent
@@ -41,7 +41,9 @@ def read_network(path: str | Path) -> Network:
             with h5py.File(keras_file.weights(), "r") as weights:
                 return _Reader(keras_file, weights).network()
         except _UnknownError as error:
-            other = f"was written by {KERAS_2}: {save_anew(path)}" if keras_file.is_keras_2 else "use --backend keras"
+            other = (
+                f"was written by {KERAS_2}: {saving_advice(path)}" if keras_file.is_keras_2 else "use --backend keras"
+            )
             raise UnfitError(f"{error}, which the fast backend does not know: {other}") from None
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.conversation.checkpoint import Checkpoint, FinishReason, Request, Result
 from engine.conversation.reply import Reply
 from engine.sampling import PENALTY_WINDOW, Sampling, surprisal_nats
-from engine.serving.stop import StopTrail
+from engine.serving.stop import StopFinder
 from engine.text.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
@@ -84,7 +84,7 @@ class ReplyRow:
         self._recent = request.recent
         self._tokens: list[int] = []
         self._prompt_end: Checkpoint | None = None
-        self._stops = StopTrail(request.sampling.stop) if request.sampling.stop else None
+        self._stops = StopFinder(request.sampling.stop) if request.sampling.stop else None
         self.next = -1
         self.is_done = self._advance(start.state)
 

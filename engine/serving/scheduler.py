@@ -70,10 +70,10 @@ class Scheduler(Generic[Row]):
             over.sort(key=lambda index: (-running[self.running[index].owner], self._since[index]))
         return sorted(over[:needed])
 
-    def leave(self, kept: list[int]) -> None:
+    def keep(self, indices: list[int]) -> None:
         """Keep the running rows at these indices only, in this order."""
-        self.running[:] = [self.running[index] for index in kept]
-        self._since = [self._since[index] for index in kept]
+        self.running[:] = [self.running[index] for index in indices]
+        self._since = [self._since[index] for index in indices]
 
     def drop_waiting(self, is_dropped: Callable[[Row], bool]) -> list[Row]:
         """Take rows out of the queues; returns them."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 
-class StopTrail:
+class StopFinder:
     """Looks for stop strings, and holds back the end of the text that may become one.
 
     Keeps the state at each held token and at the last released one, so that the reply ends in the state of its text.

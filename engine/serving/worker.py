@@ -92,7 +92,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            while self._take_in():
+            while self._choose_rows():
                 self._step()
         except Exception as error:  # whatever it was, no reader may wait forever
             self.failure = EngineError(f"the engine stopped ({type(error).__name__}: {error}): load the model again")
@@ -121,14 +121,14 @@ class Worker:
         else:
             row.fail(self.failure or EngineClosed("the engine was closed"))
 
-    def _take_in(self) -> bool:
+    def _choose_rows(self) -> bool:
         """Choose the rows of the next step. Waits while there are none; False when the engine is closed."""
         while not self.is_closed:
             if not self._inbox.empty() or not len(self._scheduler):
                 self._read_inbox()
             if self._scheduler.admit():
                 self._batch.join()
-                self._leave([index for index, row in enumerate(self._scheduler.running) if row.is_done], "length")
+                self._end_rows([index for index, row in enumerate(self._scheduler.running) if row.is_done], "length")
             if self._scheduler.running:
                 return True
         return False
@@ -150,22 +150,22 @@ class Worker:
     def _drop_cancelled(self) -> None:
         for row in self._scheduler.drop_waiting(lambda row: row.is_cancelled):
             row.end(row.state, "cancelled")
-        self._leave([index for index, row in enumerate(self._scheduler.running) if row.is_cancelled], "cancelled")
+        self._end_rows([index for index, row in enumerate(self._scheduler.running) if row.is_cancelled], "cancelled")
 
     def _step(self) -> None:
-        self._leave(self._batch.step(), "length")
+        self._end_rows(self._batch.step(), "length")
         if ahead := [index for index, row in enumerate(self._scheduler.running) if row.is_ahead]:
             self._park(ahead)
         if expired := self._scheduler.expired():
             self._suspend(expired)
 
-    def _leave(self, indices: list[int], reason: FinishReason) -> None:
+    def _end_rows(self, indices: list[int], reason: FinishReason) -> None:
         """End the rows at these indices of the batch."""
         for index in indices:
             self._scheduler.running[index].end(self._batch.states[index], reason)
             self._finished.append(time.monotonic())
         if indices:
-            self._take_out(indices)
+            self._remove(indices)
 
     def _park(self, indices: list[int]) -> None:
         """Take out rows whose readers have to catch up."""
@@ -174,7 +174,7 @@ class Worker:
             row = cast(ReplyRow, self._scheduler.running[index])
             row.park(self._batch.states[index])
             self._parked.append(row)
-        self._take_out(indices)
+        self._remove(indices)
         self._unpark()  # a reader may have caught up before it could see that its reply was parked
 
     def _unpark(self) -> None:
@@ -192,12 +192,12 @@ class Worker:
         rows = [self._scheduler.running[index] for index in indices]
         for row, index in zip(rows, indices, strict=True):
             row.suspend(self._batch.states[index])
-        self._take_out(indices)
+        self._remove(indices)
         for row in rows:
             self._scheduler.add(row)
 
-    def _take_out(self, indices: list[int]) -> None:
+    def _remove(self, indices: list[int]) -> None:
         gone = set(indices)
         kept = [index for index in range(self.running) if index not in gone]
-        self._scheduler.leave(kept)
+        self._scheduler.keep(kept)
         self._batch.keep(kept)

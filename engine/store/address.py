@@ -81,9 +81,9 @@ def _checked(address: sql.URL) -> sql.URL:
         is_synchronous = not address.get_dialect().is_async
         address.get_dialect().import_dbapi()
     except (ImportError, sql.exc.ArgumentError):
-        mend = "pip install 'textrepl[postgres]', or write" if backend in POSTGRES else "write"
+        remedy = "pip install 'textrepl[postgres]', or write" if backend in POSTGRES else "write"
         right = "postgresql://" if backend in POSTGRES else "sqlite:///"
-        raise StoreError(f"{visible(address.drivername)} is not installed: {mend} {right}...") from None
+        raise StoreError(f"{visible(address.drivername)} is not installed: {remedy} {right}...") from None
     if not is_synchronous:
         right = "postgresql://" if backend in POSTGRES else "sqlite:///"
         raise StoreError(f"{address.drivername} is a driver for other programs: write {right}...")

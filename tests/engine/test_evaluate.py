@@ -104,7 +104,7 @@ def test_one_missing_model_is_found_before_hours_of_scoring(
     assert captured.out == ""
 
 
-def test_weights_that_follow_a_text_foretell_it_better(
+def test_weights_that_follow_a_text_predict_it_better(
     keras_model_dir: Path, plain_text: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (keras_model_dir / NETWORK).read_bytes()

@@ -24,7 +24,7 @@ import keras  # noqa: E402
 
 
 @pytest.mark.parametrize("name", ["prelu", "normalized", "early"])
-def test_what_was_refused_leaves_nothing_and_the_mend_works(
+def test_what_was_refused_leaves_nothing_and_the_remedy_works(
     name: str, models: Path, text: str, tmp_path: Path, refused: Refused, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "a model" / "of mine"

@@ -51,12 +51,12 @@ def attended(x: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable("mine")
-class OwnCell(L.SimpleRNNCell):  # type: ignore[misc, name-defined]
+class OwnCell(L.SimpleRNNCell):  # type: ignore[misc]
     """A cell that nobody knows."""
 
 
 @keras.saving.register_keras_serializable("mine")
-class Dense(L.Dense):  # type: ignore[misc, name-defined]
+class Dense(L.Dense):  # type: ignore[misc]
     """A layer of somebody's own, under a known name."""
 
 

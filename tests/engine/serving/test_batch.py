@@ -16,7 +16,7 @@ from tests.networks import LETTERS, tiny_network
 
 
 @pytest.mark.parametrize("kinds", [KINDS, KINDS[:-1]], ids=["with stop strings", "without"])
-def test_one_seed_gives_one_text_alone_and_with_63_neighbours(tiny: Engine, kinds: list[dict[str, Any]]) -> None:
+def test_one_seed_gives_one_text_alone_and_with_63_neighbors(tiny: Engine, kinds: list[dict[str, Any]]) -> None:
     prompts = ["abc"[: 1 + n % 3] * (1 + n % 7) for n in range(64)]
     together = [talk.say(prompt) for talk, prompt in zip(seeded(tiny, 64, 90, kinds), prompts, strict=True)]
     batched = [reply.text for reply in together]

@@ -92,7 +92,7 @@ def test_the_unknown_word_is_never_written() -> None:
 
 
 class Reciting:
-    """A step program that foretells the bytes of a text, one after the other: its state is the place."""
+    """A step function that predicts the bytes of a text, one after the other: its state is the position."""
 
     def __init__(self, text: str) -> None:
         self._bytes = text.encode()
@@ -101,8 +101,8 @@ class Reciting:
 
     def __call__(self, ids: Ids, state: State) -> tuple[Logits, State]:
         logits = np.full((len(ids), 256), -50.0, np.float32)
-        for row, place in enumerate(state[:, 0]):
-            logits[row, self._bytes[int(place) % len(self._bytes)]] = 50.0
+        for row, position in enumerate(state[:, 0]):
+            logits[row, self._bytes[int(position) % len(self._bytes)]] = 50.0
         return logits, state + 1
 
 

@@ -78,7 +78,7 @@ def test_closing_keeps_what_was_written_and_refuses_more() -> None:
 
 
 class Failing:
-    """A step program that breaks on the way, as one out of memory would."""
+    """A step function that breaks on the way, as one out of memory would."""
 
     def __init__(self, after: int) -> None:
         self._step, self._left = OnnxStep(tiny_network()), after

@@ -1,4 +1,4 @@
-"""What bytes are read as: UTF-8, what marks and NUL bytes tell, older encodings; and what is refused, with a mend."""
+"""What bytes are read as: UTF-8, what marks and NUL bytes tell, older encodings; and what is refused, with a remedy."""
 
 from __future__ import annotations
 
