@@ -78,7 +78,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """What takes a while to import, imported when it is asked for: a program shows its prompt before NumPy is there."""
+    """Import slow modules when they are first needed, so that a program shows its prompt before it loads NumPy."""
     for home, names in _HOMES.items():
         if name in names:
             value = globals()[name] = getattr(importlib.import_module(f"engine.{home}"), name)

@@ -1,6 +1,4 @@
-"""The errors of the engine, and who shows them.
-
-Every message is one line that says what is wrong and what to do; the front ends print it as it is.
+"""The engine's errors. Every message is one line that says what is wrong and what to do; front ends print it as it is.
 
     EngineError
     ├── ModelLoadError    a model directory or file cannot be used
@@ -19,11 +17,11 @@ class EngineError(Exception):
 
 
 class ModelLoadError(EngineError):
-    """A model cannot be loaded; the message names the file and the mend."""
+    """A model cannot be loaded; the message names the file and the remedy."""
 
 
 class EngineBusy(EngineError):
-    """The queue of waiting replies is full; `seconds` is a guess when to come back."""
+    """Too many replies wait already; `seconds` is a guess when to come back."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)

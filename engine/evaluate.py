@@ -1,6 +1,6 @@
-"""How well models foretell a text: python -m engine.evaluate MODEL... --data PATH...
+"""Scores a text with models: python -m engine.evaluate MODEL... --data PATH...
 
-The text is read as the trainer reads it, and filtered for each model as the text that it was trained on.
+The text is read as the trainer reads it, and filtered for each model as its training text was.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from engine.train.reading.spool import Inputs, Spool
 from engine.train.report.plain import ReadingLine
 from engine.train.settings import TrainSettings
 
-DYNAMIC = ", dynamic"  # stands behind a model's name
+DYNAMIC = ", dynamic"  # follows a model's name
 Figures = dict[str, Any]
 
 
@@ -111,12 +111,12 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _trained_with(model: str | None) -> TrainSettings:
-    """How a model's text was read. Nothing is known of one that was made elsewhere, or long ago."""
+    """How a model's training text was read; the defaults for a model made elsewhere."""
     settings = engine.about(model).settings.get("settings")
     known = settings if isinstance(settings, dict) else {}
     plain = TrainSettings()
-    found = {name: known.get(name) for name in ("lower", "ascii", "keep", "field", "names", "bots")}
-    fits = {name: value for name, value in found.items() if isinstance(value, type(getattr(plain, name)))}
+    given = {name: known.get(name) for name in ("lower", "ascii", "keep", "field", "names", "bots")}
+    fits = {name: value for name, value in given.items() if isinstance(value, type(getattr(plain, name)))}
     return TrainSettings(**fits)
 
 
@@ -130,18 +130,18 @@ def _read(data: Sequence[str], settings: TrainSettings) -> str:
     except OSError as error:
         raise engine.EngineError(f"cannot keep the text in {tempfile.gettempdir()}: {error.strerror}") from None
     if spool.account.left_out or spool.account.remarks:
-        for told in spool.account.lines():
-            _say(told)
+        for remark in spool.account.lines():
+            _say(remark)
     return text
 
 
 def _filtered(text: str, model: str | None, settings: TrainSettings) -> str:
-    """The text as the model's was filtered."""
-    told = ["in lower case"] * settings.lower + ["in ASCII"] * settings.ascii
-    told += [f"only of {settings.keep!r}"] * bool(settings.keep)
-    if not told:
+    """The text, filtered as the model's training text was."""
+    filters = ["in lower case"] * settings.lower + ["in ASCII"] * settings.ascii
+    filters += [f"only of {settings.keep!r}"] * bool(settings.keep)
+    if not filters:
         return text
-    _say(f"{find(model).name} reads the text {', '.join(told)}, as it was trained (--as-is for the text as it is)")
+    _say(f"{find(model).name} reads the text {', '.join(filters)}, as it was trained (--as-is for the text as it is)")
     apply = make_filter(is_ascii=settings.ascii, is_lower=settings.lower, keep=settings.keep)
     return "".join(normalized([text], apply))
 
@@ -157,7 +157,7 @@ def _score(model: str | None, text: str, arguments: argparse.Namespace) -> Itera
             rest = "the rest is left out" if loaded.vocabulary.unknown is None else "the rest as the unknown token"
             _say(
                 f"{'the model' if len(arguments.models) < 2 else name} never saw {encoding.unseen:,} of these "
-                f"{whole:,} {what} ({_some(encoding.replaced)}); near equivalents are scored in their place, {rest}"
+                f"{whole:,} {what} ({_listed(encoding.replaced)}); near equivalents are scored in their place, {rest}"
             )
         if not len(encoding.ids):
             raise ValueError(f"--data: has nothing that {'the model' if len(arguments.models) < 2 else name} knows")
@@ -175,7 +175,7 @@ def _score(model: str | None, text: str, arguments: argparse.Namespace) -> Itera
 
 
 def _dynamic_nats(model: str | None, score: engine.Score, arguments: argparse.Namespace) -> float:
-    """Nats of the whole text by weights that follow it; of the first token, as they are told without it."""
+    """Nats of the whole text with weights that follow it. The first token counts as with fixed weights."""
     try:
         import_tensorflow()
     except ImportError:
@@ -191,7 +191,7 @@ def _dynamic_nats(model: str | None, score: engine.Score, arguments: argparse.Na
 
 
 def _figures(nats: float, tokens: int, characters: int) -> Figures:
-    """What is told of so many nats in all."""
+    """The figures of a text that took so many nats in all."""
     return {
         "characters": characters,
         "tokens": tokens,
@@ -202,7 +202,7 @@ def _figures(nats: float, tokens: int, characters: int) -> Figures:
 
 
 def _shown(is_json: bool, names: Sequence[str]) -> Callable[[Figures], None]:
-    """How figures are printed: as JSON, as a sentence, or as a row of a table, whose header is printed first."""
+    """A function that prints figures: as JSON, as a sentence, or as a row of a table, after its header."""
     if is_json:
         return lambda figures: print(json.dumps(_finite(figures), allow_nan=False), flush=True)
     if len(names) == 1:
@@ -224,7 +224,7 @@ def _shown(is_json: bool, names: Sequence[str]) -> Callable[[Figures], None]:
 
 
 def _finite(figures: Figures) -> Figures:
-    """With null for what JSON has no number for: a perplexity beyond all use."""
+    """With null for infinity, which JSON does not have."""
     return {name: None if value in (math.inf, -math.inf) else value for name, value in figures.items()}
 
 
@@ -244,7 +244,7 @@ def _sentence(figures: Figures) -> str:
 
 @contextmanager
 def _progress(name: str, tokens: int) -> Iterator[Callable[[float], None]]:
-    """Tells on a terminal how many tokens of all are scored, and the time left."""
+    """Show on a terminal how many tokens are scored, and the time left."""
     started = time.monotonic()
     with ReadingLine() as line:
 
@@ -259,8 +259,8 @@ def _say(line: str) -> None:
     print(f"engine.evaluate: {line}", file=sys.stderr)
 
 
-def _some(unseen: Iterable[str]) -> str:
-    """Some of what was unseen, white space as its escapes."""
+def _listed(unseen: Iterable[str]) -> str:
+    """The first unseen characters or words in 60 columns, white space as escapes."""
     return " ".join(repr(token)[1:-1] if token.isspace() else token for token in sorted(unseen, key=_is_space))[:60]
 
 

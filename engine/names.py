@@ -1,4 +1,4 @@
-"""Names and texts from outside: as they were typed, as a person may see them, as a shell reads them. Knows no file.
+"""Names and texts from outside: as they were typed, as a terminal may show them, as a shell reads them. Knows no file.
 
 A name that is not UTF-8 holds half surrogates in Python (PEP 383): it opens its file, but cannot be printed or written
 as text.
@@ -11,11 +11,11 @@ import shlex
 import unicodedata
 from pathlib import Path
 
-UNKNOWN, MARK = "\ufffd", "\ufeff"  # what stands for what is no character; the byte-order mark
-_HALVES = re.compile("[\ud800-\udfff]")
-_SPOILT = [code for code in [*range(32), *range(127, 160), *range(0xD800, 0xE000)] if chr(code) not in "\t\n"]
-_TURNING = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # they turn the direction of what stands around them
-HARMLESS: dict[int, str] = {**dict.fromkeys(_SPOILT, UNKNOWN), **dict.fromkeys(_TURNING, "")}
+UNKNOWN, MARK = "\ufffd", "\ufeff"  # replaces what is no character; the byte-order mark
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_CONTROLS = [code for code in [*range(32), *range(127, 160), *range(0xD800, 0xE000)] if chr(code) not in "\t\n"]
+_BIDIRECTIONAL = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # they change the direction of the text around them
+_SAFE: dict[int, str] = {**dict.fromkeys(_CONTROLS, UNKNOWN), **dict.fromkeys(_BIDIRECTIONAL, "")}
 
 
 def normalize(text: str) -> str:
@@ -30,26 +30,26 @@ def decoded(text: str, errors: str = "replace") -> str:
 
     `errors` says what becomes of bytes that are no UTF-8 either, as in `bytes.decode`.
     """
-    if _HALVES.search(text):
+    if _SURROGATES.search(text):
         try:
             text = text.encode("utf-8", "surrogateescape").decode("utf-8", errors)
         except UnicodeEncodeError:  # half a pair that stands for no byte
-            text = _HALVES.sub(UNKNOWN, text)
+            text = _SURROGATES.sub(UNKNOWN, text)
     return text.removeprefix(MARK)
 
 
 def typed(text: str) -> str:
-    """The same, normalized as the texts are that a model reads."""
+    """`decoded`, then normalized as a model's texts are."""
     return normalize(decoded(text))
 
 
 def visible(text: str | Path) -> str:
-    """A text as it may be shown: what would act on a terminal or is no character is U+FFFD; line ends and tabs stay."""
-    return decoded(str(text)).translate(HARMLESS)
+    """A text that is safe to show: controls and non-characters become U+FFFD; line ends and tabs stay."""
+    return decoded(str(text)).translate(_SAFE)
 
 
 def quoted(name: str | Path) -> str:
-    """A name as a shell reads it back, whatever bytes it has."""
+    """A name quoted for a shell, whatever bytes it has."""
     text = str(name)
     if text.isprintable():
         return shlex.quote(text)

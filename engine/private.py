@@ -1,4 +1,4 @@
-"""Nothing is sent and nothing is left lying about: what other libraries do unasked is switched off before it begins.
+"""Switches off what other libraries would send, and keeps what they write in our folders. Knows no model.
 
 ONNX Runtime reports to its maker from 1.29 on. When it is imported it writes a device id under the user's cache and
 queues an event that describes the machine; some ten seconds later it asks for its maker's host; each session and the
@@ -11,7 +11,7 @@ will be sent. `engine.model.onnx_step` then calls onnxruntime's own switch, whic
 half a minute of sessions, the first one was left. (All of it seen with strace and in the queue, with 1.32.)
 
 Keras writes a configuration file and imports Matplotlib, which keeps a list of the machine's fonts; fontconfig, which
-it asks for them, has a cache, too. They ask nobody for anything, but do this in the user's folders.
+Matplotlib asks, has a cache, too. They send nothing, but write into the user's folders.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from contextlib import contextmanager
 
 
 def send_no_reports() -> None:
-    """For all that this process imports from now on, whatever the user's own variable says."""
+    """Switch off ONNX Runtime's reports for all later imports, whatever the user's own variable says."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 @contextmanager
 def own_folders() -> Iterator[None]:
-    """What Keras and Matplotlib write while they are imported goes into our cache, unless they have a place."""
+    """Send what Keras and Matplotlib write at import to our cache, unless a variable names a folder for it."""
     import platformdirs  # not before a program shows its prompt
 
     ours = platformdirs.user_cache_dir("textrepl")
-    places = {"KERAS_HOME": f"{ours}/keras", "MPLCONFIGDIR": f"{ours}/matplotlib"}
-    set_here = {name: place for name, place in places.items() if name not in os.environ} | {"XDG_CACHE_HOME": ours}
+    folders = {"KERAS_HOME": f"{ours}/keras", "MPLCONFIGDIR": f"{ours}/matplotlib"}
+    set_here = {name: folder for name, folder in folders.items() if name not in os.environ} | {"XDG_CACHE_HOME": ours}
     before = {name: os.environ.pop(name, None) for name in set_here}
     os.environ |= set_here
     try:

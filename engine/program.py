@@ -1,6 +1,7 @@
 """How our programs start, fail and end: Ctrl-C from the first moment, quiet imports, one line when they fail.
 
-A program imports this first and calls `begin` before its other imports; once they are done, `run` runs its `main`.
+A program imports this first and calls `begin` before its other imports; after them, `run` runs its `main`. Knows no
+model.
 """
 
 from __future__ import annotations
@@ -28,9 +29,12 @@ def begin() -> None:
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Run a program whose imports are done. From here on Ctrl-C is an exception."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())
+    """Run a program whose imports are done. From here on Ctrl-C is an exception; unhandled, it exits with code 130."""
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def cores() -> int:
@@ -40,7 +44,7 @@ def cores() -> int:
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Keep what is written to file descriptor 2 meanwhile; show it only if an error is raised.
+    """Hold back what is written to file descriptor 2; show it only if an error is raised.
 
     TensorFlow's first messages come from C++ before its own logging can be told to be silent.
     """
@@ -62,17 +66,17 @@ def quiet_stderr() -> Iterator[None]:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back meanwhile and let it through after: few imports of libraries survive an exception."""
+    """Hold back Ctrl-C until the end of the block: few imports of libraries survive an exception."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if came:
+    if held:
         signal.raise_signal(signal.SIGINT)
 
 
@@ -86,7 +90,7 @@ def import_tensorflow() -> None:
 
 
 def parser(**given: Any) -> argparse.ArgumentParser:
-    """A parser of `argparse` whose messages act on no terminal, whatever stood on the command line."""
+    """A parser whose messages are safe on a terminal, whatever the command line had in it."""
     import argparse  # not before `begin`
 
     class Parser(argparse.ArgumentParser):
@@ -97,7 +101,7 @@ def parser(**given: Any) -> argparse.ArgumentParser:
 
 
 def fail(program: str, message: str) -> int:
-    """One line to stderr, and exit code 1. Stdout is given up, so that nothing is flushed into it at exit."""
+    """Print one line to stderr and return exit code 1. Discards what stdout still holds, which might fail."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{program}: {visible(message)}\n")

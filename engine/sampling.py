@@ -1,9 +1,9 @@
-"""How the next token is drawn: the random generator, and the sampler. Pure NumPy.
+"""Draws the next token: the random numbers and the sampler, in NumPy. Knows no network and no thread.
 
 The order of the filters is that of Hugging Face's generation: repetition penalty (Keskar et al. 2019,
 arXiv 1909.05858), temperature, top-k (Fan et al. 2018), top-p (Holtzman et al. 2020), min-p (Nguyen et al. 2024).
-A token is then drawn by inverting the cumulative distribution at one uniform number, so a row needs exactly one
-number a token, and its draw depends on nothing but its own logits, settings and number.
+A token is then drawn by inverting the cumulative distribution at one uniform number. So each token takes exactly one
+number, and depends on its own row's logits, settings and number alone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _MASK = (1 << 64) - 1
 
 
 def derive_key(*parts: int) -> int:
-    """A 64-bit key from some integers, spread evenly; other parts give another key."""
+    """A 64-bit key, hashed from some integers."""
     data = ",".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
@@ -62,7 +62,7 @@ class Sampler:
     def __call__(
         self, logits: Logits, numbers: Sequence[float] | NDArray[np.float64], recent: Sequence[Sequence[int]]
     ) -> NDArray[np.intp]:
-        """One id a row: `logits [B, V]`, a uniform number a row, and each row's latest tokens, to `ids [B]`."""
+        """Draw `ids [B]` from `logits [B, V]`, a uniform number and the latest tokens of each row."""
         logits = self._prepare(logits, recent)
         if self._all_greedy:
             return np.asarray(logits.argmax(axis=1))
@@ -101,7 +101,7 @@ class Sampler:
 
 
 def _filter(weights: Probabilities, settings: Sampling) -> Probabilities:
-    """One row `[V]` with top-k, top-p and min-p applied; equal weights count in the order of their ids."""
+    """One row `[V]` with top-k, top-p and min-p applied; ties go to the lower id."""
     order = np.argsort(-weights, kind="stable")
     ranked = weights[order]
     kept = len(ranked)

@@ -1,6 +1,6 @@
-"""How a continuation is drawn, as a person says it: the one table that flags, `/set` and Discord's options are made of.
+"""`Sampling`: how a reply is drawn. Flags, `/set` and Discord's options are all made from this one table.
 
-Imports nothing that takes long, for a program shows its prompt before it loads anything.
+Knows no sampler, and imports nothing slow: a program shows its prompt before it loads anything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tiny Keras models, and a step program run over some tokens."""
+"""Tiny Keras models, and a step function run over some tokens."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Models made elsewhere: `python -m engine.adopt`."""
+"""`python -m engine.adopt`: gives models made elsewhere a vocabulary."""

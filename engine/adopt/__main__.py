@@ -1,10 +1,10 @@
 """Give a model made elsewhere its vocabulary: python -m engine.adopt FILE --data TEXT...
 
-FILE is a `.keras` or a `.h5` file, the latter of Keras 2 or 3. The tokens are the characters of the text that the model
-was trained on, sorted, as nearly all tutorials do it; where the network takes one token more, "[UNK]" comes first, as
-TensorFlow's StringLookup has it. Or --tokens names a JSON file with them, see `token_lists`.
+FILE is a `.keras` file, or a `.h5` file of Keras 2 or 3. The tokens are the sorted characters of the text that the
+model was trained on, as in nearly all tutorials. If the network takes one token more, "[UNK]" comes first, as in
+TensorFlow's StringLookup. Or --tokens names a JSON file with them, see `tokens`.
 
-All is tried before anything is written: the file is read, the vocabulary fits, the network takes a step.
+Everything is checked before anything is written: the vocabulary fits, and the network takes a step.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ import numpy as np
 
 import engine
 from engine.adopt import familiarity
-from engine.adopt.foreign import LegacyModel, look_at
+from engine.adopt.foreign import LegacyModel, identify
 from engine.adopt.tokens import UNKNOWN, read_tokens
-from engine.model.directory import KERAS_MEND, NETWORK, VOCABULARY, json_text, replace_file
-from engine.model.network import read_network
+from engine.model.directory import KERAS_REMEDY, NETWORK, VOCABULARY, json_text, replace_file
+from engine.model.network_reader import read_network
 from engine.model.onnx_step import OnnxStep
-from engine.model.step import Step
+from engine.model.step import StepFunction
 from engine.program import fail
 from engine.text.files import read_text
 
@@ -43,21 +43,21 @@ KERAS, PERHAPS_KERAS = "--backend keras", ", or try --backend keras"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the model goes: its vocabulary, and its network unless that stays the file that was given."""
+class OutputPaths:
+    """What is written: the vocabulary, and the network unless the given file stays in use."""
 
     vocabulary: Path
     network: Path | None
     model: Path
-    """What textrepl is called with."""
+    """What textrepl takes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Runner:
-    """What runs the network; `reason` is why the fast backend could not."""
+class Backend:
+    """The backend that runs the network; `reason` is why the fast one could not."""
 
-    step: Step
-    backend: str
+    step_function: StepFunction
+    name: str
     reason: str = ""
 
 
@@ -90,26 +90,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None, backend: str) -> int:
-    legacy = look_at(model)
+    legacy = identify(model)
     text = "".join(read_text(path, _say) for path in data)
     with _as_keras(model, legacy) as source:
-        runner = _runner(source, model, backend)
-        size = runner.step.vocabulary_size
+        chosen = _choose_backend(source, model, backend)
+        size = chosen.step_function.vocabulary_size
         vocabulary = read_tokens(tokens, size) if tokens else tokens_of(text, size)
-        place = _place(model, out, legacy is not None)
-        found = _measure(runner, vocabulary, text) if text else None
-        _write(place, source, vocabulary)
-    if runner.reason:
-        print(f"{runner.reason}; Keras runs it, more slowly")
-    command = _command(place.model, runner.backend)
-    print(f"wrote {place.vocabulary} with {size} tokens; write with it by: {command}")
-    if found is not None:
-        print(found.told(tokens), file=sys.stdout if found.is_known else sys.stderr)
+        paths = _output_paths(model, out, legacy is not None)
+        measured = _measure(chosen, vocabulary, text) if text else None
+        _write(paths, source, vocabulary)
+    if chosen.reason:
+        print(f"{chosen.reason}; Keras runs it, more slowly")
+    command = _command(paths.model, chosen.name)
+    print(f"wrote {paths.vocabulary} with {size} tokens; write with it by: {command}")
+    if measured is not None:
+        print(measured.line(tokens), file=sys.stdout if measured.is_known else sys.stderr)
     return 0
 
 
 def _say(line: str) -> None:
-    """Tell how a text was read."""
+    """Print how a text was read."""
     print(f"engine.adopt: {line}", file=sys.stderr)
 
 
@@ -126,56 +126,56 @@ def tokens_of(text: str, size: int) -> engine.Vocabulary:
     )
 
 
-def _place(model: Path, out: Path | None, is_new: bool) -> Place:
-    """Raises `ModelLoadError` where something lies already."""
+def _output_paths(model: Path, out: Path | None, is_new: bool) -> OutputPaths:
+    """Raises `ModelLoadError` if one of them exists."""
     if out is not None:
-        place = Place(out / VOCABULARY, out / NETWORK, out)
+        paths = OutputPaths(out / VOCABULARY, out / NETWORK, out)
     elif is_new or model.suffix != ".keras":
         beside = model.with_suffix(".keras")
-        place = Place(model.with_name(VOCABULARY), beside, beside)
+        paths = OutputPaths(model.with_name(VOCABULARY), beside, beside)
     else:
-        place = Place(model.with_name(VOCABULARY), None, model)
-    for path in (place.vocabulary, place.network):
+        paths = OutputPaths(model.with_name(VOCABULARY), None, model)
+    for path in (paths.vocabulary, paths.network):
         if path is not None and os.path.lexists(path):
             way = "move it away first" if out else "move it away first, or give --out DIR"
             raise engine.ModelLoadError(f"{path} is there already: {way}")
-    return place
+    return paths
 
 
 @contextmanager
 def _as_keras(model: Path, legacy: LegacyModel | None) -> Iterator[Path]:
-    """The file itself, or what a `.h5` file is saved anew as meanwhile."""
+    """The file itself; for a `.h5` file, a temporary `.keras` file made from it."""
     if legacy is None:
         yield model
         return
-    from engine.adopt.legacy_h5 import save_anew
+    from engine.adopt.legacy_h5 import save_as_keras
 
     with tempfile.TemporaryDirectory() as folder:
-        save_anew(model, legacy, made := Path(folder) / NETWORK)
+        save_as_keras(model, legacy, made := Path(folder) / NETWORK)
         yield made
 
 
-def _runner(source: Path, model: Path, backend: str) -> Runner:
-    """The fast backend if it can run the network, else Keras. Raises `ModelLoadError`, told of the file `model`."""
+def _choose_backend(source: Path, model: Path, backend: str) -> Backend:
+    """The fast backend if it can run the network, else Keras. Raises `ModelLoadError` that names the file `model`."""
     reason = ""
     if backend != "keras":
         try:
-            return Runner(_tried(OnnxStep(read_network(source)), model), "onnx")
+            return Backend(_tested(OnnxStep(read_network(source)), model), "onnx")
         except engine.ModelLoadError as error:
-            reason = _told(error, source, model)
+            reason = _naming(error, source, model)
             if backend == "onnx" or KERAS not in reason:
                 raise engine.ModelLoadError(reason) from None
     try:
-        return Runner(_tried(_keras(source, model), model), "keras", reason.removesuffix(KERAS_MEND))
+        return Backend(_tested(_keras(source, model), model), "keras", reason.removesuffix(KERAS_REMEDY))
     except engine.ModelLoadError as error:
         if reason.endswith(PERHAPS_KERAS):  # and it was no use
             raise engine.ModelLoadError(reason.removesuffix(PERHAPS_KERAS)) from None
         if reason and "needs TensorFlow" in str(error):
-            raise engine.ModelLoadError(f"{reason.removesuffix(KERAS_MEND)}; {error}") from None
-        raise engine.ModelLoadError(_told(error, source, model)) from None
+            raise engine.ModelLoadError(f"{reason.removesuffix(KERAS_REMEDY)}; {error}") from None
+        raise engine.ModelLoadError(_naming(error, source, model)) from None
 
 
-def _keras(source: Path, model: Path) -> Step:
+def _keras(source: Path, model: Path) -> StepFunction:
     from engine.model.keras_step import KerasStep
 
     try:
@@ -186,21 +186,23 @@ def _keras(source: Path, model: Path) -> Step:
         raise engine.ModelLoadError(f"{model}: Keras cannot run it a token at a time ({_last_line(error)})") from None
 
 
-def _tried(step: Step, model: Path) -> Step:
-    """The step after it has fed one token. Raises `ModelLoadError` where it cannot."""
+def _tested(step_function: StepFunction, model: Path) -> StepFunction:
+    """The step function, once it has fed a token. Raises `ModelLoadError` if it cannot."""
     try:
-        logits, _ = step(np.zeros(1, np.int32), np.zeros((1, step.state_size), np.float32))
+        logits, _ = step_function(np.zeros(1, np.int32), np.zeros((1, step_function.state_size), np.float32))
     except Exception as error:  # a backend raises whatever its layers raise
         raise engine.ModelLoadError(f"{model} cannot be run a token at a time ({_last_line(error)})") from None
-    if logits.shape != (1, step.vocabulary_size):
-        raise engine.ModelLoadError(f"{model} must give one number for each of its {step.vocabulary_size} tokens")
+    if logits.shape != (1, step_function.vocabulary_size):
+        raise engine.ModelLoadError(
+            f"{model} must give one number for each of its {step_function.vocabulary_size} tokens"
+        )
     if np.isnan(logits).any():
         raise engine.ModelLoadError(f"{model} gives values that are no numbers: train it again")
-    return step
+    return step_function
 
 
-def _told(error: Exception, source: Path, model: Path) -> str:
-    """An error's text, of the file that the user gave."""
+def _naming(error: Exception, source: Path, model: Path) -> str:
+    """An error's text, naming the file that the user gave."""
     text = str(error).replace(str(source), str(model))
     return text if str(model) in text else f"{model}: {text}"
 
@@ -210,33 +212,33 @@ def _last_line(error: Exception) -> str:
     return (lines[-1] if lines else type(error).__name__)[:200]
 
 
-def _measure(runner: Runner, vocabulary: engine.Vocabulary, text: str) -> familiarity.Familiarity:
+def _measure(chosen: Backend, vocabulary: engine.Vocabulary, text: str) -> familiarity.Familiarity:
     from engine.serving.engine import Engine
 
-    with Engine("adopted", runner.step, vocabulary, runner.backend, 1) as loaded:
+    with Engine("adopted", chosen.step_function, vocabulary, chosen.name, 1) as loaded:
         return familiarity.measure(loaded, text[:CHECKED_CHARACTERS])
 
 
-def _write(place: Place, source: Path, vocabulary: engine.Vocabulary) -> None:
+def _write(paths: OutputPaths, source: Path, vocabulary: engine.Vocabulary) -> None:
     """Both files or neither. Raises `ModelLoadError` that names the one that could not be written."""
     with (
-        _folder(place.vocabulary.parent),
-        _gone_unless_done(place.network),
-        _named(place.vocabulary),
-        replace_file(place.vocabulary) as temporary,
+        _folder(paths.vocabulary.parent),
+        _gone_unless_done(paths.network),
+        _write_errors(paths.vocabulary),
+        replace_file(paths.vocabulary) as temporary,
     ):
         temporary.write_text(json_text(vocabulary.to_json()), encoding="utf-8")
-        if place.network is not None:
-            with _named(place.network), replace_file(place.network) as copy:
+        if paths.network is not None:
+            with _write_errors(paths.network), replace_file(paths.network) as copy:
                 shutil.copyfile(source, copy)
 
 
 @contextmanager
 def _folder(path: Path) -> Iterator[None]:
-    """A folder that is there meanwhile; those that were made for it go if it is not filled."""
+    """Make a folder. If the block fails, remove what was made."""
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
-        with _named(path):
+        with _write_errors(path):
             path.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
@@ -257,7 +259,7 @@ def _gone_unless_done(path: Path | None) -> Iterator[None]:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -265,7 +267,7 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _command(model: Path, backend: str) -> str:
-    """What a shell takes to write with the model."""
+    """The shell command that writes with the model."""
     given = str(model)
     given = f"./{given}" if given.startswith("-") else given
     return shlex.join(["textrepl", given, *(["--backend", "keras"] if backend == "keras" else [])])

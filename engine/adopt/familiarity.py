@@ -1,6 +1,6 @@
-"""How well a model knows a text, beside a count of the same text: is it the one that it was trained on?
+"""Tells whether a model was trained on a text: it then predicts it better than counts of the same text do.
 
-The count learns as it reads and knows nothing before, so a model that was trained beats it from the beginning.
+The counts learn while they read, so a trained model is better from the beginning. Knows no file.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ MARGIN = 0.98  # of the bits that a model has to beat, so that it does not by ac
 
 @dataclass(frozen=True, slots=True)
 class Familiarity:
-    """Bits a token of a text: by the model, by a count of pairs of tokens, by a count of single ones."""
+    """Bits per token of a text: by the model, by counts of token pairs, by counts of single tokens."""
 
     tokens: int
     characters: int
     unseen: int
-    """How many of the characters are none of the model's tokens."""
+    """How many of the characters are not among the model's tokens."""
     bits: float
     pairs: float
     single: float
 
     @property
     def is_known(self) -> bool:
-        """Whether the model knows more of the text than the pairs in it tell."""
+        """Whether the model predicts the text better than its pairs do."""
         return self.tokens >= ENOUGH and self.bits < MARGIN * self.pairs
 
-    def told(self, tokens: Path | None) -> str:
-        """A line for people; `tokens` is the file that gave the order of the tokens, if one did."""
+    def line(self, tokens: Path | None) -> str:
+        """The result in one line. `tokens` is the file that gave the tokens, if one did."""
         if self.is_known:
-            line = (
+            text = (
                 f"the model knows this text: {self.bits:.2f} bits a character over its beginning, where a count of its "
                 f"pairs takes {self.pairs:.2f}"
             )
         else:
-            line = f"engine.adopt: {self._doubt(tokens)}"
+            text = f"engine.adopt: {self._doubt(tokens)}"
         if self.unseen:
-            line += f" ({self.unseen:,} of these {self.characters:,} characters are not among its tokens)"
-        return line
+            text += f" ({self.unseen:,} of these {self.characters:,} characters are not among its tokens)"
+        return text
 
     def _doubt(self, tokens: Path | None) -> str:
         if not self.tokens:
@@ -77,7 +77,7 @@ def measure(model: Engine, text: str) -> Familiarity:
 
 
 def count_bits(ids: Sequence[int], size: int) -> tuple[float, float]:
-    """Bits a token by counts of pairs and of single tokens, each from those before it alone; below those of chance.
+    """Bits per token by counts of pairs and of single tokens, each counted before that token; at most those of chance.
 
     Witten and Bell's interpolation (1991): pairs over single tokens over `size` equals.
     """

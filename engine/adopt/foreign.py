@@ -1,6 +1,6 @@
-"""What a file or folder from elsewhere is, told by its content: a `.keras` file, a `.h5` file, or no model.
+"""Tells by its content what a file or folder from elsewhere is: a `.keras` file, a `.h5` file, or no model.
 
-Nothing in it is run. What cannot be used is refused by one line with the way to a file that can.
+Nothing in it is run. What cannot be used is refused in one line, with the way to a file that can. Knows no vocabulary.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ WEIGHTS_ALONE = (
 
 @dataclass(frozen=True, slots=True)
 class LegacyModel:
-    """The layers of a `.h5` file as Keras' JSON, and the version of Keras that wrote it."""
+    """The layers of a `.h5` file as Keras' JSON, and the version of Keras that wrote them."""
 
     config: dict[str, Any]
     keras_version: str
 
 
-def look_at(path: Path) -> LegacyModel | None:
+def identify(path: Path) -> LegacyModel | None:
     """None for a `.keras` file. Raises `ModelLoadError` for what is neither one nor a whole model in HDF5."""
     try:
         if path.is_dir():

@@ -1,6 +1,6 @@
-"""Saves a model of a `.h5` file anew as `.keras`, by the Keras that is installed.
+"""Saves the model of a `.h5` file as `.keras`, with the installed Keras. Code in a file is never run.
 
-What Keras 2 has written is put right where Keras 3 no longer takes it. Code in a file is never run.
+What Keras 2 wrote is changed where Keras 3 no longer takes it. Knows no vocabulary.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CODE = "Lambda"  # a layer that is code
 OTHER_FUNCTION = "hard_sigmoid"  # 0.2 x + 0.5 in Keras 2, x / 6 + 0.5 in Keras 3
 
 
-def save_anew(path: Path, legacy: LegacyModel, target: Path) -> None:
+def save_as_keras(path: Path, legacy: LegacyModel, target: Path) -> None:
     """Write the model of the HDF5 file `path` to `target`, a `.keras` file in a folder of its own.
 
     Raises `ModelLoadError`.
@@ -47,7 +47,7 @@ def save_anew(path: Path, legacy: LegacyModel, target: Path) -> None:
     try:
         shutil.copyfile(path, copy)
         copy.chmod(0o600)
-        _put_right(copy, legacy.config)
+        _update(copy, legacy.config)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _load(keras, copy, path, legacy).save(target)
@@ -68,8 +68,8 @@ def _load(keras: Any, copy: Path, path: Path, legacy: LegacyModel) -> Any:
         ) from None
 
 
-def _put_right(path: Path, config: dict[str, Any]) -> None:
-    """Leave out what Keras 3 refuses though it means nothing, and tell what was the default once."""
+def _update(path: Path, config: dict[str, Any]) -> None:
+    """Remove what Keras 3 refuses though it means nothing, and write out what was once a default."""
     for entry in _objects(config):
         if entry.get("time_major") is False:
             del entry["time_major"]
@@ -82,7 +82,7 @@ def _put_right(path: Path, config: dict[str, Any]) -> None:
 
 
 def _give_input(config: dict[str, Any]) -> None:
-    """An input layer for a model of Keras before 2.3, whose first layer told the shape of its input.
+    """Add an input layer to a model of Keras before 2.3, whose first layer has the shape of its input.
 
     Before 2.2.3, the layers were the whole of a Sequential model's configuration.
     """
@@ -98,12 +98,12 @@ def _give_input(config: dict[str, Any]) -> None:
 
 def _objects(node: Any) -> list[dict[str, Any]]:
     """Every JSON object in another one, itself included."""
-    todo, found = [node], list[dict[str, Any]]()
+    todo, objects = [node], list[dict[str, Any]]()
     while todo:
         node = todo.pop()
         if isinstance(node, dict):
-            found.append(node)
+            objects.append(node)
             todo += node.values()
         elif isinstance(node, list):
             todo += node
-    return found
+    return objects

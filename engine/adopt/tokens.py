@@ -1,8 +1,8 @@
-"""The vocabulary of a model made elsewhere, from the JSON file that its maker kept of it.
+"""Reads the vocabulary of a model made elsewhere from its maker's JSON file. Knows no network but its size.
 
 Takes a list of tokens, an object of ids by token or of tokens by id (numbers may be strings, and count from 0 or 1),
 what Keras' `Tokenizer.to_json()` gives, and a `vocabulary.json`. Keras' mask token "", an id that has no token, and
-marks such as "<pad>" are tokens that are never written. Knows no network but its size.
+marks such as "<pad>" are tokens that are never written.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read_tokens(path: Path, size: int) -> Vocabulary:
 
 
 def _read(path: Path) -> Any:
-    """The JSON of a file, out of the strings and the `Tokenizer` that it may be wrapped in."""
+    """The JSON of a file, unwrapped from a string or a `Tokenizer`."""
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
         if isinstance(data, str):  # to_json() gives a string, which people write as JSON again
@@ -85,7 +85,7 @@ def _in_order(data: Any, size: int) -> list[str]:
 
 
 def _pairs(data: Mapping[str, Any], size: int) -> list[tuple[Any, Any]]:
-    """`(id, token)` of an object, whichever of them its keys are."""
+    """`(id, token)` of an object, whose keys are either."""
     by_token = [(value, key) for key, value in data.items()]
     by_id = [(key, "" if value is None else value) for key, value in data.items()]
     if not all(_number(key) is not None for key in data):
@@ -108,23 +108,23 @@ def _try(pairs: Sequence[tuple[Any, Any]], size: int) -> list[str] | None:
 
 
 def _by_id(pairs: Sequence[tuple[Any, Any]], size: int) -> list[str]:
-    """Tokens in the order of their ids, which must be those of the network, but for one at either end."""
-    found: dict[int, str] = {}
+    """Tokens in the order of their ids, which must be those of the network; one may be missing at either end."""
+    token_of: dict[int, str] = {}
     for given, token in pairs:
         index = _number(given)
         if index is None:
             raise ValueError(f"the id of {token!r} is {json.dumps(given)[:40]}, no whole number")
-        if index in found:
-            raise ValueError(f"the id {index} stands twice, for {found[index]!r} and for {token!r}")
-        found[index] = token
-    shift = 1 if (min(found), max(found)) == (1, size) else 0
-    for index in sorted(found):
+        if index in token_of:
+            raise ValueError(f"the id {index} stands twice, for {token_of[index]!r} and for {token!r}")
+        token_of[index] = token
+    shift = 1 if (min(token_of), max(token_of)) == (1, size) else 0
+    for index in sorted(token_of):
         if not 0 <= index - shift < size:
-            raise ValueError(f"{found[index]!r} has the id {index}, but the network takes ids from 0 to {size - 1}")
+            raise ValueError(f"{token_of[index]!r} has the id {index}, but the network takes ids from 0 to {size - 1}")
     for index in range(1 + shift, size - 1 + shift):
-        if index not in found:
+        if index not in token_of:
             raise ValueError(f"no token has the id {index}, but the network takes ids from 0 to {size - 1}")
-    return [found.get(index + shift, "") for index in range(size)]
+    return [token_of.get(index + shift, "") for index in range(size)]
 
 
 def _number(value: Any) -> int | None:
@@ -137,7 +137,7 @@ def _number(value: Any) -> int | None:
 
 
 def _vocabulary(tokens: Sequence[str]) -> Vocabulary:
-    """With names for the tokens that are never written."""
+    """The vocabulary, with names for the ids that have no token."""
     written = [token for token in tokens if token and not MARK.fullmatch(token)]
     words = [token for token in written if len(token) > 1]
     if len(words) > len(written) / 2:
@@ -154,7 +154,7 @@ def _vocabulary(tokens: Sequence[str]) -> Vocabulary:
 
 
 def _names(taken: Sequence[str]) -> Iterator[str]:
-    """Names for ids that stand for nothing: no character of a text is read as one of them."""
+    """Names for ids without a token. No character of a text is read as one of them."""
     number = 0
     while True:
         name = f"[none {number}]" if number else "[none]"

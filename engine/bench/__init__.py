@@ -1,1 +1,1 @@
-"""Measurements of speed and quality: `python -m engine.bench`."""
+"""`python -m engine.bench`: measures speed, scale and quality."""

@@ -1,11 +1,11 @@
-"""What counting reaches on a text: python -m engine.bench.kneser_ney --data PATH... [--validation PATH...]
+"""Scores a text by counting n-grams: python -m engine.bench.kneser_ney --data PATH... [--validation PATH...]
 
-The network that a run makes has to beat this: an n-gram model that counts the same tokens of the same text once, in
-seconds. Interpolated, with three discounts an order from the counts of counts ("modified Kneser-Ney", Chen and Goodman
+A trained network has to beat this model, which counts the same tokens of the same text, in seconds. Knows no network.
+Interpolated, with three discounts an order from the counts of counts ("modified Kneser-Ney", Chen and Goodman
 1999, equations 21 to 26). With T(h w) the times that w followed h, for the highest order, or the different tokens
 that h w was seen to follow, for the lower ones:
     p(w | h) = (T(h w) - D(T(h w))) / T(h .) + b(h) p(w | h without its first token),
-b(h) being what the discounts leave; below one token stands 1 / V.
+where b(h) is what the discounts leave over, and the order below single tokens is 1 / V.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Counts:
             grams, counts = np.unique(grams % self.size ** np.uint64(length - 1), return_counts=True)
 
     def nats(self, ids: Ids) -> NDArray[np.float64]:
-        """`-log p` of every token but the first `[N - 1]`, each after all that stand before it."""
-        found = np.full(len(ids), 1 / float(self.size))
+        """`-log p` of every token but the first `[N - 1]`."""
+        p = np.full(len(ids), 1 / float(self.size))
         for length, order in enumerate(self._orders, 1):
             if length <= len(ids):
-                found[length - 1 :] = order.interpolated(self._grams(ids, length), found[length - 1 :])
-        nats: NDArray[np.float64] = -np.log(found[1:])
+                p[length - 1 :] = order.interpolated(self._grams(ids, length), p[length - 1 :])
+        nats: NDArray[np.float64] = -np.log(p[1:])
         return nats
 
     def _grams(self, ids: Ids, length: int) -> Grams:
@@ -83,24 +83,24 @@ class _Order:
         self._kept = counts - discounts
 
     def interpolated(self, grams: Grams, lower: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The probability of each one's last token after the others; `lower` is that of the order below."""
+        """The probability of each n-gram's last token after the others; `lower` is that of the order below."""
         if not len(self._grams):
             return lower
         context = np.minimum(np.searchsorted(self._contexts, grams // self._size), len(self._contexts) - 1)
-        place = np.minimum(np.searchsorted(self._grams, grams), len(self._grams) - 1)
-        kept = np.where(self._grams[place] == grams, self._kept[place], 0.0)
+        index = np.minimum(np.searchsorted(self._grams, grams), len(self._grams) - 1)
+        kept = np.where(self._grams[index] == grams, self._kept[index], 0.0)
         here = kept / self._totals[context] + self._left[context] * lower
         return np.where(self._contexts[context] == grams // self._size, here, lower)
 
 
 def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What is taken off a count of 0, 1, 2, and 3 or more; where a text is too small to tell, half of one."""
+    """What is subtracted from a count of 0, 1, 2, and 3 or more; 0.5 where a text is too small to estimate it."""
     n = np.bincount(np.minimum(counts, 5), minlength=5).astype(np.float64)
     if (n[1:5] == 0).any():
         return np.array([0.0, 0.5, 0.5, 0.5])
     share = n[1] / (n[1] + 2 * n[2])
-    found = [number - (number + 1) * share * n[number + 1] / n[number] for number in (1, 2, 3)]
-    return np.array([0.0, *np.clip(found, 0.0, (1, 2, 3))])
+    discounts = [number - (number + 1) * share * n[number + 1] / n[number] for number in (1, 2, 3)]
+    return np.array([0.0, *np.clip(discounts, 0.0, (1, 2, 3))])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def score(inputs: Inputs, settings: TrainSettings, order: int | None) -> str:
-    """One line: what was counted, and what it foretells of the text held out."""
+    """One line: what was counted, and how well it predicts the held-out text."""
     with ReadingLine() as line:
         corpus = read_corpus(inputs, settings.held_out, order or ORDER, settings, tell=line.tell)
     if len(corpus.held_out) < 2:

@@ -1,8 +1,7 @@
-"""How fast text becomes tokens: python -m engine.bench.reading FILE... [--megabytes N]
+"""Measures how fast text becomes tokens: python -m engine.bench.reading FILE... [--megabytes N]
 
-The files are written one after the other, again and again, until the text is N megabytes, into a folder that is gone
-afterwards. Each level reads it in a process of its own, whose seconds, processor's seconds and peak memory are told.
-The last line is JSON.
+The files are repeated in a temporary file until it has N megabytes. Each level reads it in a process of its own, whose
+time, processor time and peak memory are printed. Knows no network. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def compare(files: Sequence[Path], megabytes: int, level: None = None) -> dict[s
 
 
 def read(path: Path, level: str) -> dict[str, float]:
-    """What it takes to read a file once, with no token files from before."""
+    """Read a file once, without earlier token files."""
     started, used = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         read_corpus([path], HELD_OUT, STEPS, TrainSettings(level=level), folder=Path(folder))

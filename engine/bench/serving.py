@@ -1,4 +1,4 @@
-"""What serving many people costs: waiting, fairness, memory, the store. Part of `python -m engine.bench`."""
+"""Measures what serving many people costs: waiting, fairness, memory, the store. Part of `python -m engine.bench`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import engine
-from engine.bench.simulate import centile_99, filled_store, use_store
+from engine.bench.simulate import filled_store, use_store
+from engine.bench.timing import millisecond_figures, timed
 
 LONG_REPLIES, SHORT_REQUESTS = 64, 200
 REQUESTS, OWNERS, REQUEST_LENGTH = 1000, 100, 50
@@ -48,26 +49,22 @@ def first_piece(model: engine.Engine) -> dict[str, float]:
     """From `say` to the first piece of a short reply, while the batch is full of long ones of other owners."""
     long = [model.conversation().say(PROMPT, length=10**9) for _ in range(LONG_REPLIES)]
     time.sleep(0.5)
-    waits = []
+    waits: list[float] = []
     for _ in range(SHORT_REQUESTS):
-        started = time.perf_counter()
-        pieces = iter(model.conversation().say(PROMPT, length=20))
-        next(pieces)
-        waits.append(1e3 * (time.perf_counter() - started))
+        with timed(waits):
+            pieces = iter(model.conversation().say(PROMPT, length=20))
+            next(pieces)
         for _ in pieces:
             pass
     for reply in long:
         reply.stop()
     for reply in long:
         reply.result()
-    return {"first_piece_ms": statistics.median(waits), "first_piece_ms_99": centile_99(waits)}
+    return millisecond_figures("first_piece", waits)
 
 
 def slowest_owner(model: engine.Engine) -> float:
-    """When the last owner of equally many equal requests is done, as a share of when all work is: 1 is fair.
-
-    The fair share of an owner is the time that all requests take together, for all have asked for the same.
-    """
+    """The time of the slowest owner over that of the median one; all make equal requests, so 1 is fair."""
     done: dict[int, float] = {}
     started = time.perf_counter()
     replies = [
@@ -107,22 +104,16 @@ def idle_processor_share() -> float:
 
 def store(model: engine.Engine) -> dict[str, float]:
     """Saving a turn of a growing conversation, and opening one of very many, on this machine's disk."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, engine.Store(f"sqlite:///{folder}/bench.db") as made:
-        talk = model.conversation()
-        saves = []
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, engine.Store(f"sqlite:///{folder}/bench.db") as growing:
+        conversation = model.conversation()
+        saves: list[float] = []
         for _ in range(SAVES):
-            talk.say("x", length=0).result()
-            started = time.perf_counter()
-            made.save(talk, "a growing one")
-            saves.append(1e3 * (time.perf_counter() - started))
+            conversation.say("x", length=0).result()
+            with timed(saves):
+                growing.save(conversation, "a growing one")
         short = model.conversation()
         short.say(PROMPT, length=20).result()
         with filled_store(Path(folder), short, STORED) as full:
             names = [f"channel {number}" for number in range(0, STORED, STORED // OPENED)]
             opens = use_store(full, model, names)["open"]
-    return {
-        "save_ms": statistics.median(saves),
-        "save_ms_99": centile_99(saves),
-        "open_ms": statistics.median(opens),
-        "open_ms_99": centile_99(opens),
-    }
+    return {**millisecond_figures("save", saves), **millisecond_figures("open", opens)}

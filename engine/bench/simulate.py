@@ -1,9 +1,8 @@
-"""What very many people cost: python -m engine.bench.simulate [MODEL] [--stored N] [--members N] [--precision int8]
+"""Simulates very many people: python -m engine.bench.simulate [MODEL] [--stored N] [--members N] [--precision int8]
 
-Two simulations on this machine, with real parts. A store is filled with N conversations of a prompt and a reply each,
-then opened, saved and deleted in at random. And N members arrive in bursts, each with a conversation of their own,
-and read a reply in an event loop as a bot would; who is refused comes back when the engine said. The last line is
-JSON.
+A store is filled with N conversations of a prompt and a reply each; random ones are then opened, saved and deleted.
+And N members arrive in bursts, each with a conversation of their own, and read a reply in an event loop, as in a bot.
+Who is refused comes back when the engine said. Knows no front end. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import os
 import random
 import resource
 import sqlite3
-import statistics
 import sys
 import tempfile
 import time
@@ -29,11 +27,12 @@ from pathlib import Path
 from typing import Any
 
 import engine
+from engine.bench.timing import centile_99, millisecond_figures, timed
 from engine.model import directory
 
 PROMPT, REPLY_LENGTH = "ROMEO:", 200
 COPIED_AT_ONCE, TRIED = 10_000, 500
-COPY = (  # of the conversation with the first id, so many times from a number on; ids and names follow the number
+COPY = (  # copies the conversation with the id 1 to :end - :begin others, whose ids and names are counted
     "WITH RECURSIVE copies(n) AS (SELECT :begin UNION ALL SELECT n + 1 FROM copies WHERE n + 1 < :end) "
     "INSERT INTO {table} SELECT {columns} FROM {table}, copies WHERE {table}.{key} = 1"
 )
@@ -74,13 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def simulate_store(model: engine.Engine, count: int, folder: Path, show: Callable[[str], None]) -> dict[str, float]:
     """Fill an SQLite file with `count` conversations, then use it; times in milliseconds."""
     rng, figures = random.Random(1), dict[str, float]()
-    talk = model.conversation()
-    talk.say(PROMPT, length=REPLY_LENGTH).result()
-    with tempfile.TemporaryDirectory(dir=folder) as made, filled_store(Path(made), talk, count) as store:
+    conversation = model.conversation()
+    conversation.say(PROMPT, length=REPLY_LENGTH).result()
+    with tempfile.TemporaryDirectory(dir=folder) as made, filled_store(Path(made), conversation, count) as store:
         figures["bytes_each"] = sum(file.stat().st_size for file in Path(made).iterdir()) / count
         chosen = rng.sample(range(count), min(TRIED, count))
         for name, values in use_store(store, model, [f"channel {number}" for number in chosen]).items():
-            figures[f"{name}_ms"], figures[f"{name}_ms_99"] = statistics.median(values), centile_99(values)
+            figures |= millisecond_figures(name, values)
     show(
         f"{count:,} stored conversations ({model.info.name}, a prompt and {REPLY_LENGTH} tokens each): "
         f"{figures['bytes_each']:,.0f} bytes each"
@@ -91,14 +90,14 @@ def simulate_store(model: engine.Engine, count: int, folder: Path, show: Callabl
 
 
 @contextlib.contextmanager
-def filled_store(folder: Path, talk: engine.Conversation, count: int) -> Iterator[engine.Store]:
+def filled_store(folder: Path, conversation: engine.Conversation, count: int) -> Iterator[engine.Store]:
     """A store in an SQLite file with `count` copies of a conversation, named "channel 0" and on.
 
-    They are copied within the database, a hundred times as fast as they could be saved one by one.
+    They are copied within the database, a hundred times as fast as saving each.
     """
     path = folder / "stored.db"
     with engine.Store(f"sqlite:///{path}") as store:
-        store.save(talk, "copied")
+        store.save(conversation, "copied")
         with contextlib.closing(sqlite3.connect(path)) as database:
             for begin in range(0, count, COPIED_AT_ONCE):
                 numbers = {"begin": begin, "end": min(count, begin + COPIED_AT_ONCE)}
@@ -116,21 +115,14 @@ def filled_store(folder: Path, talk: engine.Conversation, count: int) -> Iterato
 def use_store(store: engine.Store, model: engine.Engine, names: list[str]) -> dict[str, list[float]]:
     """Milliseconds of opening, of saving a turn more, and of deleting, for each of these conversations."""
     spent: dict[str, list[float]] = {"open": [], "save": [], "delete": []}
-
-    @contextlib.contextmanager
-    def timed(what: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        spent[what].append(1e3 * (time.perf_counter() - started))
-
     for name in names:
-        with timed("open"):
-            talk = store.open(model, name)
-        talk.say("x", length=0).result()
-        with timed("save"):
-            store.save(talk, name)
+        with timed(spent["open"]):
+            conversation = store.open(model, name)
+        conversation.say("x", length=0).result()
+        with timed(spent["save"]):
+            store.save(conversation, name)
     for name in names[: len(names) // 5]:
-        with timed("delete"):
+        with timed(spent["delete"]):
             store.delete(name)
     return spent
 
@@ -142,20 +134,18 @@ async def simulate_members(
     rng = random.Random(2)
     before, started = resident_bytes(), time.perf_counter()
     arrivals = [number * bursts // members * every + rng.uniform(0, BURST_SECONDS) for number in range(members)]
-    watch = asyncio.create_task(watch_loop())
+    delays = asyncio.create_task(measure_delays())
     visits = [asyncio.create_task(visit(model, number, arrival)) for number, arrival in enumerate(arrivals)]
     seen = await asyncio.gather(*visits)
     seconds = time.perf_counter() - started
-    watch.cancel()
-    late = await watch
+    delays.cancel()
+    late = await delays
     firsts, ends = [1e3 * first for first, _, _, _ in seen], [1e3 * end for _, end, _, _ in seen]
     figures = {
         "members": members,
         "characters_per_second": sum(size for _, _, size, _ in seen) / seconds,
-        "first_piece_ms": statistics.median(firsts),
-        "first_piece_ms_99": centile_99(firsts),
-        "whole_reply_ms": statistics.median(ends),
-        "whole_reply_ms_99": centile_99(ends),
+        **millisecond_figures("first_piece", firsts),
+        **millisecond_figures("whole_reply", ends),
         "refusals": sum(refused for _, _, _, refused in seen),
         "event_loop_late_ms_99": centile_99(late),
         "bytes_each": (resident_bytes() - before) / members,
@@ -174,11 +164,11 @@ async def simulate_members(
 async def visit(model: engine.Engine, number: int, arrival: float) -> tuple[float, float, int, int]:
     """One member: seconds to the first piece and to the last, characters, and how often they were refused."""
     await asyncio.sleep(arrival)
-    talk = model.conversation(sampling=engine.Sampling(seed=number, length=REPLY_LENGTH), owner=number)
+    conversation = model.conversation(sampling=engine.Sampling(seed=number, length=REPLY_LENGTH), owner=number)
     started, refused = time.perf_counter(), 0
     while True:
         try:
-            reply = talk.say(PROMPT)
+            reply = conversation.say(PROMPT)
             break
         except engine.EngineBusy as busy:
             refused += 1
@@ -190,8 +180,8 @@ async def visit(model: engine.Engine, number: int, arrival: float) -> tuple[floa
     return first, time.perf_counter() - started, size, refused
 
 
-async def watch_loop() -> list[float]:
-    """How late, in milliseconds, the event loop came back to a task that sleeps; until cancelled."""
+async def measure_delays() -> list[float]:
+    """How late, in milliseconds, the event loop wakes a sleeping task; until cancelled."""
     late = [0.0]
     try:
         while True:
@@ -200,11 +190,6 @@ async def watch_loop() -> list[float]:
             late.append(1e3 * (time.perf_counter() - wanted))
     except asyncio.CancelledError:
         return late
-
-
-def centile_99(values: list[float]) -> float:
-    """The value that one in a hundred is above."""
-    return statistics.quantiles(values, n=100)[98] if len(values) > 1 else values[0]
 
 
 def resident_bytes() -> float:

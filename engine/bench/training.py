@@ -1,8 +1,8 @@
-"""Training and reading, measured: our loop beside stock Keras' `fit` and PyTorch, where it is installed; MB of text.
+"""Measures training: our loop beside stock Keras' `fit` and, where it is installed, PyTorch. Needs TensorFlow.
 
 All train one network on random symbols: an embedding, GRU layers, a dense layer, cross-entropy from logits, Adam; no
-dropout, for stock Keras has none of ours. The machine's speed drifts, so each round runs every way once, and ratios are
-medians over rounds. Nothing but `engine.bench --train` asks for it.
+dropout, for stock Keras has none of ours. A way makes `UPDATES` updates and returns the seconds. Part of
+`python -m engine.bench --train`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.bench.timing import Way, in_turn, median_ratio
 from engine.text.vocabulary import Vocabulary
 from engine.train.data.corpus import Corpus
 from engine.train.settings import TrainSettings
@@ -28,7 +29,6 @@ from engine.train.trainer import Trainer
 SIZES = ((1024, 1), (512, 2))  # units, layers
 BATCH, STEPS, SYMBOLS, EMBEDDING = 64, 100, 65, 256
 UPDATES, ROUNDS = 2, 5
-Way = Callable[[], float]  # makes `UPDATES` updates; seconds
 
 
 def measure(show: Callable[[str], None]) -> dict[str, Any]:
@@ -37,19 +37,18 @@ def measure(show: Callable[[str], None]) -> dict[str, Any]:
 
 
 def measure_size(units: int, layers: int, show: Callable[[str], None], rounds: int = ROUNDS) -> dict[str, float]:
-    """The same for one size."""
+    """Characters a second of each way for one size, and the ratios."""
     with _ways(units, layers) as ways:
-        for way in ways.values():
-            way()  # to trace and to warm up
-        seconds = [{name: way() for name, way in ways.items()} for _ in range(rounds)]
+        in_turn(ways, 1)  # to trace and to warm up
+        seconds = in_turn(ways, rounds)
     count = BATCH * STEPS * UPDATES
-    figures = {name: statistics.median(count / row[name] for row in seconds) for name in ways}
+    figures = {name: statistics.median(count / value for value in seconds[name]) for name in ways}
     show(f"training GRU {layers}x{units}, {BATCH} lanes x {STEPS} steps, {SYMBOLS} symbols: characters a second")
     for name in ways:
         line = f"  {name:14} {figures[name]:10,.0f}"
         for other in ways if name.startswith("ours") else ():
             if not other.startswith("ours"):
-                figures[f"{name}_to_{other}"] = ratio = statistics.median(row[other] / row[name] for row in seconds)
+                figures[f"{name}_to_{other}"] = ratio = median_ratio(seconds[other], seconds[name])
                 line += f"   {ratio:.2f} x {other}"
         show(line)
     return figures
@@ -70,15 +69,15 @@ def _ways(units: int, layers: int) -> Iterator[dict[str, Way]]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        asked, answered = process.stdin, process.stdout
+        requests, answers = process.stdin, process.stdout
 
         def pytorch() -> float:
-            asked.write("\n")
-            asked.flush()
-            return float(answered.readline())
+            requests.write("\n")
+            requests.flush()
+            return float(answers.readline())
 
         yield {**ways, "pytorch": pytorch}
-        asked.close()
+        requests.close()
 
 
 def ours(units: int, layers: int, precision: str) -> Way:

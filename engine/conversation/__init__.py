@@ -1,1 +1,1 @@
-"""Conversations: a tree of turns, each of which ends in a checkpoint."""
+"""What a conversation is: a tree of turns that can be undone, forked and written again."""

@@ -1,4 +1,4 @@
-"""Where a conversation is at one moment, what is asked of the engine from there, and what comes of it: plain data."""
+"""Plain data: where a conversation stands, a reply that is asked for, and a finished one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ State = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """All that a conversation is at one moment: going on from it gives the same text, whenever that is done.
+    """All that a conversation is at one moment: going on from it always gives the same text.
 
-    `source` is the state `[S]`, float32, or what reads it from where it is kept; `pending`, the tokens not yet fed,
-    oldest first (one, but for the very start, a prompt that was stopped on the way and a reply that was stopped in the
-    midst of a character); the random generator's `key` and `offset`, and the seed it came from.
+    `source` is the state `[S]`, float32, or a function that reads it from the store. `pending` are the tokens not yet
+    fed, oldest first: one, or none at the start, or several where a prompt or a character was left unfinished.
+    `key` and `offset` are those of the random numbers, `seed` is what `key` was derived from.
     """
 
     source: State | Callable[[], State]
@@ -32,15 +32,15 @@ class Checkpoint:
 
     @property
     def state(self) -> State:
-        """The state `[S]`. Raises `StoreError` where it has to be read and cannot be."""
+        """The state `[S]`. Raises `StoreError` if the store cannot read it."""
         return self.source if isinstance(self.source, np.ndarray) else self.source()
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A reply to be written: from `start`, whose pending tokens are fed first, with `recent` tokens before.
+    """A reply to be written from `start`, whose pending tokens are fed first.
 
-    Requests of one `owner` share a turn where many wait.
+    The repetition penalty looks at the `recent` tokens before it. Where many wait, owners take turns.
     """
 
     start: Checkpoint
@@ -62,5 +62,5 @@ class Result:
 
     @property
     def drawn(self) -> int:
-        """How many random numbers it took. Its text may have fewer tokens, where a stop string ended it."""
+        """How many random numbers it took. Its text has fewer tokens if a stop string ended it."""
         return self.end.offset - self.prompt_end.offset

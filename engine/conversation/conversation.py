@@ -1,8 +1,7 @@
-"""A conversation: it writes and moves about in its tree of turns.
+"""A conversation: says things, undoes them, forks. Knows no file and no network: a `Runner` runs its requests.
 
-Knows no thread, no file and no model: what runs a request is passed in as a `Runner`. A conversation belongs to one
-thread at a time. A reply gets its turn in the tree in `settle` alone, which waits for its end; whatever asks for turns,
-text or the present turn settles first.
+A conversation belongs to one thread at a time. Only `settle` turns a reply into a turn of the tree, and waits for its
+end; whatever asks for turns, text or the present turn settles first.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine.conversation.checkpoint import Checkpoint, Request
 from engine.conversation.reply import Reply
-from engine.conversation.tree import Kept, Snapshot, Tree, Turn, recent_tokens
+from engine.conversation.tree import Snapshot, StoredTurn, Tree, Turn, recent_tokens
 from engine.sampling import Sampling, derive_key
 from engine.text.vocabulary import Encoding
 
@@ -27,7 +26,7 @@ EXPORT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A reply that is being written after the turn `parent`, behind a prompt if it has `tokens` or `text`.
+    """A reply that is being written after the turn `parent`, or after a new prompt of these `tokens` and this `text`.
 
     The conversation goes on from it, unless it is one of several alternatives.
     """
@@ -60,14 +59,14 @@ class Runner(Protocol):
 
 
 class Conversation:
-    """The tree of turns, and the present one, which the next turn follows."""
+    """A tree of turns. The next turn follows the present one."""
 
     def __init__(self, runner: Runner, sampling: Sampling | None = None, owner: Hashable = None) -> None:
         _check_sampling(sampling)
         self.sampling = sampling or Sampling()
         self.runner = runner
-        self.handle: object = None
-        """What a store remembers of it, so that the next save writes only what is new."""
+        self.saved_version: object = None
+        """Which version of it a store has, so that the next save writes only what is new; None if it has none."""
         self._owner = object() if owner is None else owner
         seed = secrets.randbits(63) if self.sampling.seed is None else self.sampling.seed
         start = Checkpoint(runner.zero_state(), (), seed, derive_key(seed), 0)
@@ -75,10 +74,10 @@ class Conversation:
         self._writing: list[Writing] = []  # whose turns are not in the tree yet
 
     def say(self, text: str = "", *, length: int | None = None, sampling: Sampling | None = None) -> Reply:
-        """Feed `text`, if any, and write on. Settings hold for this reply; another seed starts its numbers anew.
+        """Feed `text`, if any, and write a reply. Settings hold for this reply; another seed restarts its numbers.
 
-        Where there is nothing at all to write on from, the vocabulary's start token (a line end) becomes a prompt.
-        Raises `ValueError` for a length that is none, `EngineBusy` and `EngineClosed`; then nothing has changed.
+        An empty conversation without a text begins with the vocabulary's start token, a line end.
+        Raises `ValueError` for a bad argument, `EngineBusy` and `EngineClosed`; then nothing has changed.
         """
         if not isinstance(text, str):
             raise ValueError(f"text {text!r}: must be a str")
@@ -94,7 +93,7 @@ class Conversation:
         return self._write(here, start, encoding.text, tuple(encoding.ids.tolist()), settings, dict(encoding.replaced))
 
     def retry(self, sampling: Sampling | None = None) -> Reply:
-        """Write another reply beside the present one, from the checkpoint where that began.
+        """Write another reply beside the present one, from the same checkpoint.
 
         Draws fresh numbers, derived from the seed, the turn and the attempt, or those of `sampling.seed`.
         Raises `ValueError` if there is no turn yet.
@@ -141,7 +140,7 @@ class Conversation:
         self._tree.back(n)
 
     def redo(self, n: int = 1) -> None:
-        """Go forward `n` turns, the way last gone. Raises `ValueError` if there are fewer."""
+        """Go forward `n` turns, to those last visited. Raises `ValueError` if there are fewer."""
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"redo {n}: must be a whole number, at least 1")
         self.settle()
@@ -153,7 +152,7 @@ class Conversation:
         self._tree.go(turn_id)
 
     def fork(self, turn_id: int | None = None) -> Conversation:
-        """Another conversation that begins as a copy of this branch, or of that to a turn; both go their own ways."""
+        """Another conversation: a copy of the present branch, or of the branch to a turn. Neither changes the other."""
         branch = Conversation(self.runner, self.sampling, self._owner)
         here = self.settle()
         branch._tree = self._tree.branch(here if turn_id is None else self._tree.turn(turn_id))
@@ -165,7 +164,7 @@ class Conversation:
         return Snapshot(self.sampling, tuple(self._tree.turns.values()), self._tree.present, dict(self._tree.forward))
 
     def export(self) -> str:
-        """The conversation as JSON: all that is needed to write it again, byte for byte, with `engine.replay`."""
+        """The conversation as JSON, from which `engine.replay` writes it again, byte for byte."""
         snapshot = self.snapshot()
         return json.dumps(
             {
@@ -199,14 +198,14 @@ class Conversation:
     @classmethod
     def restored(cls, runner: Runner, snapshot: Snapshot, owner: Hashable = None) -> Conversation:
         """The conversation that a snapshot was taken of."""
-        made = cls(runner, snapshot.sampling, owner)
-        made._tree = Tree({turn.id: turn for turn in snapshot.turns}, snapshot.present, snapshot.forward)
-        return made
+        conversation = cls(runner, snapshot.sampling, owner)
+        conversation._tree = Tree({turn.id: turn for turn in snapshot.turns}, snapshot.present, snapshot.forward)
+        return conversation
 
-    def put_by(self, kept: Callable[[Turn], Kept], after: int) -> None:
-        """Hold the present turn's state alone, as `Tree.put_by` has it."""
+    def offload(self, stored: Callable[[Turn], StoredTurn], after: int) -> None:
+        """Keep the present turn's state alone in memory, as `Tree.offload` does."""
         self.settle()
-        self._tree.put_by(kept, after)
+        self._tree.offload(stored, after)
 
     def settle(self) -> Turn:
         """Wait for what is being written and put its turns into the tree. Returns the present turn.
@@ -214,10 +213,10 @@ class Conversation:
         Raises what ended a reply if that was an error (`EngineError`); the conversation is still where it was then.
         """
         while self._writing:
-            self._take_in(self._writing.pop(0))
+            self._add_turns(self._writing.pop(0))
         return self._tree.here
 
-    def _take_in(self, writing: Writing) -> None:
+    def _add_turns(self, writing: Writing) -> None:
         result, parent, here = writing.reply.result(), writing.parent, self._tree.present
         if writing.tokens or writing.text:
             parent = self._tree.add("prompt", writing.text, writing.tokens, parent, result.prompt_end)
@@ -231,7 +230,7 @@ class Conversation:
 
     @property
     def text(self) -> str:
-        """Everything on the present branch."""
+        """The text of the present branch."""
         return "".join(turn.text for turn in self.turns)
 
     @property
@@ -251,9 +250,9 @@ class Conversation:
         return self.settle().id
 
     def next_tokens(self, n: int = 10, sampling: Sampling | None = None) -> list[tuple[str, float]]:
-        """The `n` likeliest next tokens with their probabilities, likeliest first: before any setting, or with these.
+        """The `n` likeliest next tokens with their probabilities, likeliest first.
 
-        With settings, tokens that they rule out are left out.
+        They are the network's own, or with `sampling` those that a token is drawn from.
         """
         _check_sampling(sampling)
         if not isinstance(n, int) or n < 1:
@@ -286,7 +285,7 @@ def _check_sampling(sampling: Sampling | None) -> None:
 
 
 def _attempt(start: Checkpoint, turn: int, attempt: int) -> Checkpoint:
-    """Where a reply begins to draw: the first after a turn goes on with its numbers, the others have their own."""
+    """The checkpoint of an attempt. The first goes on with the turn's random numbers, the others have their own."""
     return replace(start, key=derive_key(start.seed, turn, attempt), offset=0) if attempt else start
 
 

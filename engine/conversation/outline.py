@@ -1,4 +1,4 @@
-"""A conversation in a few words: its turns drawn as a tree in plain text, the beginning or the end of a story."""
+"""Draws a tree of turns as plain text, and cuts texts to a width. Knows no terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HERE = "  <- here"
 
 
 def outline(turns: Sequence[Turn], present: int, columns: int) -> list[str]:
-    """A line a turn: its id, ">" before a prompt, its first words. Only branches are indented, to half the columns."""
+    """A line for each turn: its id, ">" before a prompt, its first words. Only branches are indented."""
     children: dict[int, list[Turn]] = defaultdict(list)
     for turn in turns:
         children[turn.parent or 0].append(turn)

@@ -1,4 +1,4 @@
-"""Conversations written again, byte for byte, from an export; or read again by another model, from their texts."""
+"""Writes an exported conversation again, byte for byte, or has another model read the texts of one. Knows no file."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Texts:
 
     @classmethod
     def from_turns(cls, turns: Iterable[tuple[int, int | None, str]], present: int) -> Self:
-        """The same of turns that may have the start among them."""
+        """Those of turns, which may include the start."""
         return cls(tuple((turn, parent, text) for turn, parent, text in turns if parent is not None), present)
 
     def without(self, gone: Collection[int]) -> Texts:
-        """The same without some turns; what followed them follows what stood before them."""
-        standing = {0: 0}
+        """Without some turns. Their children move to the nearest turn before that is left."""
+        moved = {0: 0}
         for turn, parent, _ in self.turns:
-            standing[turn] = standing[parent] if turn in gone else turn
-        kept = tuple((turn, standing[parent], text) for turn, parent, text in self.turns if turn not in gone)
-        return Texts(kept, standing[self.present])
+            moved[turn] = moved[parent] if turn in gone else turn
+        kept = tuple((turn, moved[parent], text) for turn, parent, text in self.turns if turn not in gone)
+        return Texts(kept, moved[self.present])
 
 
 def _wait(reply: Reply, turns: int) -> object:
@@ -50,20 +50,20 @@ def _wait(reply: Reply, turns: int) -> object:
 def read_again(
     model: Runner, texts: Texts, sampling: Sampling | None = None, *, owner: Hashable = None, wait: Wait = _wait
 ) -> Conversation:
-    """A conversation of these texts, each read as a prompt by `model`. All branches are, and turns keep their ids.
+    """A conversation of these texts, on all branches, each read as a prompt by `model`. Turns keep their ids.
 
-    `wait` is given each reply and how many turns there are, and waits for its end; what it raises ends it all.
-    A text of which the model knows nothing leaves no turn.
+    `wait` gets each reply and the number of turns, and waits for the reply's end; what it raises ends the reading.
+    A text of which the model knows no token leaves no turn.
     """
-    talk = Conversation(model, sampling, owner)
-    new_ids, ids = {0: 0}, {0: 0}  # by the ids that turns had, those that they have now, and the other way
+    conversation = Conversation(model, sampling, owner)
+    new_ids, ids = {0: 0}, {0: 0}  # from the turns' former ids to those they get here, and back
     for turn, parent, text in texts.turns:
-        talk.goto(new_ids[parent])
-        wait(talk.say(text, length=0), len(texts.turns))
-        new_ids[turn] = talk.present
-        ids.setdefault(talk.present, turn)
-    talk.goto(new_ids[texts.present])
-    state = talk.snapshot()
+        conversation.goto(new_ids[parent])
+        wait(conversation.say(text, length=0), len(texts.turns))
+        new_ids[turn] = conversation.present
+        ids.setdefault(conversation.present, turn)
+    conversation.goto(new_ids[texts.present])
+    state = conversation.snapshot()
     turns = [
         replace(turn, id=ids[turn.id], parent=None if turn.parent is None else ids[turn.parent]) for turn in state.turns
     ]
@@ -72,11 +72,11 @@ def read_again(
 
 
 def replay(model: Runner, exported: str, wait: Wait = _wait) -> Conversation:
-    """The conversation that `Conversation.export` was asked of, written anew by `model`.
+    """The conversation that `Conversation.export` was called on, written again by `model`.
 
-    `wait` is given each reply and how many turns there are, and waits for its end; what it raises ends it all.
+    `wait` gets each reply and the number of turns, and waits for the reply's end; what it raises ends the writing.
 
-    Raises `ValueError` if it is no export, and `EngineError` that names the first turn whose text would be another.
+    Raises `ValueError` if it is no export, and `EngineError` that names the first turn whose text would differ.
     """
     try:
         data = json.loads(exported.removeprefix("\ufeff"))
@@ -126,7 +126,7 @@ def _run(
 
 
 def _check_numbers(row: dict[str, Any]) -> None:
-    """Raises `ValueError` where what must be a whole number is none: the engine could not go on from that."""
+    """Raises `ValueError` for a number that is not whole or too large: the engine could not go on from it."""
     for name, bits in (("seed", 64), ("key", 64), ("place", 53), ("drawn", 53), ("id", 53), ("parent", 53)):
         if name in row and not (isinstance(row[name], int) and 0 <= row[name] < 1 << bits):
             raise ValueError(f"exported: {name} {row[name]!r} is no whole number")

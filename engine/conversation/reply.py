@@ -1,4 +1,7 @@
-"""A reply while it is written: filled by the engine's thread, read by any one other thread or event loop."""
+"""A reply while it is written: the engine's thread fills it, one other thread or event loop reads it.
+
+Knows no network and no conversation.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from queue import SimpleQueue
 
 from engine.conversation.checkpoint import FinishReason, Result
 
-MAX_UNREAD = 480  # characters; a reply so far ahead of its reader waits, so that stopping it stops the reading
+MAX_UNREAD = 480  # characters; a reply that is so far ahead of its reader pauses, so that stopping takes effect at once
 
 
 class Reply:
@@ -17,7 +20,7 @@ class Reply:
 
     def __init__(self, unseen: dict[str, str], wake_engine: Callable[[], None]) -> None:
         self.unseen = unseen
-        """Characters of the prompt that the model never saw, with what stood in for each ("" if dropped)."""
+        """Characters of the prompt that the model never saw, each with its substitute ("" if it was dropped)."""
         self.feeding: Callable[[], float] = lambda: 1.0
         """The share of the prompt that the network has read by now."""
         self.is_cancelled = False
@@ -32,9 +35,9 @@ class Reply:
         self._error: Exception | None = None
 
     def stop(self) -> None:
-        """Ask for the end. Returns at once and waits for no lock, so that a signal handler may call it.
+        """Ask for the end. Returns at once and takes no lock, so that a signal handler may call it.
 
-        What was written until then stays, with its exact state; `finish_reason` becomes "cancelled".
+        What was written stays, with its exact state; `finish_reason` becomes "cancelled".
         """
         self.is_cancelled = True
         self._wake_engine()
@@ -50,14 +53,14 @@ class Reply:
         return self._result.finish_reason if self._result is not None else None
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the end, at most so long; whether it has come."""
+        """Wait for the end, at most `seconds`. Returns whether it has come."""
         self._is_awaited = True
         if self.is_parked:
             self._wake_engine()
         return self._finished.wait(seconds)
 
     def result(self) -> Result:
-        """Wait for the end. Raises what ended the reply if that was an error (`EngineError`)."""
+        """Wait for the end. Raises the error that ended the reply, if one did (`EngineError`)."""
         self.wait()
         if self._result is None:
             raise self._error or RuntimeError("a reply ended without a result")
@@ -83,20 +86,20 @@ class Reply:
         return AsyncPieces(self)
 
     async def ready(self, *, is_whole: bool = False) -> None:
-        """Wait until there are pieces to `take` or no more come, without holding up the event loop.
+        """Wait until there are pieces to `take` or no more come, without blocking the event loop.
 
-        With `is_whole`, wait for the end alone: the loop is not woken for pieces, which may be taken at any time.
+        With `is_whole`, wait for the end: pieces do not wake the loop, but may be taken at any time.
         """
         import asyncio  # not before: a pipe needs none, and starts sooner without
 
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
-        is_told = False  # waking a loop costs as much as a step; a reader that rests is woken once
+        is_woken = False  # waking a loop costs as much as a step, so a waiting reader is woken once
 
         def notify() -> None:
-            nonlocal is_told
-            if is_told and not loop.is_closed():
+            nonlocal is_woken
+            if is_woken and not loop.is_closed():
                 return
-            is_told = True
+            is_woken = True
             try:
                 loop.call_soon_threadsafe(ready.set)
             except RuntimeError:  # the loop was closed, so nobody can read any more
@@ -108,10 +111,10 @@ class Reply:
         while not self._finished.is_set() and (is_whole or not self._pieces):
             await ready.wait()
             ready.clear()
-            is_told = False
+            is_woken = False
 
     def take(self) -> str:
-        """All pieces that there are, as one; does not wait. Raises what ended the reply if that was an error."""
+        """All pieces that there are, joined. Does not wait. Raises the error that ended the reply, if one did."""
         is_finished = self._finished.is_set()  # looked at first, for pieces may come in between
         pieces = self._take()
         if is_finished and not pieces:
@@ -119,7 +122,7 @@ class Reply:
         return pieces
 
     def abandon(self) -> None:
-        """Nobody reads any more."""
+        """Stop the reply, for nobody reads it any more."""
         self._notify = None
         if not self._finished.is_set():
             self.stop()
@@ -132,13 +135,13 @@ class Reply:
         self._written += len(piece)
 
     def announce(self) -> None:
-        """Wake the reader, if there is anything to read."""
+        """Wake the reader if there is anything to read."""
         if self._pieces and not self._wants_whole:
             self._wake()
 
     @property
     def is_ahead(self) -> bool:
-        """Whether somebody reads, but is too far behind for more to be written now."""
+        """Whether the reply should pause, for its reader is too far behind."""
         is_slow = self._written - self._read >= MAX_UNREAD and self._notify is not None
         return is_slow and not (self._is_awaited or self._wants_whole)
 
@@ -148,7 +151,7 @@ class Reply:
         self._end()
 
     def fail(self, error: Exception) -> None:
-        """No more pieces come, and the reader gets the error after those it has not read."""
+        """No more pieces come. The reader gets the error after the last of them."""
         self._error = error
         self._end()
 
@@ -162,7 +165,7 @@ class Reply:
             notify()
 
     def _take(self) -> str:
-        """All pieces there are, as one. The engine may append meanwhile."""
+        """All pieces that there are, joined. The engine may append meanwhile."""
         pieces = "".join([self._pieces.popleft() for _ in range(len(self._pieces))])
         self._read += len(pieces)
         if self.is_parked:
@@ -175,7 +178,7 @@ class Reply:
 
 
 class AsyncPieces:
-    """Reads a reply in an event loop. No generator, for those are closed some time later when a loop is left."""
+    """Reads a reply in an event loop. Not a generator: one is closed some time after its loop was left."""
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply

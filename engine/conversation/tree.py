@@ -1,4 +1,7 @@
-"""Turns as a tree, each of which ends in a checkpoint, and the present one. Knows no model and no thread."""
+"""The tree of a conversation's turns. Each turn ends in a checkpoint, one of them is the present one.
+
+Knows no model, no thread and no database.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ Kind = Literal["start", "prompt", "reply"]
 class Turn:
     """One prompt or one reply. `parent` is the id of the turn before; the start has none.
 
-    `written` are its tokens, or what reads them from where they are kept.
+    `written` are its tokens, or a function that reads them from the store.
     """
 
     id: int
@@ -29,16 +32,16 @@ class Turn:
     checkpoint: Checkpoint
     sampling: Sampling | None = None  # of a reply
     finish_reason: FinishReason | None = None  # of a reply
-    drawn: int = 0  # random numbers that a reply took; its text may have fewer tokens, where a stop string ended it
+    drawn: int = 0  # random numbers that a reply took; its text has fewer tokens if a stop string ended it
 
     @property
     def tokens(self) -> tuple[int, ...]:
-        """Its tokens. Raises `StoreError` where they have to be read and cannot be."""
+        """Its tokens. Raises `StoreError` if the store cannot read them."""
         return self.written if isinstance(self.written, tuple) else self.written()
 
 
-class Kept(Protocol):
-    """A turn's larger parts where they are kept."""
+class StoredTurn(Protocol):
+    """Reads the larger parts of a turn from where they are stored."""
 
     def state(self) -> State: ...
     def tokens(self) -> tuple[int, ...]: ...
@@ -101,7 +104,7 @@ class Tree:
             self.present = self.here.parent or 0
 
     def ahead(self, n: int) -> None:
-        """Go `n` turns the way last gone. Raises `ValueError` if there are fewer."""
+        """Go `n` turns forward, to the children last visited. Raises `ValueError` if there are fewer."""
         turn_id = self.present
         for step in range(n):
             if turn_id not in self.forward:
@@ -110,7 +113,7 @@ class Tree:
         self.present = turn_id
 
     def go(self, turn_id: int) -> None:
-        """Go to any turn. The way forward leads there from now on."""
+        """Go to any turn. `ahead` leads there from now on."""
         self.present = self.turn(turn_id).id
         child = turn_id
         while (parent := self.turns[child].parent) is not None:
@@ -120,28 +123,28 @@ class Tree:
     def branch(self, turn: Turn) -> Tree:
         """The turns up to one, as a tree of their own. New turns get ids that are new in this one, too."""
         path = [self.turns[0], *self.path(turn)]
-        made = Tree({turn.id: turn for turn in path}, turn.id, {one.parent or 0: one.id for one in path[1:]})
-        made._next_id = self._next_id
-        return made
+        tree = Tree({turn.id: turn for turn in path}, turn.id, {one.parent or 0: one.id for one in path[1:]})
+        tree._next_id = self._next_id
+        return tree
 
-    def put_by(self, kept: Callable[[Turn], Kept], after: int) -> None:
-        """Hold the present turn's state alone; `kept` tells where tokens and other states are read again.
+    def offload(self, stored: Callable[[Turn], StoredTurn], after: int) -> None:
+        """Keep the present turn's state alone in memory. Other states, and tokens, are read again by `stored`.
 
-        Turns up to `after` were put by before.
+        Turns up to the id `after` were offloaded before.
         """
         for turn in list(self.turns.values()):
-            point, is_new, is_present = turn.checkpoint, turn.id > after, turn.id == self.present
-            if turn.kind == "start" or not (is_new or is_present or isinstance(point.source, np.ndarray)):
+            checkpoint, is_new, is_present = turn.checkpoint, turn.id > after, turn.id == self.present
+            if turn.kind == "start" or not (is_new or is_present or isinstance(checkpoint.source, np.ndarray)):
                 continue
-            parts = kept(turn)
-            point = replace(point, source=point.state if is_present else parts.state)
-            self.turns[turn.id] = replace(turn, checkpoint=point, written=parts.tokens)
+            parts = stored(turn)
+            checkpoint = replace(checkpoint, source=checkpoint.state if is_present else parts.state)
+            self.turns[turn.id] = replace(turn, checkpoint=checkpoint, written=parts.tokens)
 
 
 def recent_tokens(
     turns: Mapping[int, Turn], turn: Turn, sampling: Sampling, tokens: tuple[int, ...] = ()
 ) -> tuple[int, ...]:
-    """The last tokens up to `turn` and then `tokens`, oldest first: as many as the repetition penalty looks at."""
+    """The last tokens up to `turn`, then `tokens`, oldest first: as many as the repetition penalty looks at."""
     if sampling.repetition_penalty == 1:
         return ()
     recent = tokens[-PENALTY_WINDOW:]

@@ -1,1 +1,1 @@
-"""Trained models: what is in a model directory, and the step function that runs it."""
+"""Trained models: the files of a model directory, and the step functions that run a network."""

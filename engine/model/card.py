@@ -1,6 +1,6 @@
-"""What a model directory tells about its model: the card, what it was trained on, how its losses fell.
+"""Reads what a model directory says about its model: the card, the settings of its training, its losses.
 
-For people; nothing here is needed to run the model.
+For people: nothing here is needed to run the model. Knows no network.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from engine.model import directory
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A model's papers. Those that are missing or damaged are empty: a model made elsewhere has none."""
+    """A model's card, settings and losses. What is missing or damaged is empty: a model made elsewhere has none."""
 
     name: str
     folder: Path
     card: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     losses: tuple[tuple[float, float], ...] = ()
-    """By epoch: training and held-out loss, in nats a token."""
+    """Training and held-out loss of each epoch, in nats per token."""
 
 
 def about(path: str | Path | None = None) -> About:
-    """The papers of a model, named as for `load`. Raises `ModelLoadError` if there is no such model."""
+    """What is known about a model, named as for `load`. Raises `ModelLoadError` if there is no such model."""
     files = directory.find(path)
     folder = files.network.parent
     settings = _json(folder / directory.SETTINGS)

@@ -1,4 +1,4 @@
-"""A model directory: find it, read it checked, write it whole.
+"""Finds a model directory, reads its vocabulary, and replaces files safely. Knows no layers.
 
 model.keras       the network               settings.json   what it was trained with, and its figures
 vocabulary.json   its tokens in id order    training.csv, loss.png, README.md   for people
@@ -21,13 +21,13 @@ from engine.text.vocabulary import Vocabulary
 NETWORK, VOCABULARY, SETTINGS = "model.keras", "vocabulary.json", "settings.json"
 CHECKPOINT = "checkpoint.npz"  # of the training run, if it is to go on
 BUNDLED = "shakespeare"
-KERAS_MEND = ": use --backend keras"  # how the fast backend ends its refusals
+KERAS_REMEDY = ": use --backend keras"  # how the fast backend ends its refusals
 LEGACY = (".h5", ".hdf5")  # endings of models that engine.adopt saves anew
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """Where the parts of a model lie."""
+    """The paths of a model's parts."""
 
     name: str
     network: Path
@@ -35,7 +35,7 @@ class ModelFiles:
 
 
 def folders() -> list[Path]:
-    """Where a bare name is looked for: `models/` here, of an installed package, and of a checkout."""
+    """Where `find` looks for a bare name: `models/` here, of an installed package, and of a checkout."""
     package = Path(__file__).parents[1]
     return [Path("models"), package / "models", package.parent / "models"]
 
@@ -56,11 +56,12 @@ def find(path: str | Path | None) -> ModelFiles:
 def _find(path: str | Path | None) -> ModelFiles:
     given = Path(path if path is not None else BUNDLED)
     is_name = path is None or len(given.parts) == 1
-    places = [] if path is None else [given]
-    places += [folder / given for folder in folders()[path is None :]] if is_name else []  # ours, not one from here
-    for place in places:
-        if place.is_dir() and (place / NETWORK).is_file():
-            return ModelFiles(place.resolve().name, place / NETWORK, place / VOCABULARY)
+    candidates = [] if path is None else [given]
+    if is_name:  # without a path it is the bundled model, not one of that name under ./models
+        candidates += [folder / given for folder in folders()[path is None :]]
+    for folder in candidates:
+        if folder.is_dir() and (folder / NETWORK).is_file():
+            return ModelFiles(folder.resolve().name, folder / NETWORK, folder / VOCABULARY)
     if given.is_file():
         if given.suffix != ".keras":
             way = f", or make one by '{adopt_command(given)} --out DIR'" if given.suffix in LEGACY else ""
@@ -73,23 +74,23 @@ def _find(path: str | Path | None) -> ModelFiles:
         )
     if given.is_dir():
         raise ModelLoadError(f"{given} has no {NETWORK}: give a directory that engine.train has made")
-    found = ", ".join(names()) or "none"
-    raise ModelLoadError(f"{given}: no such model; give a directory or one of the names here ({found})")
+    known = ", ".join(names()) or "none"
+    raise ModelLoadError(f"{given}: no such model; give a directory or one of the names here ({known})")
 
 
 def only_fast(error: Exception, program: str) -> str:
-    """A refusal of the fast backend, for a program that has no other."""
+    """The fast backend's refusal, worded for a program that has no other backend."""
     text = str(error)
-    return f"{text.removesuffix(KERAS_MEND)}, and {program} has no other" if text.endswith(KERAS_MEND) else text
+    return f"{text.removesuffix(KERAS_REMEDY)}, and {program} has no other" if text.endswith(KERAS_REMEDY) else text
 
 
 def adopt_command(network: Path) -> str:
-    """What makes a vocabulary for a network."""
+    """The command that makes a vocabulary for a network."""
     return f"python -m engine.adopt {shlex.quote(str(network))} --data TEXT"
 
 
 def read_vocabulary(files: ModelFiles) -> Vocabulary:
-    """Raises `ModelLoadError` if there is none or it is damaged."""
+    """The vocabulary of a model. Raises `ModelLoadError` if it is missing or damaged."""
     path = files.vocabulary
     try:
         return Vocabulary.from_json(json.loads(path.read_text(encoding="utf-8-sig")))
@@ -105,7 +106,7 @@ def read_vocabulary(files: ModelFiles) -> Vocabulary:
 
 
 def check_fit(files: ModelFiles, vocabulary: Vocabulary, size: int) -> None:
-    """Raises `ModelLoadError` unless the network has a logit for each token and no more."""
+    """Raises `ModelLoadError` unless the network has exactly one logit for each token."""
     if len(vocabulary) != size:
         raise ModelLoadError(
             f"{files.vocabulary} has {len(vocabulary)} tokens but {files.network} takes {size}: they are not of the "
@@ -115,9 +116,9 @@ def check_fit(files: ModelFiles, vocabulary: Vocabulary, size: int) -> None:
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to; rename it to `path` once it is whole and on the disk.
+    """Yield a temporary path to write to; rename it to `path` once the file is whole and on the disk.
 
-    Whatever goes wrong, `path` is either the old file or the new one, and the temporary one is gone.
+    Whatever fails, `path` is either the old file or the new one, and the temporary one is gone.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -130,7 +131,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 def remove_halves(path: Path) -> None:
-    """Remove what `replace_file` has left in writers that were killed."""
+    """Remove temporary files of `replace_file` that killed programs have left."""
     for half in path.parent.glob(f".{path.stem}.*{path.suffix}"):
         if half.stem.rpartition(".")[2].isdigit():
             with suppress(OSError):
@@ -143,7 +144,7 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def json_text(data: Any) -> str:
-    """JSON as it stands in a model directory: one key or token a line is not needed, but it stays readable."""
+    """JSON as a model directory has it: indented, so that people can read it."""
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 

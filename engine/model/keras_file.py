@@ -1,6 +1,6 @@
-"""A `.keras` file without Keras: a zip of `config.json` (the layers) and `model.weights.h5` (their arrays).
+"""Opens a `.keras` file without Keras: a zip of `config.json` (the layers) and `model.weights.h5` (their arrays).
 
-Both are only read: nothing in them is ever executed, no class is looked up by name. Knows no layers.
+Nothing in it is ever executed, and no class is looked up by name. Knows no layers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ADOPT = "'python -m engine.adopt {} --data TEXT --out DIR'"  # which saves an HD
 
 
 class UnfitError(Exception):
-    """A model that cannot be read or run, told without the file's name."""
+    """A model cannot be read or run. The message does not name the file."""
 
 
 class KerasFile:
@@ -54,7 +54,7 @@ class KerasFile:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[KerasFile]:
-    """Open a `.keras` file. Whatever its bytes do to a reader is a `ModelLoadError` that says what is wrong."""
+    """Open a `.keras` file. Raises `ModelLoadError` for whatever is wrong with its bytes, also within the block."""
     try:
         with zipfile.ZipFile(path) as archive:
             yield KerasFile(archive, MAX_UNPACKED + MAX_RATIO * Path(path).stat().st_size)
@@ -71,14 +71,14 @@ def opened(path: str | Path) -> Iterator[KerasFile]:
         raise ModelLoadError(f"{path} is damaged or no Keras 3 model: save or copy it again") from None
 
 
-def save_anew(path: str | Path) -> str:
-    """How a `.keras` file of Keras 2 becomes one of Keras 3."""
+def saving_advice(path: str | Path) -> str:
+    """Advice that turns a `.keras` file of Keras 2 into one of Keras 3."""
     name = f"{Path(path).stem}.h5"
     return f"save it there as {name}, and let {ADOPT.format(shlex.quote(name))} save that anew"
 
 
 def tensors(node: Any) -> Iterator[list[Any]]:
-    """The `[layer, node, index]` of every tensor that goes into a layer of a functional model."""
+    """The `[layer, node, index]` of every input tensor of a layer in a functional model."""
     if isinstance(node, dict):
         if node.get("class_name") == "__keras_tensor__":
             yield list(node["config"]["keras_history"])

@@ -1,9 +1,9 @@
-"""The step function on Keras itself, on TensorFlow: for GPUs, for layers the compiler does not know, and as the
-reference that the fast path is tested against.
+"""The step function on Keras and TensorFlow: for GPUs, for layers that `onnx_step` does not know, and as the reference
+for its tests.
 
-One step is a walk through the model's own graph for a sequence of one token, in which a recurrent layer is its cell,
-called once: its state comes in and goes out. At loading, some tokens are run one by one and as a whole text; where
-the two differ, the model is refused.
+One step walks through the model's own graph with a sequence of one token and calls each recurrent layer's cell once,
+with its state as input and output. At loading, some tokens are run one by one and as a whole text; where the two
+differ, the model is refused. Knows no vocabulary.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ModelLoadError
-from engine.model.keras_file import KERAS_2, UnfitError, opened, save_anew
-from engine.model.network import read_network
+from engine.model.keras_file import KERAS_2, UnfitError, opened, saving_advice
+from engine.model.network_reader import read_network
 from engine.model.step import Ids, Logits, Shape, State, fingerprint
 from engine.model.stepwise import CANNOT, objection
 from engine.program import import_tensorflow
@@ -93,7 +93,7 @@ class KerasStep:
         return tf.math.log(tf.maximum(logits, TINY)) if self._gives_probabilities else logits, tf.concat(walk.after, 1)
 
     def _check(self, layers: list[Any]) -> None:
-        """Raise unless some tokens, one of them 0, give as a whole text what they give one by one."""
+        """Raise unless some tokens, one of them 0, give the same one by one as in a whole text."""
         rows, length = self._source.shape[0] or 1, self._source.shape[1] or PROBED_STEPS
         ids = np.random.default_rng(0).integers(self.vocabulary_size, size=length).astype(np.int32)
         ids[length // 2] = 0
@@ -187,12 +187,12 @@ def _way(path: Path) -> str:
     try:
         read_network(path)
     except ModelLoadError:
-        return save_anew(path)
+        return saving_advice(path)
     return "leave out --backend keras, for the fast backend reads it"
 
 
 def _line(error: Exception) -> str:
-    """The first line of what Keras says."""
+    """The first line of an error of Keras."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return lines[0][:200]
 

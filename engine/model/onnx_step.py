@@ -1,11 +1,11 @@
 """The step function on ONNX Runtime, compiled from a network's data in memory.
 
-With precision "int8", products with a recurrent layer's output are of 8-bit integers: weights with one scale a
-column, activations with the fixed scale 1/127, for they lie in (-1, 1). A fixed scale needs no statistics of the
-batch, so a row's numbers stay its own; sums of integers are exact in any order.
+With precision "int8", products with a recurrent layer's output use 8-bit integers: weights with one scale per column,
+activations with the fixed scale 1/127, for they lie in (-1, 1). A fixed scale needs no statistics of the batch, so a
+row never depends on the others; sums of integers are exact in any order.
 
-Everything that depends on the token alone (embedding, what stands before the first recurrent layer, its input kernel
-and biases) is folded into one table `[V, G*H]`, so the first layer's input costs a row look-up.
+Everything that depends on the token alone (embedding, layers before the first recurrent one, its input kernel and
+biases) is folded into one table `[V, G*H]`, so the first layer's input is a table look-up. Knows no vocabulary.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _OUTPUTS = ["logits", "after"]
 
 
 def thread_count(network: Network) -> int:
-    """One thread for a small network; else one a core, for a step waits for memory, and each core reads its own."""
+    """One thread for a small network, else one per core: a step waits for memory, and each core has its own cache."""
     if network.parameters < SMALL_PARAMETERS:
         return 1
     return min(MAX_THREADS, program.cores())
@@ -82,14 +82,14 @@ def compile_step(network: Network, precision: str = "float32") -> ModelProto:
 
 
 def quantize(kernel: Array) -> tuple[NDArray[np.int8], Array]:
-    """A kernel as 8-bit integers `[I, O]` and the scale of each column `[O]`, so that their product is near it."""
+    """A kernel as 8-bit integers `[I, O]` and the scale of each column `[O]`; their product approximates it."""
     scale = np.maximum(np.abs(kernel).max(axis=0), np.float32(1e-30)) / np.float32(127)
     return np.rint(kernel / scale).astype(np.int8), scale.astype(np.float32)
 
 
 @functools.cache
 def signed_weights_are_exact() -> bool:
-    """Whether this processor sums products of unsigned and signed bytes exactly: those without VNNI cut at 16 bits."""
+    """Whether this processor sums products of unsigned and signed bytes exactly. Those without VNNI stop at 16 bits."""
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
         [helper.make_node("MatMulInteger", ["a", "b"], ["c"])],
@@ -151,26 +151,26 @@ class _Compiler:
         return self._split("state", sizes)
 
     def _mask(self, network: Network) -> str:
-        """Which rows take a step `[B, 1]`, if some token does not."""
+        """Which rows take a step `[B, 1]`; "" if all do."""
         first = network.layers[0]
         if not (isinstance(first, Embedding) and first.mask_zero):
             return ""
         return self._node("Unsqueeze", self._node("Cast", "ids", to=TensorProto.BOOL), self._constant(np.array([1])))
 
-    def _kept(self, new: str, old: str) -> str:
-        """What a state is after a step: where none is taken, what it was. A layer's output then is its last one."""
+    def _after_step(self, new: str, old: str) -> str:
+        """The new value where a row takes a step, else the old one."""
         return self._node("Where", self._is_step, new, old) if self._is_step else new
 
     def _recurrent(self, layer: Recurrent, x: str, states: list[str]) -> str:
         """Projected inputs `x [B, G*H]` to outputs `[B, H]`; takes its states off the list."""
         h = states.pop(0)
         if layer.cell == "gru":
-            out = self._kept((self._gru_after if layer.reset_after else self._gru_before)(layer, x, h), h)
+            out = self._after_step((self._gru_after if layer.reset_after else self._gru_before)(layer, x, h), h)
             self._after.append(out)
             return out
         total = self._node("Add", x, self._product(h, layer.recurrent))
         if layer.cell == "rnn":
-            out = self._kept(self._activate(layer.activation, total), h)
+            out = self._after_step(self._activate(layer.activation, total), h)
             self._after.append(out)
             return out
         return self._lstm(layer, total, h, states.pop(0))
@@ -208,8 +208,8 @@ class _Compiler:
         kept = self._node("Mul", self._activate(gate, f), cell)
         new = self._node("Mul", self._activate(gate, i), self._activate(layer.activation, c))
         after = self._node("Add", kept, new)
-        out = self._kept(self._node("Mul", self._activate(gate, o), self._activate(layer.activation, after)), h)
-        self._after += [out, self._kept(after, cell)]
+        out = self._after_step(self._node("Mul", self._activate(gate, o), self._activate(layer.activation, after)), h)
+        self._after += [out, self._after_step(after, cell)]
         return out
 
     def _project(self, layer: Recurrent, x: str) -> str:
@@ -223,10 +223,10 @@ class _Compiler:
         if isinstance(layer, Normalization):
             gamma = np.float32(1) if layer.gamma is None else layer.gamma
             mean = self._node("ReduceMean", x, axes=[-1], keepdims=1)
-            centred = self._node("Sub", x, mean)
-            variance = self._node("ReduceMean", self._node("Mul", centred, centred), axes=[-1], keepdims=1)
+            centered = self._node("Sub", x, mean)
+            variance = self._node("ReduceMean", self._node("Mul", centered, centered), axes=[-1], keepdims=1)
             spread = self._node("Sqrt", self._node("Add", variance, self._constant(np.float32(layer.epsilon))))
-            out = self._node("Mul", self._node("Div", centred, spread), self._constant(gamma))
+            out = self._node("Mul", self._node("Div", centered, spread), self._constant(gamma))
             return out if layer.beta is None else self._node("Add", out, self._constant(layer.beta))
         assert isinstance(layer, Dense)
         out = self._product(x, layer.kernel)
@@ -277,7 +277,7 @@ class _Compiler:
 
 
 def input_bias(layer: Recurrent) -> Array | None:
-    """What a layer adds to its projected input `[G*H]`, with those recurrent biases that only add to it."""
+    """What a layer adds to its projected input `[G*H]`, including recurrent biases that are only added."""
     if layer.bias is None or layer.bias.ndim == 1:
         return layer.bias
     bias: Array = layer.bias[0].copy()

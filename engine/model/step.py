@@ -1,6 +1,6 @@
-"""The step function of a network: `(ids [B], state [B, S]) -> (logits [B, V], state [B, S])`.
+"""What a step function is: `(ids [B], state [B, S]) -> (logits [B, V], state [B, S])`.
 
-`onnx` is the fast one for CPUs, `keras` the reference. State is a value: passed in and returned, never kept.
+State is a value: passed in and returned, never kept. `onnx_step` has the fast one for CPUs, `keras_step` the reference.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a person wants to know of a network: its first recurrent layer's cell and units, its depth and size."""
+    """A network in figures: its first recurrent layer's cell and units, its recurrent layers, its trained numbers."""
 
     cell: str
     units: int
@@ -37,8 +37,8 @@ def fingerprint(weights: Sequence[NDArray[np.float32]]) -> bytes:
     return digest.digest()
 
 
-class Step(Protocol):
-    """A step program. A row's result never depends on the other rows."""
+class StepFunction(Protocol):
+    """Runs a network for one time step. A row's result never depends on the other rows."""
 
     shape: Shape
     state_size: int

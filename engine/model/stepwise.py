@@ -1,8 +1,8 @@
-"""Which layers may stand in a network that writes: those that look at their own time step alone, and recurrent ones.
+"""Which layers a network may have: recurrent ones, and those that look at their own time step alone.
 
-A text is read token by token here. A layer that looks at other steps than its own (attention, convolution, pooling,
-reading backwards) gives something else then than Keras gives for the whole text. What is listed is what may stand in
-a network; every other class is refused. Knows a model's configuration only, and no Keras.
+A text is read token by token. A layer that looks at other steps (attention, convolution, pooling, reading backwards)
+would then give something else than for the whole text, so every class that is not listed is refused. Knows a model's
+configuration alone, and no Keras.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Serving: many conversations in one batched step."""
+"""Many conversations at once in one batch."""

@@ -1,8 +1,7 @@
-"""The running rows as arrays: steps them together, draws for those that write, feeds the others faster.
+"""The running rows as arrays: steps them together and draws a token for each that writes. Knows no thread.
 
-What is drawn is handed to the rows some milliseconds' worth at a time, for a person reads no faster and the network's
-weights have pushed Python out of the processor's caches after each step. What changes the rows, or asks where they
-are, has it handed over first.
+Rows get what they drew every few milliseconds, not at each step: after a step the network's weights have pushed Python
+out of the processor's caches, and nobody reads faster. Before rows change, or are asked where they are, they get it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.model.step import Ids, Logits, State, Step
+from engine.model.step import Ids, Logits, State, StepFunction
 from engine.sampling import PENALTY_WINDOW, Sampler, uniforms
 from engine.serving.rows import ReplyRow, Row
 
@@ -30,17 +29,17 @@ class Batch:
     Tokens with the ids `unwritten` are never drawn.
     """
 
-    def __init__(self, program: Step, unwritten: Sequence[int], rows: list[Row]) -> None:
+    def __init__(self, step_function: StepFunction, unwritten: Sequence[int], rows: list[Row]) -> None:
         self._rows = rows
-        self.states: State = np.zeros((0, program.state_size), np.float32)  # before `ids` are fed
+        self.states: State = np.zeros((0, step_function.state_size), np.float32)  # before `ids` are fed
         self._ids: Ids = np.zeros(0, np.int32)  # the tokens to feed next
-        self._program, self._unwritten = program, unwritten
+        self._step_function, self._unwritten = step_function, unwritten
         self._drawing: Drawing | None = None  # None when other rows draw than before
         self._announced = 0.0
         self.written = 0  # tokens, in all
 
     def join(self) -> None:
-        """Take in the rows that were put behind the others."""
+        """Add the rows that were appended to the list."""
         new = [row.state for row in self._rows[len(self.states) :]]
         self._change(np.concatenate([self.states, np.stack(new)]))
 
@@ -61,7 +60,7 @@ class Batch:
     def step(self) -> list[int]:
         """Feed each row a token, and the rows that do not draw yet some more; returns the indices of finished rows."""
         began = time.monotonic()
-        logits, self.states = self._program(self._ids, self.states)
+        logits, self.states = self._step_function(self._ids, self.states)
         if self._drawing is None:
             self._drawing = Drawing(self._rows, self._unwritten)
         drawing = self._drawing
@@ -106,14 +105,14 @@ class Batch:
         now, finished = time.monotonic(), list[int]()
         deadline = now + FEEDING_SHARE * (now - began)
         while indices and now < deadline:
-            logits, self.states[indices] = self._program(self._ids[indices], self.states[indices])
+            logits, self.states[indices] = self._step_function(self._ids[indices], self.states[indices])
             indices, last = self._observe(indices, logits)
             finished += last
             now = time.monotonic()
         return finished
 
     def _observe(self, indices: list[int], logits: Logits) -> tuple[list[int], list[int]]:
-        """Tell rows what came of their step, `logits [len(indices), V]`; returns who goes on, and who is done."""
+        """Give rows their `logits [len(indices), V]`; returns the indices of those to feed on, and of finished ones."""
         going_on, finished = [], []
         for index, row_logits in zip(indices, logits, strict=True):
             row = self._rows[index]
@@ -165,7 +164,7 @@ class Drawing:
 
     @property
     def is_due(self) -> bool:
-        """Whether the rows have to be told at once: one of them is or may be done, or the numbers made are used up."""
+        """Whether to hand over now: a row is or may be done, or the random numbers are used up."""
         return self.left <= 0 or self.may_stop or self._count % NUMBERS_AHEAD == 0
 
     def take_fresh(self) -> list[ReplyRow]:

@@ -1,4 +1,4 @@
-"""The engine: a loaded model as people hold it. It begins conversations and scores texts; a `Worker` runs them."""
+"""A loaded model, as programs use it: begins conversations and scores texts, which a `Worker` runs. Knows no file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from engine.conversation.checkpoint import Checkpoint, Request
 from engine.conversation.conversation import Conversation
 from engine.conversation.reply import Reply
-from engine.model.step import Step
+from engine.model.step import StepFunction
 from engine.sampling import Sampler, Sampling
-from engine.serving.rows import ReplyRow, WatchRow
+from engine.serving.rows import ReplyRow, ScoringRow
 from engine.serving.worker import Worker
 from engine.text.vocabulary import Encoding, Vocabulary
 
 MAX_WAITING = 4096
-TELL_SECONDS = 0.1  # from one word on how far a long text was read to the next
+TELL_SECONDS = 0.1  # between two calls of `tell` while a long text is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What an engine does at a moment: replies that run and that wait, and the tokens it has written in all."""
+    """What an engine does at a moment: running and waiting replies, and the tokens written since it was loaded."""
 
     running: int
     waiting: int
@@ -56,9 +56,9 @@ class Activity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """How surprising a text is. The first token, before which nothing stands, counts as one of V equals.
+    """How surprising a text is. The first token, which nothing precedes, counts as one of V equally likely ones.
 
-    `tokens` (ids `[N]`) and `surprisal_bits` (`[N]`) go together; `perplexity` is a token's.
+    `tokens` are the ids `[N]` with their `surprisal_bits` `[N]`; `perplexity` is per token.
     """
 
     nats: float
@@ -81,17 +81,23 @@ class Engine:
     """A loaded model and the thread that runs it. Close it, or use it as a context manager."""
 
     def __init__(
-        self, name: str, step: Step, vocabulary: Vocabulary, backend: str, max_batch: int, precision: str = "float32"
+        self,
+        name: str,
+        step_function: StepFunction,
+        vocabulary: Vocabulary,
+        backend: str,
+        max_batch: int,
+        precision: str = "float32",
     ) -> None:
         self.vocabulary = vocabulary
-        shape = step.shape
+        shape = step_function.shape
         self.info = Info(
             name, vocabulary.level, shape.cell, shape.units, shape.layers, len(vocabulary), shape.parameters,
-            4 * step.state_size, backend, precision,
+            4 * step_function.state_size, backend, precision,
         )  # fmt: skip
         self.max_waiting = MAX_WAITING
-        self._step_program = step
-        self._worker = Worker(name, step, vocabulary.never_written, max_batch)
+        self._step_function = step_function
+        self._worker = Worker(name, step_function, vocabulary.never_written, max_batch)
         atexit.register(self.close)
 
     def conversation(self, *, sampling: Sampling | None = None, owner: Hashable = None) -> Conversation:
@@ -105,7 +111,7 @@ class Engine:
     def score(self, text: str, tell: Callable[[float], None] | None = None) -> Score:
         """How surprising `text` is from a state of zeros. Raises `ValueError` if no character of it is known.
 
-        A long text takes a while: `tell` is told the share that was read, some times a second; what it raises ends it.
+        `tell` gets the share that was read, several times a second; an exception from it ends the scoring.
         """
         if not isinstance(text, str):
             raise ValueError(f"text {text!r}: must be a str")
@@ -117,14 +123,14 @@ class Engine:
     def score_tokens(
         self, ids: NDArray[np.int32], characters: int, tell: Callable[[float], None] | None = None
     ) -> Score:
-        """The same for a text that is tokens `[N]` already, and the characters that they stand for."""
-        nats = np.concatenate([[math.log(len(self.vocabulary))], self._watch(ids, self.zero_state(), tell).nats])
+        """How surprising the tokens `ids` `[N]` are, which stand for so many characters."""
+        nats = np.concatenate([[math.log(len(self.vocabulary))], self._read(ids, self.zero_state(), tell).nats])
         total = float(nats.sum())
         bits = total / math.log(2)
         return Score(total, bits, characters, bits / characters, _exp(total / len(ids)), ids, nats / math.log(2))
 
     def activity(self) -> Activity:
-        """What goes on now; a rate is the difference of two looks."""
+        """What the engine does now."""
         worker = self._worker
         return Activity(worker.running, worker.waiting, worker.written)
 
@@ -155,14 +161,14 @@ class Engine:
 
     @property
     def precision(self) -> str:
-        """That of its weights in use: another one gives other words."""
+        """The precision of the weights in use: another one writes other texts."""
         return self.info.precision
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """The sha256 of weights and vocabulary: states of one model mean nothing to another."""
+        """The sha256 of weights and vocabulary, for the states of one model mean nothing to another."""
         digest = hashlib.sha256(json.dumps(self.vocabulary.to_json()).encode())
-        digest.update(self._step_program.fingerprint)
+        digest.update(self._step_function.fingerprint)
         return digest.hexdigest()
 
     def encode(self, text: str, before: int | None = None) -> Encoding:
@@ -170,12 +176,12 @@ class Engine:
         return self.vocabulary.encode(text, before)
 
     def start_token(self) -> tuple[int, str]:
-        """What a conversation without any text goes on from: its id and its text."""
+        """The id and text of the token that an empty conversation begins with."""
         return self.vocabulary.start_id, self.vocabulary.decode([self.vocabulary.start_id])
 
     def zero_state(self) -> NDArray[np.float32]:
         """The state `[S]` before anything was fed."""
-        return np.zeros(self._step_program.state_size, np.float32)
+        return np.zeros(self._step_function.state_size, np.float32)
 
     def run(self, request: Request) -> Reply:
         """Queue a reply. Raises `EngineBusy` if `max_waiting` replies wait already, and `EngineClosed`."""
@@ -189,9 +195,9 @@ class Engine:
     ) -> list[tuple[str, float]]:
         """The `n` likeliest tokens after a checkpoint with their probabilities, likeliest first.
 
-        With `sampling`, the distribution that the next token is drawn from, `recent` tokens being before it.
+        With `sampling`, the probabilities are those that a token is drawn with after the `recent` ones.
         """
-        logits = self._watch(np.array(checkpoint.pending, np.int32), checkpoint.state).logits
+        logits = self._read(np.array(checkpoint.pending, np.int32), checkpoint.state).logits
         if sampling is None:
             weights = np.exp(logits.astype(np.float64) - logits.max())
             weights[list(self.vocabulary.unwritten)] = 0  # they stand for no text
@@ -204,10 +210,10 @@ class Engine:
         shown = (int(i) for i in order if i not in never and (sampling is None or shares[i] > 0))
         return [(show(i, before), float(shares[i])) for i in shown]
 
-    def _watch(
+    def _read(
         self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None
-    ) -> WatchRow:
-        """Feed some ids in a row of the batch, and wait for its end."""
+    ) -> ScoringRow:
+        """Feed ids in a row of the batch and wait for its end."""
         done, errors = threading.Event(), list[Exception]()
 
         def finished(error: Exception | None) -> None:
@@ -215,7 +221,7 @@ class Engine:
                 errors.append(error)
             done.set()
 
-        row = WatchRow(ids, state, finished)
+        row = ScoringRow(ids, state, finished)
         self._worker.submit(row)
         try:
             while not done.wait(None if tell is None else TELL_SECONDS):

@@ -1,4 +1,4 @@
-"""The way from a path or a name to a running engine."""
+"""`load`: from a path or a name to a running engine."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from engine.model import directory
-from engine.model.network import read_network
-from engine.model.step import Step
+from engine.model.network_reader import read_network
+from engine.model.step import StepFunction
 from engine.names import visible
 from engine.serving.engine import Engine
 
@@ -26,7 +26,7 @@ def load(
     """Load a model directory, a `.keras` file beside its `vocabulary.json`, or a name under `models/`.
 
     Without a path, the bundled model. `threads` is how many share a step of the ONNX backend; by default as many as
-    are fastest on a machine with nothing else to do. Raises `ModelLoadError` that names the file and the mend, and
+    are fastest on an idle machine. Raises `ModelLoadError` that names the file and the remedy, and
     `ValueError` for a bad argument.
     """
     for name, value, allowed in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
@@ -40,16 +40,16 @@ def load(
         raise ValueError(f"threads {threads!r}: must be a whole number, at least 1")
     files = directory.find(path)
     vocabulary = directory.read_vocabulary(files)
-    step: Step
+    step_function: StepFunction
     if backend == "keras":
         if precision != "float32":
             raise ValueError(f"precision {precision!r}: the keras backend computes in 'float32'")
         from engine.model.keras_step import KerasStep
 
-        step = KerasStep(files.network)
+        step_function = KerasStep(files.network)
     else:
         from engine.model.onnx_step import OnnxStep
 
-        backend, step = "onnx", OnnxStep(read_network(files.network), precision=precision, threads=threads)
-    directory.check_fit(files, vocabulary, step.vocabulary_size)
-    return Engine(visible(files.name), step, vocabulary, backend, max_batch, precision)
+        backend, step_function = "onnx", OnnxStep(read_network(files.network), precision=precision, threads=threads)
+    directory.check_fit(files, vocabulary, step_function.vocabulary_size)
+    return Engine(visible(files.name), step_function, vocabulary, backend, max_batch, precision)

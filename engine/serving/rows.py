@@ -1,6 +1,6 @@
-"""What runs in a row of the batch: a reply that is written, a text that is scored, a look at the next token.
+"""What runs in a row of the batch: a reply that is written, or a text that is scored.
 
-A row names the next token to feed, and is told what came of it. All of it happens on the engine's thread.
+A row names the next token to feed and gets the result. All of this happens on the engine's thread. Knows no batch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.conversation.checkpoint import Checkpoint, FinishReason, Request, Result
 from engine.conversation.reply import Reply
 from engine.sampling import PENALTY_WINDOW, Sampling, surprisal_nats
-from engine.serving.stop import StopTrail
+from engine.serving.stop import StopFinder
 from engine.text.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
@@ -38,7 +38,7 @@ class Row(Protocol):
 
     @property
     def is_ahead(self) -> bool:
-        """Whether its reader has to catch up first."""
+        """Whether it pauses until its reader has caught up."""
         ...
 
     def observe(self, logits: Floats, state: Floats) -> bool:
@@ -61,9 +61,9 @@ class Row(Protocol):
 class ReplyRow:
     """A reply: feeds the pending tokens, then draws until its length, a stop string or a cancellation.
 
-    Its text has whole characters only. A reply that ends in the midst of one takes back the tokens that began it, and
-    their random numbers with them: gone on with, it draws the same again. One too short for a single character goes
-    on until it has one.
+    Its text has whole characters only. A reply that ends within a character takes back that character's tokens and
+    their random numbers, so that going on draws the same again. A reply too short for one character goes on until it
+    has one.
     """
 
     def __init__(self, request: Request, vocabulary: Vocabulary, reply: Reply) -> None:
@@ -84,7 +84,7 @@ class ReplyRow:
         self._recent = request.recent
         self._tokens: list[int] = []
         self._prompt_end: Checkpoint | None = None
-        self._stops = StopTrail(request.sampling.stop) if request.sampling.stop else None
+        self._stops = StopFinder(request.sampling.stop) if request.sampling.stop else None
         self.next = -1
         self.is_done = self._advance(start.state)
 
@@ -116,7 +116,7 @@ class ReplyRow:
         self.suspend(state)
 
     def unpark(self) -> None:
-        """It comes back."""
+        """The row comes back into the queue."""
         self._reply.is_parked = False
 
     def _advance(self, state: Floats) -> bool:
@@ -179,7 +179,7 @@ class ReplyRow:
         return replace(self._start, source=state.copy(), pending=tuple(self._pending), offset=self.offset)
 
     def _end_checkpoint(self, state: Floats) -> Checkpoint:
-        """The end of the text: what is fed in `state`, and what is not."""
+        """The checkpoint at the end of the text, `state` being before the next token is fed."""
         if self._prompt_end is None:  # stopped before the prompt was fed
             unfed = (self.next, *self._pending)
             return replace(self._start, source=state.copy(), pending=unfed)
@@ -199,14 +199,14 @@ class ReplyRow:
         return replace(self._start, source=state.copy(), pending=(token,), offset=offset)
 
     def _whole_checkpoint(self, offset: int) -> Checkpoint:
-        """The end of the last whole character: an earlier checkpoint, and the tokens from there that are to be fed."""
+        """The end of the last whole character: an earlier checkpoint, with the tokens after it as pending ones."""
         count, earlier = self._whole or (0, self._prompt_end or self._start)
         fed_again = tuple(self._tokens[count : len(self._tokens) - self._decoder.tail])
         return replace(earlier, pending=earlier.pending + fed_again, offset=offset)
 
 
-class WatchRow:
-    """Feeds tokens and keeps the surprisal of each after the first; then gives the last logits."""
+class ScoringRow:
+    """A text that is scored: keeps the surprisal of each token but the first, and the logits after the last."""
 
     draws = is_done = is_ahead = False
 
@@ -243,7 +243,7 @@ class WatchRow:
         return False
 
     def _empty_block(self, stop: int) -> None:
-        """Score the kept logits: they foretold the tokens up to `stop`."""
+        """Score the kept logits, which predict the tokens up to `stop`."""
         if self._block:
             self._nats.append(surprisal_nats(np.stack(self._block), self._ids[stop - len(self._block) : stop]))
             self._block.clear()

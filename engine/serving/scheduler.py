@@ -1,4 +1,4 @@
-"""Who runs in the next step. Plain Python: knows no array and no thread.
+"""Decides which rows run in the next step. Plain Python: knows no array and no thread.
 
 At most `max_batch` rows run. The others wait in a queue for each owner, and the owners take turns, so nobody waits for
 more than one row of each other owner. Where rows wait, a running row leaves the batch after `QUANTUM` steps, those
@@ -26,7 +26,7 @@ Row = TypeVar("Row", bound=Owned)
 
 
 class Scheduler(Generic[Row]):
-    """The waiting rows, and the running ones in the order of the batch, whose list stays the same object."""
+    """The waiting rows, and the running ones in the order of the batch. `running` stays one list object."""
 
     def __init__(self, max_batch: int) -> None:
         if max_batch < 1:
@@ -44,7 +44,7 @@ class Scheduler(Generic[Row]):
         self._waiting += 1
 
     def admit(self) -> list[Row]:
-        """Move waiting rows into the free room at the batch's end; returns those that came in."""
+        """Move waiting rows to the end of the batch while there is room; returns them."""
         joined: list[Row] = []
         while self._waiting and len(self.running) < self.max_batch:
             owner, queue = next(iter(self._queues.items()))
@@ -70,10 +70,10 @@ class Scheduler(Generic[Row]):
             over.sort(key=lambda index: (-running[self.running[index].owner], self._since[index]))
         return sorted(over[:needed])
 
-    def leave(self, kept: list[int]) -> None:
+    def keep(self, indices: list[int]) -> None:
         """Keep the running rows at these indices only, in this order."""
-        self.running[:] = [self.running[index] for index in kept]
-        self._since = [self._since[index] for index in kept]
+        self.running[:] = [self.running[index] for index in indices]
+        self._since = [self._since[index] for index in indices]
 
     def drop_waiting(self, is_dropped: Callable[[Row], bool]) -> list[Row]:
         """Take rows out of the queues; returns them."""

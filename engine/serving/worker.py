@@ -1,7 +1,7 @@
-"""The engine's thread: it alone owns the batch, and steps all running rows together.
+"""The engine's thread, which alone owns the batch: it chooses the rows of each step, runs it, and ends what is done.
 
-Its step is: choose, stack, run, draw, deliver. Other threads hand rows in, and wake it when something about a row has
-changed. Knows no conversation and no model directory.
+Other threads submit rows, and wake it when something about a row has changed. Knows no conversation and no model
+directory.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import cast
 
 from engine.conversation.checkpoint import FinishReason
 from engine.errors import EngineBusy, EngineClosed, EngineError
-from engine.model.step import Step
+from engine.model.step import StepFunction
 from engine.serving.batch import Batch
 from engine.serving.rows import ReplyRow, Row
 from engine.serving.scheduler import Scheduler
 
-MAX_HINT_SECONDS = 30.0  # nobody believes more, and the guess is no better than the last seconds
+MAX_HINT_SECONDS = 30.0  # a longer guess would be no better than the rate of the last seconds
 
 
 class Worker:
     """A thread that runs rows until it is closed. Tokens with the ids `unwritten` are never drawn."""
 
-    def __init__(self, name: str, step: Step, unwritten: Sequence[int], max_batch: int) -> None:
+    def __init__(self, name: str, step_function: StepFunction, unwritten: Sequence[int], max_batch: int) -> None:
         self.failure: Exception | None = None
         self.is_closed = False
         self._finished: deque[float] = deque(maxlen=256)  # when the latest rows left
         self._scheduler: Scheduler[Row] = Scheduler(max_batch)
-        self._batch = Batch(step, unwritten, self._scheduler.running)
+        self._batch = Batch(step_function, unwritten, self._scheduler.running)
         self._parked: list[ReplyRow] = []  # until their readers have caught up
         # Rows, and None to wake the thread. Putting is reentrant, so a signal handler may do it.
         self._inbox: SimpleQueue[Row | None] = SimpleQueue()
@@ -79,7 +79,7 @@ class Worker:
         return self._batch.written
 
     def check_room(self, most: int) -> None:
-        """Raise `EngineBusy` if `most` rows would wait were the batch full; it guesses when a quarter has gone."""
+        """Raise `EngineBusy` if `most` rows wait beyond a full batch, with a guess when a quarter will be done."""
         excess = len(self._scheduler) + self._inbox.qsize() - self._scheduler.max_batch
         if excess < most:
             return
@@ -92,7 +92,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            while self._take_in():
+            while self._choose_rows():
                 self._step()
         except Exception as error:  # whatever it was, no reader may wait forever
             self.failure = EngineError(f"the engine stopped ({type(error).__name__}: {error}): load the model again")
@@ -115,26 +115,26 @@ class Worker:
                     self._end(row)
 
     def _end(self, row: Row) -> None:
-        """A reply keeps what it has when the engine is closed. All else, and all if it broke, is an error."""
+        """End a row early. A reply keeps what it has; other rows, and all rows after a failure, get an error."""
         if self.failure is None and isinstance(row, ReplyRow):
             row.end(row.state, "cancelled")
         else:
             row.fail(self.failure or EngineClosed("the engine was closed"))
 
-    def _take_in(self) -> bool:
+    def _choose_rows(self) -> bool:
         """Choose the rows of the next step. Waits while there are none; False when the engine is closed."""
         while not self.is_closed:
             if not self._inbox.empty() or not len(self._scheduler):
                 self._read_inbox()
             if self._scheduler.admit():
                 self._batch.join()
-                self._leave([index for index, row in enumerate(self._scheduler.running) if row.is_done], "length")
+                self._end_rows([index for index, row in enumerate(self._scheduler.running) if row.is_done], "length")
             if self._scheduler.running:
                 return True
         return False
 
     def _read_inbox(self) -> None:
-        """Queue what has come in, waiting for it if there is nothing else to do, and act on what has changed."""
+        """Queue new rows, waiting for some if there is nothing else to do, and act on what has changed."""
         self._batch.hand_over()
         has_changed = False
         while not (len(self._scheduler) or has_changed) or not self._inbox.empty():
@@ -150,22 +150,22 @@ class Worker:
     def _drop_cancelled(self) -> None:
         for row in self._scheduler.drop_waiting(lambda row: row.is_cancelled):
             row.end(row.state, "cancelled")
-        self._leave([index for index, row in enumerate(self._scheduler.running) if row.is_cancelled], "cancelled")
+        self._end_rows([index for index, row in enumerate(self._scheduler.running) if row.is_cancelled], "cancelled")
 
     def _step(self) -> None:
-        self._leave(self._batch.step(), "length")
+        self._end_rows(self._batch.step(), "length")
         if ahead := [index for index, row in enumerate(self._scheduler.running) if row.is_ahead]:
             self._park(ahead)
         if expired := self._scheduler.expired():
             self._suspend(expired)
 
-    def _leave(self, indices: list[int], reason: FinishReason) -> None:
+    def _end_rows(self, indices: list[int], reason: FinishReason) -> None:
         """End the rows at these indices of the batch."""
         for index in indices:
             self._scheduler.running[index].end(self._batch.states[index], reason)
             self._finished.append(time.monotonic())
         if indices:
-            self._take_out(indices)
+            self._remove(indices)
 
     def _park(self, indices: list[int]) -> None:
         """Take out rows whose readers have to catch up."""
@@ -174,7 +174,7 @@ class Worker:
             row = cast(ReplyRow, self._scheduler.running[index])
             row.park(self._batch.states[index])
             self._parked.append(row)
-        self._take_out(indices)
+        self._remove(indices)
         self._unpark()  # a reader may have caught up before it could see that its reply was parked
 
     def _unpark(self) -> None:
@@ -192,12 +192,12 @@ class Worker:
         rows = [self._scheduler.running[index] for index in indices]
         for row, index in zip(rows, indices, strict=True):
             row.suspend(self._batch.states[index])
-        self._take_out(indices)
+        self._remove(indices)
         for row in rows:
             self._scheduler.add(row)
 
-    def _take_out(self, indices: list[int]) -> None:
+    def _remove(self, indices: list[int]) -> None:
         gone = set(indices)
         kept = [index for index in range(self.running) if index not in gone]
-        self._scheduler.leave(kept)
+        self._scheduler.keep(kept)
         self._batch.keep(kept)

@@ -1,1 +1,1 @@
-"""Conversations in SQL."""
+"""Conversations in SQLite or PostgreSQL."""

@@ -1,4 +1,4 @@
-"""Addresses of databases as people write them. No message of this module holds a password."""
+"""Parses the addresses of databases as people write them. No message of this module holds a password."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATH = re.compile(r"~|\.{0,2}/|[A-Za-z]:[\\/]|[^:@\"'<>]*[./][^:@\"'<>]*$")  # o
 
 
 def read(text: str) -> sql.URL:
-    """The address that a person has written: a database's, or the path of an SQLite file. Raises `StoreError`."""
+    """Parse a database's address, or the path of an SQLite file. Raises `StoreError`."""
     text = text.strip()
     if text == "sqlite::memory:":
         return sql.URL.create("sqlite")
@@ -36,14 +36,14 @@ def read(text: str) -> sql.URL:
 
 
 def shown(address: sql.URL) -> str:
-    """The address for a message: no password, and no query, which may hold one."""
+    """An address as a message may show it: no password, and no query, which may hold one."""
     who = f"{address.username}{':***' * (address.password is not None)}@" if address.username else ""
     host = f"{address.host or ''}{f':{address.port}' if address.port else ''}"
     return visible(f"{address.drivername}://{who}{host}/{address.database or ''}")
 
 
 def without_password(reason: str, address: sql.URL) -> str:
-    """What a database says of itself, should it repeat a password."""
+    """A database's error message without the password that it may repeat."""
     for secret in filter(None, (address.password, *map(str, address.query.values()))):
         reason = reason.replace(str(secret), "***") if len(str(secret)) > 3 else reason
     return reason
@@ -68,7 +68,7 @@ def _parsed(text: str) -> sql.URL:
 
 
 def _checked(address: sql.URL) -> sql.URL:
-    """The same, by a driver that is installed and waits for its answers."""
+    """With a driver that is installed and synchronous. Raises `StoreError` if there is none."""
     backend, _, driver = address.drivername.partition("+")
     if backend in POSTGRES:
         driver = driver or next((name for name in DRIVERS if importlib.util.find_spec(name)), DRIVERS[0])
@@ -78,13 +78,13 @@ def _checked(address: sql.URL) -> sql.URL:
     if backend == "sqlite" and (address.host or address.username):
         raise StoreError(f"an address of SQLite has no host: give a file, as in {FORMS.partition(' or ')[0]}")
     try:
-        is_patient = not address.get_dialect().is_async
+        is_synchronous = not address.get_dialect().is_async
         address.get_dialect().import_dbapi()
     except (ImportError, sql.exc.ArgumentError):
-        mend = "pip install 'textrepl[postgres]', or write" if backend in POSTGRES else "write"
+        remedy = "pip install 'textrepl[postgres]', or write" if backend in POSTGRES else "write"
         right = "postgresql://" if backend in POSTGRES else "sqlite:///"
-        raise StoreError(f"{visible(address.drivername)} is not installed: {mend} {right}...") from None
-    if not is_patient:
+        raise StoreError(f"{visible(address.drivername)} is not installed: {remedy} {right}...") from None
+    if not is_synchronous:
         right = "postgresql://" if backend in POSTGRES else "sqlite:///"
         raise StoreError(f"{address.drivername} is a driver for other programs: write {right}...")
     return address

@@ -1,4 +1,4 @@
-"""Turns as the rows of a store, and back."""
+"""Turns as rows of the store's tables, and back. Knows no connection."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sqlalchemy.engine import RowMapping
 
 from engine.conversation.checkpoint import Checkpoint, State
 from engine.conversation.conversation import Runner
-from engine.conversation.tree import Kept, Snapshot, Turn
+from engine.conversation.tree import Snapshot, StoredTurn, Turn
 from engine.sampling import Sampling
 
-FULL_INT, FULL_FLOAT = np.dtype("<i4"), np.dtype("<f4")
+INT, FLOAT = np.dtype("<i4"), np.dtype("<f4")
 
 
 def conversation_row(state: Snapshot) -> dict[str, Any]:
-    """What changes in a conversation's own row from save to save."""
+    """The columns of a conversation that a save may change."""
     latest = latest_children(state.turns)
     elsewhere = sorted(step for step in state.forward.items() if latest[step[0]] != step[1])
     return {
@@ -31,46 +31,48 @@ def conversation_row(state: Snapshot) -> dict[str, Any]:
 
 
 def latest_children(turns: Iterable[Turn]) -> dict[int, int]:
-    """The way forward from each turn where nobody went back: to its latest child. `turns` in the order of their ids."""
+    """Each turn's latest child, to which `redo` goes by default. `turns` are in the order of their ids."""
     return {turn.parent: turn.id for turn in turns if turn.parent is not None}
 
 
 def model_of(runner: Runner) -> dict[str, str]:
-    """What wrote a conversation; it never changes."""
+    """The columns that say which model wrote a conversation. They never change."""
     return {"model": runner.name, "fingerprint": runner.fingerprint}
 
 
 def row_of(turn: Turn) -> dict[str, Any]:
-    point = turn.checkpoint
+    """A turn's columns but its conversation."""
+    checkpoint = turn.checkpoint
     return {
         "id": turn.id,
         "parent": turn.parent,
         "kind": turn.kind,
         "text": turn.text.encode("utf-8", "surrogatepass"),
-        "tokens": np.array(turn.tokens, FULL_INT).tobytes(),
-        "state": b"" if turn.kind == "start" else point.state.astype(FULL_FLOAT, copy=False).tobytes(),
-        "pending": np.array(point.pending, FULL_INT).tobytes(),
-        "generator": generator_of(point),
+        "tokens": np.array(turn.tokens, INT).tobytes(),
+        "state": b"" if turn.kind == "start" else checkpoint.state.astype(FLOAT, copy=False).tobytes(),
+        "pending": np.array(checkpoint.pending, INT).tobytes(),
+        "generator": generator_of(checkpoint),
         "sampling": None if turn.sampling is None else _dump_sampling(turn.sampling),
         "finish_reason": turn.finish_reason,
         "drawn": turn.drawn,
     }
 
 
-def generator_of(point: Checkpoint) -> str:
-    return json.dumps([point.seed, point.key, point.offset])
+def generator_of(checkpoint: Checkpoint) -> str:
+    """Where a checkpoint's random numbers stand, as JSON."""
+    return json.dumps([checkpoint.seed, checkpoint.key, checkpoint.offset])
 
 
-def read_turn(row: RowMapping, zero_state: State, kept: Callable[[int, str], Kept]) -> Turn:
-    """A turn of a row; `kept` tells where its tokens and state are, if the row has none."""
+def read_turn(row: RowMapping, zero_state: State, stored: Callable[[int, str], StoredTurn]) -> Turn:
+    """The turn of a row. If the row has no state and tokens, `stored(id, generator)` reads them later."""
     seed, key, offset = json.loads(row["generator"])
     source: State | Callable[[], State] = zero_state
     written: tuple[int, ...] | Callable[[], tuple[int, ...]] = ()
     if row["kind"] != "start" and "state" in row:
         source, written = read_floats(row["state"]), read_whole_numbers(row["tokens"])
     elif row["kind"] != "start":
-        kept_at = kept(row["id"], row["generator"])
-        source, written = kept_at.state, kept_at.tokens
+        later = stored(row["id"], row["generator"])
+        source, written = later.state, later.tokens
     checkpoint = Checkpoint(source, read_whole_numbers(row["pending"]), seed, key, offset)
     return Turn(
         row["id"],
@@ -86,11 +88,11 @@ def read_turn(row: RowMapping, zero_state: State, kept: Callable[[int, str], Kep
 
 
 def read_floats(data: bytes) -> State:
-    return np.frombuffer(data, FULL_FLOAT).astype(np.float32)
+    return np.frombuffer(data, FLOAT).astype(np.float32)
 
 
 def read_whole_numbers(data: bytes) -> tuple[int, ...]:
-    return tuple(np.frombuffer(data, FULL_INT).tolist())
+    return tuple(np.frombuffer(data, INT).tolist())
 
 
 def _dump_sampling(sampling: Sampling) -> str:

@@ -1,4 +1,4 @@
-"""The tables of a store, and a database made ready for them."""
+"""The store's tables, how they come to the latest version, and the settings of SQLite."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ CACHE_KILOBYTES = 512  # a connection: each thread has one, and the system keeps
 BUSY_SECONDS = 10  # how long a save waits for another process to finish its own
 BUSY_PRAGMA = f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}"
 
-everything = sql.MetaData()
+metadata = sql.MetaData()
 meta = sql.Table(
     "textrepl_meta",
-    everything,
+    metadata,
     sql.Column("key", sql.Text, primary_key=True),
     sql.Column("value", sql.Text, nullable=False),
 )
 conversations = sql.Table(
     "conversations",
-    everything,
+    metadata,
     sql.Column("id", sql.Integer, primary_key=True, autoincrement=True),
     sql.Column("name", sql.Text, nullable=False, unique=True),
     sql.Column("model", sql.Text, nullable=False),  # its name, for messages
@@ -33,11 +33,11 @@ conversations = sql.Table(
     sql.Column("present", sql.Integer, nullable=False),
     sql.Column("forward", sql.Text, nullable=False),  # JSON pairs: from a turn to a child other than its latest
     sql.Column("revision", sql.Integer, nullable=False),
-    sqlite_autoincrement=True,  # an id is never given twice, so a stale handle cannot hit another conversation
+    sqlite_autoincrement=True,  # an id is never given twice, so a stale version cannot hit another conversation
 )
 turns = sql.Table(
     "turns",
-    everything,
+    metadata,
     sql.Column("conversation", sql.Integer, sql.ForeignKey("conversations.id"), primary_key=True),
     sql.Column("id", sql.Integer, primary_key=True, autoincrement=False),
     sql.Column("parent", sql.Integer),
@@ -53,7 +53,7 @@ turns = sql.Table(
 )
 notes = sql.Table(
     "notes",
-    everything,
+    metadata,
     sql.Column("topic", sql.Text, primary_key=True),
     sql.Column("key", sql.Text, primary_key=True),
     sql.Column("value", sql.Text, nullable=False),  # JSON
@@ -61,11 +61,11 @@ notes = sql.Table(
 
 
 def _create_conversations(connection: Connection) -> None:
-    everything.create_all(connection, tables=[meta, conversations, turns])
+    metadata.create_all(connection, tables=[meta, conversations, turns])
 
 
 def _create_notes(connection: Connection) -> None:
-    everything.create_all(connection, tables=[notes])
+    metadata.create_all(connection, tables=[notes])
 
 
 MIGRATIONS: list[Callable[[Connection], None]] = [_create_conversations, _create_notes]  # from each version to the next
@@ -92,8 +92,8 @@ def migrate(connection: Connection, url: str) -> None:
     if connection.dialect.name == "postgresql":  # one process at a time
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7270126)")
     has_tables = sql.inspect(connection).has_table(meta.name)
-    found = connection.execute(sql.select(meta.c.value).where(meta.c.key == "version")).scalar() if has_tables else "0"
-    version = int(found or 0)
+    value = connection.execute(sql.select(meta.c.value).where(meta.c.key == "version")).scalar() if has_tables else "0"
+    version = int(value or 0)
     if version > VERSION:
         raise StoreError(f"{url} has the schema of a newer textrepl (version {version}): update textrepl")
     if version == VERSION:

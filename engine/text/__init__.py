@@ -1,1 +1,1 @@
-"""Text and tokens: what a model reads and writes."""
+"""From text to tokens and back, and from files to text."""

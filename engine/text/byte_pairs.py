@@ -1,8 +1,8 @@
-"""Byte-level byte-pair encoding (Sennrich et al. 2016; Radford et al. 2019): any text, no unseen characters.
+"""Byte-level byte pairs as tokens (Sennrich et al. 2016; Radford et al. 2019), which can write any text.
 
-A token is some bytes of UTF-8, written in `vocabulary.json` with GPT-2's letter for each byte. Text is read line by
-line, so that it does not matter where a long one is cut. A token may hold half a character; the decoder keeps it until
-it is whole. Encoding is done by the `tokenizers` library, imported when it is first needed.
+A token is some bytes of UTF-8, with GPT-2's letter for each byte in `vocabulary.json`. Text is encoded line by line, so
+a long text may be cut at any line end. A token may end within a character, which the decoder holds back until it is
+whole. The `tokenizers` library encodes; it is imported when first needed. Knows no file.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-MANY_LINES = 64  # are read on all cores
+MANY_LINES = 64  # from so many on, all cores encode
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 def letters() -> list[str]:
-    """GPT-2's letter for each byte: itself where it can be seen, else one from 256 on."""
+    """GPT-2's letter for each byte: the same code where it is visible, else one from 256 on."""
     seen = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = iter(range(256, 512))
     return [chr(byte) if byte in seen else chr(next(others)) for byte in range(256)]
@@ -28,7 +28,7 @@ _BYTE_OF = {letter: byte for byte, letter in enumerate(letters())}
 
 
 def token_bytes(token: str) -> bytes:
-    """The bytes that a token stands for. Raises `ValueError` if it is none."""
+    """The bytes of a token. Raises `ValueError` if it has another letter."""
     try:
         return bytes(_BYTE_OF[letter] for letter in token)
     except KeyError as error:
@@ -57,7 +57,7 @@ def train(texts: Iterable[str], size: int) -> tuple[list[str], list[tuple[str, s
 
 
 class BytePairs:
-    """Reads text with given tokens and merges. Raises `ValueError` if they do not belong together."""
+    """Encodes text with given tokens and merges. Raises `ValueError` if these do not fit each other."""
 
     def __init__(self, tokens: Sequence[str], merges: Sequence[tuple[str, str]]) -> None:
         known = set(tokens)
@@ -90,15 +90,15 @@ class BytePairs:
 
 
 class ByteDecoder:
-    """Puts bytes together and gives text out when its last character is whole; bytes that are none become U+FFFD."""
+    """Joins bytes to whole characters; bytes that are not UTF-8 become U+FFFD."""
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
-        self.tail = 0  # tokens at the end that are held back, for the last one ends in the midst of a character
+        self.tail = 0  # tokens at the end that are held back, for the last one ends within a character
         self._pieces, self._held = pieces, ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, ids: Sequence[int]) -> str:
-        """The text that some more tokens make whole."""
+        """Take more tokens; returns the whole characters."""
         whole = []
         for index in ids:
             self._held += self._decoder.decode(self._pieces[index])
@@ -110,5 +110,5 @@ class ByteDecoder:
         return "".join(whole)
 
     def end(self) -> str:
-        """What is left, bytes that are no whole character as U+FFFD."""
+        """What is left; half a character becomes U+FFFD."""
         return self._held + self._decoder.decode(b"", final=True)

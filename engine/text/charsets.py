@@ -1,7 +1,7 @@
-"""Which of the older encodings some text is in, by what its letters would be; None where that is not sure.
+"""Guesses which of the older encodings a text is in; None if that is not certain. Knows no file.
 
-Of texts in Latin letters, the encoding is right in which all letters beyond ASCII are those of one language. Others are
-left to `charset_normalizer`, which knows what is frequent in each language, and are then looked at once more.
+For Latin letters, the right encoding is the one in which all letters beyond ASCII are those of one language. For others
+`charset_normalizer` guesses by what is frequent in each language, and the guess is checked.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ICONV = {
     "mac_roman": "MACINTOSH", "cp932": "CP932", "cp949": "CP949", "cp950": "CP950", "utf_16_le": "UTF-16LE",
     "utf_16_be": "UTF-16BE", "utf_32_le": "UTF-32LE", "utf_32_be": "UTF-32BE",
 }  # fmt: skip
-_AS = {  # what is found, and the encoding with more letters, or the better known one, that it is read as
+_AS = {  # what is detected, and the encoding with more letters, or the better known one, that it is read as
     "shift_jis": "cp932", "shift_jis_2004": "cp932", "shift_jisx0213": "cp932", "euc_jis_2004": "euc_jp",
     "euc_jisx0213": "euc_jp", "gb2312": "gb18030", "gbk": "gb18030", "hz": "gb18030", "euc_kr": "cp949",
     "johab": "cp949", "cp1125": "cp866", "big5": "cp950", "kz1048": "cp1251", "iso8859_7": "cp1253", "koi8_t": "koi8_r",
@@ -59,7 +59,7 @@ _HIGH = re.compile(rb"[\x80-\xff]")
 
 
 def charset_of(data: bytes) -> str | None:
-    """The encoding of text that is not UTF-8, as Python calls it, if it is sure."""
+    """The encoding of text that is not UTF-8, as Python calls it, or None."""
     sample = _lines_with_others(data)
     letters = len(re.findall(rb"[A-Za-z]", sample))
     others = len(_HIGH.findall(sample))
@@ -82,19 +82,19 @@ def iconv_name(encoding: str) -> str:
 
 def _lines_with_others(data: bytes) -> bytes:
     """The lines that are not ASCII, up to the size of a sample."""
-    found, size = [], 0
+    lines, size = [], 0
     for line in data.split(b"\n"):
         if line.isascii():
             continue
-        found.append(line[:SAMPLE])
-        size += len(found[-1])
+        lines.append(line[:SAMPLE])
+        size += len(lines[-1])
         if size >= SAMPLE:
             break
-    return b"\n".join(found)
+    return b"\n".join(lines)
 
 
 def _latin(sample: bytes) -> str | None:
-    """An encoding in which the text is one language's, if all such encodings agree on the text."""
+    """An encoding in which the text is of one language, if all such encodings agree on the text."""
     recent: dict[str, str] = {}  # encodings by what the text is in them
     old: dict[str, str] = {}
     for encodings, alphabets in ALPHABETS:
@@ -102,18 +102,18 @@ def _latin(sample: bytes) -> str | None:
             text = _decoded(sample, encoding)
             if text is not None and any(_fit(text, alphabet) >= SURE for alphabet in alphabets):
                 (old if encoding in OLD else recent).setdefault(text, encoding)
-    found = recent or old
-    others = [letter for text in found for _, letter, _ in _others(text) if letter not in _PUNCTUATION]
-    if "cp1252" in found.values() and len(others) < RARE * len(found) * len(sample):
+    candidates = recent or old
+    others = [letter for text in candidates for _, letter, _ in _others(text) if letter not in _PUNCTUATION]
+    if "cp1252" in candidates.values() and len(others) < RARE * len(candidates) * len(sample):
         return "cp1252"  # elsewhere such letters are more frequent
-    if len(found) != 1:
+    if len(candidates) != 1:
         return None
-    encoding = next(iter(found.values()))
+    encoding = next(iter(candidates.values()))
     return encoding if encoding == "cp1252" or len(others) >= FEW_LATIN else None
 
 
 def _decoded(sample: bytes, encoding: str) -> str | None:
-    """A sample in an encoding, whose last letter may be cut."""
+    """A sample in an encoding, or None. Its last letter may be cut."""
     try:
         return sample.decode(encoding)
     except UnicodeDecodeError as error:
@@ -122,7 +122,7 @@ def _decoded(sample: bytes, encoding: str) -> str | None:
 
 
 def _fit(text: str, alphabet: str) -> float:
-    """The share of what is beyond ASCII that can stand where it stands, in a language with these letters."""
+    """The share of the characters beyond ASCII that make sense there in a language with these letters."""
     if ("‚" in text or "„" in text) and not any(closing in text for closing in "‘’“”"):
         return 0.0
     fits = [_can_stand(*around, alphabet) for around in _others(text)]
@@ -132,9 +132,8 @@ def _fit(text: str, alphabet: str) -> float:
 def _others(text: str) -> Iterator[tuple[str, str, str]]:
     """Each character beyond ASCII between its neighbors."""
     padded = f" {text} "
-    for found in re.finditer(r"[^\x00-\x7f]", padded):
-        place = found.start()
-        yield padded[place - 1], found[0], padded[place + 1]
+    for match in re.finditer(r"[^\x00-\x7f]", padded):
+        yield padded[match.start() - 1], match[0], padded[match.end()]
 
 
 def _can_stand(before: str, letter: str, after: str, alphabet: str) -> bool:

@@ -1,6 +1,6 @@
-"""From bytes to text, in parts: UTF-8, what a mark or NUL bytes tell, and older encodings where they are sure.
+"""Decodes bytes to text, in parts: UTF-8, what a byte-order mark or NUL bytes say, older encodings if they are certain.
 
-The one way in which texts are read: by the trainer, `engine.evaluate`, `engine.adopt` and the terminal.
+All programs read their texts by it. Knows no file system.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _CONTROLS = frozenset(map(chr, range(32))) - frozenset("\t\n\r\f\v\x1a\x1b")
 
 
 def decode(read: Callable[[int], bytes], name: str, tell: Callable[[str], None], file: str = "FILE") -> Iterator[str]:
-    """The text of bytes that `read` gives, without a mark at its beginning.
+    """The text of the bytes that `read(size)` returns, without a byte-order mark.
 
-    `tell` is told in a line that begins with `name` what was done, if it was not just read as UTF-8. `file` stands in
-    commands that mend what cannot be read. Raises `EngineError` that says what it is and what to do.
+    `tell` gets a line, which begins with `name`, about anything but plain UTF-8. Commands that repair a file name it
+    `file`. Raises `EngineError` that says what the bytes are and what to do.
     """
     file = shlex.quote(file) if file != "FILE" else file
     data = read(READ)
     if kind := kind_of(data):
-        raise EngineError(f"{name} is {kind.one}: {kind.mend.format(file=file)}")
+        raise EngineError(f"{name} is {kind.one}: {kind.remedy.format(file=file)}")
     mark, encoding = next(((mark, encoding) for mark, encoding in MARKS if data.startswith(mark)), (b"", ""))
     encoding = encoding or _unmarked(data, name, file)
     if encoding == "utf-8":
@@ -43,7 +43,7 @@ def decode(read: Callable[[int], bytes], name: str, tell: Callable[[str], None],
 
 
 def looks_like_text(head: bytes) -> bool:
-    """Whether a file that begins so can be text."""
+    """Whether a file with these first bytes can be text."""
     try:
         return kind_of(head) is None and bool(_unmarked(head, "", "") or head)
     except EngineError:
@@ -51,7 +51,7 @@ def looks_like_text(head: bytes) -> bool:
 
 
 def _unmarked(data: bytes, name: str, file: str) -> str:
-    """UTF-8 unless NUL bytes tell another encoding. Raises `EngineError` where they tell that it is none."""
+    """The encoding without a mark: UTF-8 unless NUL bytes show another. Raises `EngineError` if they show none."""
     if b"\0" not in data:
         return "iso2022_jp" if b"\x1b$B" in data or b"\x1b$@" in data else "utf-8"
     for encoding, width in (("utf_32_le", 4), ("utf_32_be", 4), ("utf_16_le", 2), ("utf_16_be", 2)):
@@ -63,26 +63,26 @@ def _unmarked(data: bytes, name: str, file: str) -> str:
 
 
 def _is_like_words(text: str) -> bool:
-    """Whether there are spaces or line ends, which no wrong encoding leaves in their place."""
+    """Whether there are spaces or line ends, which a wrong encoding would destroy."""
     return any(space in text for space in " \n\u3000") or text.isascii()
 
 
 def _with_nul(data: bytes, begin: int, name: str, file: str) -> str:
-    place, mend = data.index(b"\0"), "give plain text"
+    position, remedy = data.index(b"\0"), "give plain text"
     rest = data.replace(b"\0", b"")
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(rest)
         if text.strip() and _CONTROLS.isdisjoint(text):
-            mend = f"take them out with 'tr -d \"\\000\" < {file} > text.txt', if the rest is text"
+            remedy = f"take them out with 'tr -d \"\\000\" < {file} > text.txt', if the rest is text"
     except UnicodeDecodeError:
         pass
-    return f"{name} is not text (NUL bytes, the first at {begin + place:,}): {mend}"
+    return f"{name} is not text (NUL bytes, the first at {begin + position:,}): {remedy}"
 
 
 def _utf_8(
     data: bytes, read: Callable[[int], bytes], name: str, tell: Callable[[str], None], file: str, skip: int
 ) -> Iterator[str]:
-    """UTF-8; what is none from some place on, but ASCII before, is read in another encoding if that is sure."""
+    """Decode UTF-8. If it stops being UTF-8 and was ASCII until there, go on in another encoding if that is certain."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     begin, is_ascii, before = skip, True, b""
     data = data[skip:]
@@ -112,26 +112,26 @@ def _utf_8(
         data = read(READ)
 
 
-def _is_mostly_utf_8(data: bytes, place: int) -> bool:
-    """Whether at least half of the letters beyond ASCII around a place are UTF-8."""
-    text = data[max(0, place - _LOOKED_AT) : place + _LOOKED_AT].decode("utf-8", "replace")
+def _is_mostly_utf_8(data: bytes, position: int) -> bool:
+    """Whether at least half of the letters beyond ASCII around a position are UTF-8."""
+    text = data[max(0, position - _LOOKED_AT) : position + _LOOKED_AT].decode("utf-8", "replace")
     broken = text.count("\ufffd")
     return sum(not letter.isascii() for letter in text) >= 2 * max(1, broken)
 
 
-def _not_utf_8(data: bytes, begin: int, place: int, name: str, file: str, *, is_ascii: bool) -> str:
-    if is_ascii and not _is_mostly_utf_8(data, place):
+def _not_utf_8(data: bytes, begin: int, position: int, name: str, file: str, *, is_ascii: bool) -> str:
+    if is_ascii and not _is_mostly_utf_8(data, position):
         return (
-            f"{name} is not UTF-8 (byte {begin + place:,}), and in what other encoding it is cannot be told: convert "
-            f"it with 'iconv -f ENCODING -t UTF-8 {file} > utf8.txt', where ENCODING is its own"
+            f"{name} is not UTF-8 (byte {begin + position:,}), and in what other encoding it is cannot be told: "
+            f"convert it with 'iconv -f ENCODING -t UTF-8 {file} > utf8.txt', where ENCODING is its own"
         )
-    return _broken(name, "utf_8", begin + place, file)
+    return _broken(name, "utf_8", begin + position, file)
 
 
-def _broken(name: str, encoding: str, place: int, file: str) -> str:
+def _broken(name: str, encoding: str, position: int, file: str) -> str:
     return (
-        f"{name} is {name_of(encoding)} up to byte {place:,}, and is broken there: mend that place, or leave out what "
-        f"is broken with 'iconv -c -f {iconv_name(encoding)} -t UTF-8 {file} > utf8.txt'"
+        f"{name} is {name_of(encoding)} up to byte {position:,}, and is broken there: mend that place, or leave out "
+        f"what is broken with 'iconv -c -f {iconv_name(encoding)} -t UTF-8 {file} > utf8.txt'"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a file is that is no plain text, told by its first bytes; and what its owner can do. Reads nothing itself."""
+"""Tells by the first bytes what a file is that is no plain text, and what its owner can do. Reads nothing itself."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ UNPACK = "unpack it, and give the files in it"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What one such file is called, what many are, and the mend, in which {file} stands for its name."""
+    """What one such file and many are called, and the remedy, in which {file} stands for the file's name."""
 
     one: str
     many: str
-    mend: str
+    remedy: str
 
 
 PDF = Kind("a PDF", "PDF files", "take the text out with 'pdftotext {file} text.txt', and give that")
@@ -73,14 +73,14 @@ _SUFFIXES = {
 
 
 def kind_of(head: bytes) -> Kind | None:
-    """What a file is that begins so; None for text, and for what is not known."""
+    """What a file with these first bytes is; None for text, and for what is not known."""
     if head.startswith(b"PK\x03\x04"):
         return next((kind for name, kind in _ZIPPED if name in head[:4096]), ZIP)
     has_nul = b"\0" in head[:1024]
     for beginning, kind in _BEGINNINGS:
         if head.startswith(beginning) and (has_nul or beginning not in _WITH_NUL):
             return kind
-    return next((kind for place, word, kind in _INSIDE if has_nul and head.startswith(word, place)), None)
+    return next((kind for offset, magic, kind in _INSIDE if has_nul and head.startswith(magic, offset)), None)
 
 
 def called_by(suffix: str) -> str:

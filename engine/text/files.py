@@ -1,4 +1,4 @@
-"""Reads text files strictly, and says what is wrong with one."""
+"""Reads a text file strictly, and says in one line what is wrong with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_WORD = 200  # characters
 
 
 def read_text(path: str | Path, tell: Callable[[str], None] = lambda line: None) -> str:
-    """The text of one file as it stands, as `engine.text.decoding` reads it; `tell` is told of what is no plain UTF-8.
+    """The text of one file. `tell` gets a line if it was not plain UTF-8.
 
     Raises `EngineError` if it is missing, empty or no text.
     """
@@ -35,7 +35,7 @@ def read_text(path: str | Path, tell: Callable[[str], None] = lambda line: None)
 
 
 def why(error: OSError, name: str | Path) -> str:
-    """Why a file cannot be read, and what to do where the text itself was given in place of a name."""
+    """Why a file cannot be read, and what to do if the text itself was given in place of a name."""
     reason = error.strerror or str(error)
     if error.errno == errno.ENAMETOOLONG or (error.errno == errno.ENOENT and looks_like_words(name)):
         return f"{reason}; {WRITE_IT}"
@@ -56,11 +56,11 @@ def shortened(name: str | Path) -> str:
 def split_point(length: int, held_out: float, look: Callable[[int, int], str] | None = None) -> int:
     """Where the held-out tail of a text of `length` characters begins.
 
-    With `look`, which gives the characters from one place to another, no word is cut: the tail begins at the next white
-    space, if there is one near.
+    With `look(begin, end)`, which returns these characters, no word is cut: the tail begins at the next white space
+    within `LONGEST_WORD`.
     """
     cut = int(length * (1 - held_out))
     if look is None or not 0 < cut < length:
         return cut
-    near = look(cut - 1, cut + LONGEST_WORD)
-    return cut + next((place for place, letter in enumerate(near[1:]) if letter.isspace() or near[place].isspace()), 0)
+    around = look(cut - 1, cut + LONGEST_WORD)
+    return cut + next((i for i in range(len(around) - 1) if around[i].isspace() or around[i + 1].isspace()), 0)

@@ -1,10 +1,10 @@
-"""What could stand in for a character that a model never saw. Knows no vocabulary."""
+"""What can replace a character or word that a model never saw. Knows no vocabulary."""
 
 from __future__ import annotations
 
 import unicodedata
 
-NEAR = {
+SUBSTITUTES = {
     "‘": "'", "’": "'", "‚": "'", "‛": "'", "′": "'", "`": "'", "´": "'",
     "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "″": '"',
     "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "--", "―": "--", "−": "-",
@@ -15,26 +15,26 @@ NEAR = {
 }  # fmt: skip
 
 
-def bare(text: str) -> str:
-    """The letters without their accents."""
+def without_accents(text: str) -> str:
+    """A text without its accents."""
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
-def near_equivalents(character: str) -> list[str]:
-    """What could stand in for a character, nearest first."""
+def character_substitutes(character: str) -> list[str]:
+    """What can replace a character, most similar first."""
     plain = unicodedata.normalize("NFKC", character)
-    letter = bare(character)
-    near = NEAR.get(character, "")
+    letter = without_accents(character)
+    listed = SUBSTITUTES.get(character, "")
     candidates = [
-        unicodedata.normalize("NFD", character), near, NEAR.get(near, ""), plain, letter,
-        character.lower(), character.upper(), near.lower(), letter.lower(), letter.upper(),
+        unicodedata.normalize("NFD", character), listed, SUBSTITUTES.get(listed, ""), plain, letter,
+        character.lower(), character.upper(), listed.lower(), letter.lower(), letter.upper(),
     ]  # fmt: skip
     return [candidate for candidate in candidates if candidate and candidate != character]
 
 
-def near_words(word: str) -> list[str]:
-    """What could stand in for a word, nearest first: straight quotes, another case, no accents."""
-    plain = "".join(NEAR.get(c, c) for c in word)
-    forms = [word, plain, bare(plain)]
-    candidates = [way(form) for form in forms for way in (str, str.lower, str.capitalize, str.upper)]
+def word_substitutes(word: str) -> list[str]:
+    """What can replace a word, most similar first: straight quotes, another case, no accents."""
+    plain = "".join(SUBSTITUTES.get(c, c) for c in word)
+    forms = [word, plain, without_accents(plain)]
+    candidates = [change(form) for form in forms for change in (str, str.lower, str.capitalize, str.upper)]
     return [candidate for candidate in dict.fromkeys(candidates) if candidate and candidate != word]

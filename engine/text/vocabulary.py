@@ -1,15 +1,12 @@
-"""Text to token ids and back: what the model never saw, and decoding a token at a time.
+"""A model's vocabulary: text to token ids and back. Knows no model, and of files the keys of `vocabulary.json` alone.
 
-Knows no model and no file format beyond the keys of `vocabulary.json`. A token is a character ("char"), a word or a
-mark ("word", see `words`), or some bytes of UTF-8 ("bpe", see `bytepairs`).
-
-Treatment of a character that the model never saw, in this order:
-1. the text is normalized (Unicode NFC, line ends as "\\n");
-2. a near equivalent that the model knows stands in (straight for curly quotes, "-" for dashes, "..." for an
-   ellipsis, the letter without its accent, the other case);
-3. the vocabulary's `unknown` token, if it has one;
-4. else the character is dropped.
-The same for words. `Encoding.replaced` tells what became of it, so that a front end can say it once.
+A token is a character ("char"), a word or punctuation mark ("word", see `words`), or bytes of UTF-8 ("bpe", see
+`byte_pairs`). Text is normalized (Unicode NFC, line ends as "\\n"). A character or word that the model never saw is
+replaced by the first of these that there is, which `Encoding.replaced` lists:
+1. a known substitute (straight for curly quotes, "-" for dashes, "..." for an ellipsis, the letter without its
+   accent, the other case);
+2. the vocabulary's `unknown` token;
+3. nothing.
 """
 
 from __future__ import annotations
@@ -23,17 +20,17 @@ from numpy.typing import NDArray
 
 from engine.names import normalize as normalize
 from engine.text.byte_pairs import ByteDecoder, BytePairs, token_bytes
-from engine.text.substitutes import near_equivalents
+from engine.text.substitutes import character_substitutes
 from engine.text.words import SPLITS, WordDecoder, Words
 
 VERSION = 1
-START = "\n"  # what an empty conversation goes on from
+START = "\n"  # what an empty conversation begins with
 LEVELS = ("char", "word", "bpe")
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """The ids `[N]` of a text, and what stood in for each unseen character or word ("" where it was dropped)."""
+    """The ids `[N]` of a text, and the substitute of each unseen character or word ("" where it was dropped)."""
 
     ids: NDArray[np.int32]
     replaced: Mapping[str, str]
@@ -42,17 +39,17 @@ class Encoding:
     characters: int
     """How many characters of the text the ids stand for."""
     unseen: int = 0
-    """How often something unseen was met."""
+    """How many times something unseen was met."""
 
 
 class Decoder(Protocol):
     """Text from tokens that come one after the other."""
 
     tail: int
-    """How many of the latest tokens are not given out, for their last character is not whole yet."""
+    """How many of the latest tokens are held back, for their last character is not whole yet."""
 
     def add(self, ids: Sequence[int]) -> str:
-        """The text that some more tokens make whole."""
+        """Take more tokens; returns the whole characters."""
         ...
 
 
@@ -149,7 +146,7 @@ class Vocabulary:
 
     @property
     def unknown_id(self) -> int | None:
-        """The id that stands for anything unseen; never written by a model."""
+        """The id of the unknown token, which a model never writes."""
         return None if self.unknown is None else self._ids[self.unknown]
 
     @property
@@ -160,20 +157,20 @@ class Vocabulary:
 
     @property
     def start_id(self) -> int:
-        """The token that a conversation without any text goes on from: a line end, else a space, else the first."""
+        """The token that an empty conversation begins with: a line end, else a space, else the first."""
         if self._pairs is not None:
             return self._pairs.bytes.index(START.encode())
         return self._ids.get(START, self._ids.get(" ", next(iter(self._ids.values()))))
 
     @property
     def may_split(self) -> bool:
-        """Whether a token may end in the midst of a character."""
+        """Whether a token may end within a character."""
         return self._pairs is not None
 
     def encode(self, text: str, before: int | None = None) -> Encoding:
-        """The ids of a text, with unseen characters or words treated as the module's docstring says.
+        """The ids of a text. Unseen characters or words are replaced as the module's docstring says.
 
-        `before` is the token that the text follows, None at the very beginning: it decides on a word's space.
+        `before` is the token that the text follows, None at the beginning. A word's space depends on it.
         """
         text = normalize(text)
         if self._pairs is not None:
@@ -184,7 +181,7 @@ class Vocabulary:
         return self._encode_characters(text)
 
     def decoder(self, before: int | None = None) -> Decoder:
-        """Decodes a text token by token that follows the token `before`."""
+        """A decoder for a text that follows the token `before`."""
         if self._pairs is not None:
             return ByteDecoder(self._pairs.bytes)
         if self._words is not None:
@@ -198,7 +195,7 @@ class Vocabulary:
         return text + decoder.end() if isinstance(decoder, ByteDecoder) else text
 
     def shown(self, index: int, before: int | None = None) -> str:
-        """A single token for people, after the token `before`: half a character as the values of its bytes."""
+        """A single token as people see it, after the token `before`: half a character as the values of its bytes."""
         if self._pairs is None:
             return self.decode([index], before)
         return token_bytes(self.tokens[index]).decode("utf-8", "backslashreplace")
@@ -214,13 +211,13 @@ class Vocabulary:
                 continue
             unseen += 1
             if character not in replaced:
-                replaced[character] = self._stand_in(character)
-            stand_in = replaced[character]
-            ids.extend([known[stand_in]] if stand_in == self.unknown else [known[c] for c in stand_in])
+                replaced[character] = self._substitute(character)
+            substitute = replaced[character]
+            ids.extend([known[substitute]] if substitute == self.unknown else [known[c] for c in substitute])
         return Encoding(np.array(ids, np.int32), replaced, text, len(ids), unseen)
 
-    def _stand_in(self, character: str) -> str:
-        for candidate in near_equivalents(character):
+    def _substitute(self, character: str) -> str:
+        for candidate in character_substitutes(character):
             if all(c in self._ids for c in candidate):
                 return candidate
         return self.unknown or ""

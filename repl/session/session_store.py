@@ -71,7 +71,7 @@ class SessionStore:
         def write(store: engine.Store) -> None:
             with contextlib.suppress(engine.StoreError):  # the next save tells what is wrong
                 name, mark = self._name(store, story), None
-                if conversation.handle is not None:
+                if conversation.saved_version is not None:
                     if not store.is_current(conversation):
                         return
                     mark = store.mark(name)

@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_one_missing_model_is_found_before_hours_of_scoring(
     assert captured.out == ""
 
 
-def test_weights_that_follow_a_text_foretell_it_better(
+def test_weights_that_follow_a_text_predict_it_better(
     keras_model_dir: Path, plain_text: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (keras_model_dir / NETWORK).read_bytes()
@@ -181,3 +182,43 @@ def test_a_long_scoring_tells_how_far_it_is_and_stops_at_once(keras_model_dir: P
 def test_what_json_has_no_number_for_is_null(capsys: pytest.CaptureFixture[str]) -> None:
     evaluate._shown(True, ["a"])({"model": "a", "perplexity": math.inf})
     assert json.loads(capsys.readouterr().out) == {"model": "a", "perplexity": None}
+
+
+def test_evaluate_prints_what_score_says(
+    keras_model_dir: Path, plain_text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(keras_model_dir), "--data", str(plain_text), "--tail", "0.05"]
+    assert evaluate.main([*command, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    text = plain_text.read_text()
+    with engine.load(keras_model_dir) as model:
+        score = model.score(text[int(len(text) * 0.95) :])
+    assert figures["bits_per_character"] == score.bits_per_character
+    assert figures["nats_per_token"] == score.nats / len(score.tokens)
+    assert math.isclose(math.exp(figures["nats_per_token"]), figures["perplexity"])
+    assert evaluate.main(command) == 0
+    assert f"{score.bits_per_character:.4f} bits a character" in capsys.readouterr().out
+
+
+def test_evaluate_tells_what_the_model_never_saw(
+    keras_model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path := tmp_path / "x.txt").write_text("the cat \u6f22\u6f22 \u00e9")
+    assert evaluate.main([str(keras_model_dir), "--data", str(path)]) == 0
+    captured = capsys.readouterr()
+    assert "never saw 3 of these 12 characters" in captured.err
+    assert "on 10 characters" in captured.out
+    command = f"{sys.executable} -m engine.evaluate {keras_model_dir} --data {path} > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_evaluate_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate.main([str(tmp_path), "--data", str(tmp_path / "none")]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    with pytest.raises(SystemExit, match="2"):
+        evaluate.main(["--data", "x", "--tail", "0"])

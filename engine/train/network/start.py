@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from engine.errors import ModelLoadError, TrainingError
 from engine.model import directory
-from engine.model.network import Array, Dense, Embedding, Network, Normalization, Recurrent, read_network
+from engine.model.network import Array, Dense, Embedding, Network, Normalization, Recurrent
+from engine.model.network_reader import read_network
 from engine.model.step import fingerprint
 from engine.text.vocabulary import Vocabulary
 from engine.train.settings import TrainSettings, as_text

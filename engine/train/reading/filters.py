@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from engine.text.substitutes import NEAR, bare
+from engine.text.substitutes import SUBSTITUTES, without_accents
 from engine.text.vocabulary import normalize
 
 PART = 1 << 20  # characters that are handled together
@@ -36,8 +36,8 @@ def fold(character: str) -> str:
     """A character in ASCII, "" if nothing comes near."""
     if character.isascii():
         return character
-    near = NEAR.get(character) or bare(character)
-    return "".join(c for c in near if c.isascii())
+    substitute = SUBSTITUTES.get(character) or without_accents(character)
+    return "".join(c for c in substitute if c.isascii())
 
 
 def make_filter(*, is_ascii: bool, is_lower: bool, keep: str) -> Callable[[str], str]:

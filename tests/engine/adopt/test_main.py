@@ -4,116 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
-import shlex
 import shutil
-import zipfile
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
 import engine
 from engine.adopt import __main__ as adopt
-from engine.adopt import legacy_h5
 from engine.bench import __main__ as bench
 from engine.bench import simulate
 from engine.program import import_tensorflow
+from tests.engine.adopt.models import ROUND, Refused, printed_command, written_by
+from tests.networks import LETTERS
 
 import_tensorflow()
 import keras  # noqa: E402
 
-ROUND = "\nabcdefgh"  # each of these follows the one before, over and over
-TEXT = (ROUND * 40)[1:]
-Refused = Callable[..., str]
-
-
-def knowing_model(tokens: Sequence[str], *between: Any, before: Sequence[Any] = ()) -> Any:
-    """A network that knows what follows each token of ROUND; other tokens it likes too much."""
-    size = len(tokens)
-    model = keras.Sequential(
-        [
-            keras.Input((None,)),
-            keras.layers.Embedding(size, size),
-            *before,
-            keras.layers.SimpleRNN(size, return_sequences=True),
-            *between,
-            keras.layers.Dense(size),
-        ]
-    )
-    follows = np.zeros((size, size))
-    for one, other in zip(ROUND, ROUND[1:] + ROUND[:1], strict=True):
-        follows[tokens.index(one), tokens.index(other)] = 20
-    likes = np.array([0 if token in ROUND and token else 12 for token in tokens])
-    rnn = next(layer for layer in model.layers if isinstance(layer, keras.layers.SimpleRNN))
-    model.layers[0].set_weights([5 * np.eye(size)])
-    rnn.set_weights([np.eye(size), np.zeros((size, size)), np.zeros(size)])
-    model.layers[-1].set_weights([follows, likes])
-    return model
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some tiny models, made once."""
-    folder = tmp_path_factory.mktemp("foreign")
-    tokens = sorted(ROUND)
-    plain = knowing_model(tokens)
-    plain.save(folder / "plain.keras")
-    plain.save(folder / "plain.h5")
-    plain.save_weights(folder / "some.weights.h5")
-    knowing_model(["", "[UNK]", *tokens]).save(folder / "masked.keras")
-    knowing_model(tokens, keras.layers.PReLU(shared_axes=[1])).save(folder / "prelu.keras")
-    knowing_model(tokens, keras.layers.BatchNormalization()).save(folder / "normalized.keras")
-    knowing_model(tokens, keras.layers.Dense(len(tokens), "elu")).save(folder / "untrained.keras")
-    early = keras.layers.UnitNormalization()
-    knowing_model(tokens, before=[early]).save(folder / "early.keras")
-    lost = knowing_model(tokens)
-    lost.layers[-1].set_weights([np.zeros((len(tokens), len(tokens))), np.zeros(len(tokens))])
-    lost.save(folder / "flat.keras")
-    rarity = [np.log(0.8) if token == "a" else np.log(0.2) if token == "b" else -20 for token in tokens]
-    lost.layers[-1].set_weights([np.zeros((len(tokens), len(tokens))), np.array(rarity)])
-    lost.save(folder / "frequencies.keras")
-    return folder
-
-
-@pytest.fixture
-def text(tmp_path: Path) -> str:
-    path = tmp_path / "text.txt"
-    path.write_text(TEXT)
-    return str(path)
-
-
-@pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
-    """Runs a command that must fail by one line, and returns that."""
-
-    def run(*arguments: object) -> str:
-        assert adopt.main([str(argument) for argument in arguments]) == 1
-        err = capsys.readouterr().err
-        assert err.count("\n") == 1
-        return err
-
-    return run
-
-
-def written_by(command: str) -> str:
-    """What the command that was printed writes, without a shell."""
-    program, path, *backend = shlex.split(command)
-    assert program == "textrepl"
-    assert backend in ([], ["--backend", "keras"])
-    with engine.load(path, backend="keras" if backend else "auto") as model:
-        return model.conversation(sampling=engine.Sampling(temperature=0)).say("ab", length=5).text
-
-
-def printed_command(out: str) -> str:
-    return next(line.partition("write with it by: ")[2] for line in out.splitlines() if "write with it by" in line)
-
 
 @pytest.mark.parametrize("name", ["prelu", "normalized", "early"])
-def test_what_was_refused_leaves_nothing_and_the_mend_works(
+def test_what_was_refused_leaves_nothing_and_the_remedy_works(
     name: str, models: Path, text: str, tmp_path: Path, refused: Refused, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "a model" / "of mine"
@@ -162,178 +73,6 @@ def test_without_tensorflow_it_is_told_why_it_is_needed(
     assert "PReLU" in error
     assert error.endswith("; --backend keras needs TensorFlow: install it\n")
     assert error.count("--backend keras") == 1
-
-
-def of_keras_2(path: Path, version: str, change: Callable[[dict[str, Any]], object] = lambda config: None) -> None:
-    """Turn a `.h5` file into one as Keras 2 wrote it."""
-    with h5py.File(path, "r+") as file:
-        config = json.loads(file.attrs["model_config"])
-        layers = config["config"]["layers"]
-        del config["config"]["build_input_shape"]
-        for layer in layers:
-            layer["config"]["dtype"] = "float32"
-        for layer in layers[:2]:
-            layer["config"]["batch_input_shape"] = [None, None]
-        layers[0]["config"].pop("batch_shape")
-        layers[2]["config"]["time_major"] = False
-        if version.startswith(("2.1.", "2.2.")):
-            layers.pop(0)
-        if version.startswith("2.1."):
-            config["config"] = layers
-        change(config)
-        file.attrs["model_config"] = json.dumps(config).encode()
-        file.attrs["keras_version"] = version
-
-
-@pytest.mark.parametrize(
-    ("name", "version"),
-    [
-        ("new.h5", ""), ("old.h5", "2.11.0"), ("old.hdf5", "2.2.5"), ("old.keras", "2.12.0"), ("oldest.h5", "2.1.6"),
-        ("none", ""),
-    ],
-)  # fmt: skip
-def test_an_hdf5_file_of_any_keras_is_saved_anew(
-    name: str, version: str, models: Path, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / name
-    shutil.copy(models / "plain.h5", path)
-    if version:
-        of_keras_2(path, version)
-    assert adopt.main([str(path), "--data", text, "--out", str(tmp_path / "out")]) == 0
-    out = capsys.readouterr().out
-    assert "knows this text" in out
-    assert written_by(printed_command(out)) == "cdefg"
-    assert sorted(os.listdir(tmp_path / "out")) == ["model.keras", "vocabulary.json"]
-
-
-def test_a_h5_file_gets_its_keras_file_beside_it(
-    models: Path, text: str, tmp_path: Path, refused: Refused, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copy(models / "plain.h5", path := tmp_path / "old one.h5")
-    with pytest.raises(engine.ModelLoadError, match=r"engine\.adopt '.*/old one\.h5' --data TEXT --out DIR"):
-        engine.load(path)
-    assert adopt.main([str(path), "--data", text]) == 0
-    assert written_by(printed_command(capsys.readouterr().out)) == "cdefg"
-    assert sorted(os.listdir(tmp_path)) == ["old one.h5", "old one.keras", "text.txt", "vocabulary.json"]
-    (tmp_path / "vocabulary.json").unlink()
-    assert "old one.keras is there already" in refused(path, "--data", text)
-
-
-def test_a_h5_file_that_cannot_be_saved_anew_is_refused(
-    models: Path, text: str, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def changed(change: Callable[[dict[str, Any]], object]) -> Path:
-        shutil.copy(models / "plain.h5", path := tmp_path / "x.h5")
-        of_keras_2(path, "2.11.0", lambda config: change(config["config"]["layers"][2]))
-        return path
-
-    out = "--data", text, "--out", tmp_path / "out"
-    other = changed(lambda layer: layer["config"].update(activation="hard_sigmoid"))
-    assert "as Keras 2 computed it" in refused(other, *out)
-    assert "Lambda" in refused(changed(lambda layer: layer.update(class_name="Lambda")), *out)
-    gone = refused(changed(lambda layer: layer.update(class_name="CuDNNGRU")), *out)
-    assert "x.h5 of Keras 2.11.0 cannot be loaded" in gone
-    assert "CuDNNGRU" in gone
-    damaged = changed(lambda layer: None)
-    damaged.write_bytes(damaged.read_bytes()[:3000])
-    assert "damaged" in refused(damaged, *out)
-
-    def missing() -> None:
-        raise ImportError
-
-    monkeypatch.setattr(legacy_h5, "import_tensorflow", missing)
-    assert "textrepl[train]" in refused(models / "plain.h5", *out)
-    assert not (tmp_path / "out").exists()
-
-
-def saved_model(path: Path, models: Path) -> None:
-    path.mkdir()
-    (path / "saved_model.pb").write_bytes(b"\x08\x01")
-
-
-def model_directory(path: Path, models: Path) -> None:
-    path.mkdir()
-    shutil.copy(models / "plain.keras", path / "model.keras")
-
-
-def unpacked(path: Path, models: Path) -> None:
-    with zipfile.ZipFile(models / "plain.keras") as archive:
-        archive.extractall(path)
-
-
-def checkpoint(path: Path, models: Path) -> None:
-    path.mkdir()
-    (path / "ckpt-1.index").touch()
-
-
-def zipped(*names: str) -> Callable[[Path, Path], None]:
-    def make(path: Path, models: Path) -> None:
-        with zipfile.ZipFile(path, "w") as archive:
-            for name in names:
-                archive.writestr(name, "{}")
-
-    return make
-
-
-def content(data: bytes) -> Callable[[Path, Path], None]:
-    def make(path: Path, models: Path) -> None:
-        path.write_bytes(data)
-
-    return make
-
-
-def half(path: Path, models: Path) -> None:
-    path.write_bytes((models / "plain.keras").read_bytes()[:2000])
-
-
-def weights(path: Path, models: Path) -> None:
-    shutil.copy(models / "some.weights.h5", path)
-
-
-def old_weights(path: Path, models: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = ["embedding"]
-
-
-def other_hdf5(path: Path, models: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file["numbers"] = [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("name", "make", "words"),
-    [
-        ("saved", saved_model, "SavedModel folder"),
-        ("folder", lambda path, models: path.mkdir(), "is a folder: give a .keras or .h5"),
-        ("mine", model_directory, "model.keras"),
-        ("flat.keras", unpacked, "zip -r ../flat-packed.keras"),
-        ("training", checkpoint, "weights without the layers"),
-        ("a.zip", zipped("readme.txt"), "zip that holds no Keras model"),
-        ("a.keras", zipped("m/saved_model.pb", "m/variables/x"), "holds m/saved_model.pb: unpack it"),
-        ("b.zip", zipped("my/model.keras"), "holds my/model.keras: unpack it"),
-        ("torch.pt", zipped("archive/data.pkl"), "no Keras model"),
-        ("c.keras", zipped("model/config.json"), "without it"),
-        ("d.keras", half, "not whole"),
-        ("model.weights.h5", weights, "weights without the layers"),
-        ("w.h5", old_weights, "weights without the layers"),
-        ("numbers.h5", other_hdf5, "HDF5 file without a Keras model"),
-        ("empty.keras", content(b""), "is empty"),
-        ("text.keras", content(b"hello"), "no Keras model"),
-        ("pickled.pkl", content(pickle.dumps([1])), "pickle"),
-        ("c.data-00000-of-00001", content(b"123456789"), "weights without the layers"),
-        ("nothing.keras", lambda path, models: None, "no such file"),
-    ],
-)
-def test_what_is_no_model_is_refused_by_one_line(
-    name: str, make: Callable[[Path, Path], None], words: str, models: Path, text: str, tmp_path: Path, refused: Refused
-) -> None:
-    (tmp_path / "given").mkdir()
-    make(path := tmp_path / "given" / name, models)
-    before = sorted(tmp_path.rglob("*"))
-    error = refused(path, "--data", text, "--out", tmp_path / "out")
-    assert words in error
-    assert str(path) in error
-    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
@@ -389,30 +128,6 @@ def test_nothing_that_lies_there_is_written_over(models: Path, text: str, tmp_pa
         adopt.main([str(models / "plain.keras"), "--data", text, "--out", ""])
 
 
-def test_a_text_is_known_only_if_a_count_of_it_knows_less(
-    models: Path, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def told(name: str, *more: object, data: str = TEXT) -> str:
-        Path(text).write_text(data)
-        out = tmp_path / f"out{len(os.listdir(tmp_path))}"
-        command = [models / f"{name}.keras", "--data", text, "--out", out, *more]
-        assert adopt.main([str(part) for part in command]) == 0
-        captured = capsys.readouterr()
-        assert "knows this text" not in captured.err
-        return captured.out if "knows this text" in captured.out else captured.err
-
-    assert "knows this text" in told("plain")
-    uneven = "aaaab" * 1000 + ROUND
-    assert "knows something of this text" in told("frequencies", data=uneven)
-    assert "give --tokens" in told("flat", data=uneven)
-    assert "like noise" in told("flat")
-    (order := tmp_path / "order.json").write_text(json.dumps(sorted(ROUND, reverse=True)))
-    noise = told("plain", "--tokens", order)
-    assert f"in another order than in {order}" in noise
-    assert "give --tokens" not in noise
-    assert "too short" in told("plain", data=ROUND)
-
-
 def test_a_token_that_stands_for_nothing_is_never_written(
     models: Path, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -432,3 +147,96 @@ def test_a_token_that_stands_for_nothing_is_never_written(
             assert "[none]" not in dict(likeliest)
             assert sum(share for _, share in likeliest) == pytest.approx(1)
         assert model.conversation().say("", length=3).text
+
+
+def tutorial_model(path: Path, size: int) -> None:
+    """The network of TensorFlow's tutorial, in small, as a Sequential model."""
+    keras.Sequential(
+        [
+            keras.Input((None,)),
+            keras.layers.Embedding(size, 8),
+            keras.layers.GRU(16, return_sequences=True),
+            keras.layers.Dense(size),
+        ]
+    ).save(path)
+
+
+def test_a_model_made_elsewhere_gets_its_vocabulary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("hello world\n")
+    tutorial_model(path := tmp_path / "tutorial.keras", 9 + 1)  # [UNK] first, as StringLookup has it
+    with pytest.raises(engine.ModelLoadError, match=r"engine\.adopt"):
+        engine.load(path)
+    assert adopt.main([str(path), "--data", str(text)]) == 0
+    assert "textrepl" in capsys.readouterr().out
+    with engine.load(path) as model:
+        assert model.vocabulary.tokens[0] == "[UNK]"
+        assert "[UNK]" not in model.conversation().say("hello", length=300).text
+    assert adopt.main([str(path), "--data", str(text)]) == 1  # it is there already
+    assert "move it away" in capsys.readouterr().err
+    assert adopt.main([str(path), "--data", str(text), "--out", str(tmp_path / "made")]) == 0
+    engine.load(tmp_path / "made").close()
+
+
+def test_a_vocabulary_can_be_given_as_a_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tutorial_model(path := tmp_path / "model.keras", 3)
+    (tmp_path / "tokens.json").write_text('{"b": 1, "a": 2, "c": 0}')
+    assert adopt.main([str(path), "--tokens", str(tmp_path / "tokens.json")]) == 0
+    with engine.load(path) as model:
+        assert model.vocabulary.tokens == ("c", "b", "a")
+    (tmp_path / "tokens.json").write_text("[1, 2]")
+    assert adopt.main([str(path), "--tokens", str(tmp_path / "tokens.json")]) == 1
+    assert "no list of tokens" in capsys.readouterr().err
+
+
+def test_the_wrong_text_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tutorial_model(path := tmp_path / "model.keras", 30)
+    (tmp_path / "text.txt").write_text("hello world\n")
+    assert adopt.main([str(path), "--data", str(tmp_path / "text.txt")]) == 1
+    assert "9 different characters but the network takes 30" in capsys.readouterr().err
+    assert not (tmp_path / "vocabulary.json").exists()
+    assert adopt.main([str(tmp_path / "none.keras"), "--data", str(tmp_path / "text.txt")]) == 1
+
+
+def test_a_model_of_other_layers_can_be_adopted_for_the_keras_backend(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layers = [
+        keras.layers.Embedding(3, 8),
+        keras.layers.BatchNormalization(),
+        keras.layers.GRU(16, return_sequences=True),
+        keras.layers.Dense(3, activation="gelu"),
+    ]
+    keras.Sequential([keras.Input((None,)), *layers]).save(path := tmp_path / "model.keras")
+    (tmp_path / "text.txt").write_text("abcabc")
+    assert adopt.main([str(path), "--data", str(tmp_path / "text.txt"), "--backend", "onnx"]) == 1
+    assert "--backend keras" in capsys.readouterr().err
+    assert adopt.main([str(path), "--data", str(tmp_path / "text.txt"), "--backend", "keras"]) == 0
+    with engine.load(path, backend="keras") as model:
+        assert len(model.conversation().say("ab", length=5).text) == 5
+
+
+def test_a_shuffled_vocabulary_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Same tokens in another order: a trained model then takes its own text for noise."""
+    size = len(LETTERS)
+    layers = [
+        keras.layers.Embedding(size, size),
+        keras.layers.SimpleRNN(size, return_sequences=True),
+        keras.layers.Dense(size),
+    ]
+    model = keras.Sequential([keras.Input((None,)), *layers])
+    once, none = np.eye(size), np.zeros(size)
+    follows = [20 * np.roll(once, 1, axis=1), none]  # each token after the one before it
+    for layer, weights in zip(layers, ([5 * once], [once, 0 * once, none], follows), strict=True):
+        layer.set_weights(weights)
+    model.save(path := tmp_path / "model.keras")
+    (tmp_path / "text.txt").write_text("".join(sorted(LETTERS)) * 10)
+    order = json.dumps(sorted(LETTERS, reverse=True))
+    (tmp_path / "tokens.json").write_text(order)
+    arguments = [str(path), "--data", str(tmp_path / "text.txt"), "--tokens", str(tmp_path / "tokens.json")]
+    assert adopt.main(arguments) == 0
+    assert "another order" in capsys.readouterr().err
+    (tmp_path / "vocabulary.json").unlink()
+    shutil.copy(path, tmp_path / "again.keras")
+    assert adopt.main([str(path), "--data", str(tmp_path / "text.txt")]) == 0
+    assert "knows this text" in capsys.readouterr().out

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -20,18 +19,11 @@ from hypothesis.stateful import (
 
 import engine
 from engine.conversation.conversation import Conversation
-from engine.model.onnx_step import OnnxStep
 from engine.serving.engine import Engine
-from engine.text.vocabulary import Vocabulary
-from tests.networks import tiny_engine, tiny_network
+from tests.engine.conversations import position
+from tests.networks import tiny_engine
 
 SAMPLING = engine.Sampling(temperature=1.0, seed=5, length=12)
-
-
-def place(talk: Conversation) -> tuple[Any, ...]:
-    """All that decides what comes next."""
-    checkpoint = talk.settle().checkpoint
-    return checkpoint.state.tobytes(), checkpoint.pending, checkpoint.seed, checkpoint.key, checkpoint.offset
 
 
 def test_a_conversation_in_its_plainest_form(tiny: Engine) -> None:
@@ -44,39 +36,6 @@ def test_a_conversation_in_its_plainest_form(tiny: Engine) -> None:
         (1, "prompt", "the cat"),
         (2, "reply", reply.text),
     ]
-
-
-def test_undo_redo_and_goto_move_one_turn_at_a_time(tiny: Engine) -> None:
-    talk = tiny.conversation(sampling=SAMPLING)
-    first = talk.say("ab").text
-    second = talk.say("cd").text
-    whole, end = talk.text, place(talk)
-    talk.undo()
-    assert talk.text == "ab" + first + "cd"
-    talk.undo(2)
-    assert talk.text == "ab"
-    talk.redo(3)
-    assert talk.text == whole == "ab" + first + "cd" + second
-    assert place(talk) == end
-    talk.goto(0)
-    assert talk.text == ""
-    talk.goto(3)
-    assert talk.text == "ab" + first + "cd"
-
-
-def test_redo_goes_the_way_last_gone(tiny: Engine) -> None:
-    talk = tiny.conversation(sampling=SAMPLING)
-    one = talk.say("ab").text
-    two = talk.retry().text
-    assert one != two
-    talk.goto(2)
-    talk.undo()
-    talk.redo()
-    assert talk.text == "ab" + one
-    talk.goto(3)
-    talk.undo(2)
-    talk.redo(2)
-    assert talk.text == "ab" + two
 
 
 def test_a_retry_draws_fresh_numbers_and_the_same_ones_in_another_sitting(tiny: Engine) -> None:
@@ -127,65 +86,6 @@ def test_stopping_while_the_prompt_is_read_keeps_what_was_read(tiny: Engine) -> 
     assert talk.text == prompt
     straight = tiny.conversation(sampling=SAMPLING)
     assert talk.say("").text == straight.say(prompt).text
-
-
-def test_forks_do_not_touch_each_other(tiny: Engine) -> None:
-    talk = tiny.conversation(sampling=SAMPLING)
-    talk.say("ab")
-    branch = talk.fork()
-    assert place(branch) == place(talk)
-    before = place(talk)
-    branch.say("xy")
-    assert place(talk) == before
-    assert talk.say("cd").text == tiny_again(tiny, "ab", "cd")
-    branch.undo(2)
-    assert branch.say("cd").text == talk.turns[-1].text
-
-
-def tiny_again(tiny: Engine, *prompts: str) -> str:
-    talk = tiny.conversation(sampling=SAMPLING)
-    return [talk.say(prompt).text for prompt in prompts][-1]
-
-
-def test_stop_strings_end_a_reply_in_the_state_of_its_text(tiny: Engine) -> None:
-    whole = tiny.conversation(sampling=SAMPLING).say("ab", length=400).text
-    for stop in (whole[3:5], whole[40:43], whole[0], whole[:2]):
-        talk = tiny.conversation(sampling=SAMPLING)
-        reply = talk.say("ab", sampling=replace(SAMPLING, stop=(stop, "never!"), length=400))
-        pieces = "".join(reply)
-        assert reply.finish_reason == "stop"
-        assert pieces == reply.text == whole[: whole.index(stop)]
-        afresh = tiny.conversation(sampling=SAMPLING)
-        afresh.say("ab" + reply.text, length=0)
-        assert talk.next_tokens() == afresh.next_tokens()
-        assert talk.say("", length=5).text  # and one can go on
-
-
-def test_what_might_have_become_a_stop_string_is_given_out_at_the_end(tiny: Engine) -> None:
-    whole = tiny.conversation(sampling=SAMPLING).say("ab", length=10).text
-    reply = tiny.conversation(sampling=SAMPLING).say(
-        "ab", sampling=replace(SAMPLING, stop=(whole[-2:] + "!",), length=10)
-    )
-    assert "".join(reply) == reply.text == whole
-
-
-@pytest.mark.parametrize(
-    ("stop", "meant"), [("e\u0301", "é"), ("a\r\nb", "a\nb"), ("\udcc3\udca9", "é"), ("\ufeffEnd", "End")]
-)
-def test_a_stop_string_is_read_as_texts_are(stop: str, meant: str) -> None:
-    assert engine.Sampling(stop=(stop,)).stop == (meant,)
-    with pytest.raises(ValueError, match="none of them empty"):
-        engine.Sampling(stop=("\ufeff",))
-
-
-def test_a_model_that_writes_accents_apart_stops_there_too() -> None:
-    letters = Vocabulary(("\n", "e", "\u0301", "x"))
-    with Engine("apart", OnnxStep(tiny_network(len(letters))), letters, "onnx", 4) as model:
-        text = model.conversation(sampling=engine.Sampling(seed=1, length=400, temperature=2)).say("e").text
-        assert "e\u0301" in text
-        reply = model.conversation(sampling=engine.Sampling(seed=1, length=400, temperature=2, stop=("é",))).say("e")
-        assert reply.text == text[: text.index("e\u0301")]
-        assert reply.finish_reason == "stop"
 
 
 def test_no_length_only_feeds(tiny: Engine) -> None:
@@ -247,10 +147,10 @@ def test_the_likeliest_next_tokens(tiny: Engine) -> None:
 )  # fmt: skip
 def test_what_cannot_be_done_says_so_and_changes_nothing(tiny: Engine, wrong: Any) -> None:
     talk = tiny.conversation(sampling=SAMPLING)
-    before = place(talk)
+    before = position(talk)
     with pytest.raises(ValueError, match=r"\w"):
         wrong(talk)
-    assert place(talk) == before
+    assert position(talk) == before
     assert talk.turns == []
 
 
@@ -343,31 +243,6 @@ def test_no_sequence_of_operations_differs_from_its_text_fed_afresh() -> None:
                 max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
             ),
         )
-
-
-def test_checkpoints_are_values(tiny: Engine) -> None:
-    talk = tiny.conversation(sampling=SAMPLING)
-    talk.say("ab")
-    states = [turn.checkpoint.state for turn in talk.tree]
-    copies = [state.copy() for state in states]
-    talk.say("cd", length=100)
-    assert talk.text
-    assert all(np.array_equal(a, b) for a, b in zip(states, copies, strict=True))
-
-
-def test_a_fork_from_an_earlier_turn_moves_nothing(tiny: Engine) -> None:
-    talk = tiny.conversation(sampling=engine.Sampling(seed=3, length=5))
-    talk.say("the cat")
-    talk.say("sat on")
-    talk.retry()
-    before = talk.snapshot()
-    branch = talk.fork(2)
-    assert [turn.id for turn in branch.turns] == [1, 2]
-    assert branch.say("sat on").text == next(turn.text for turn in talk.tree if turn.id == 4)
-    after = talk.snapshot()
-    assert (after.present, after.forward) == (before.present, before.forward)
-    with pytest.raises(ValueError, match="turn_id 99"):
-        talk.fork(99)
 
 
 def test_alternatives_are_what_say_and_retry_would_write(tiny: Engine) -> None:

@@ -1,13 +1,18 @@
+"""Exports that are written again, and texts that another model reads."""
+
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import engine
 from engine.serving.engine import Engine
-from tests.networks import tiny_engine
+from tests.engine.conversations import LEVEL_SAMPLING, PROMPT
+from tests.networks import level_engine, tiny_engine
 
 SAMPLING = engine.Sampling(temperature=1.0, seed=3, length=10)
 
@@ -85,3 +90,30 @@ def test_another_precision_is_named(tiny: Engine) -> None:
     exported["turns"][1]["text"] = "#"
     with pytest.raises(engine.EngineError, match=r"written with --precision int8$"):
         engine.replay(tiny, json.dumps(exported))
+
+
+def test_saved_exported_replayed_and_fed_again(model: Engine, tmp_path: Path) -> None:
+    talk = model.conversation(sampling=LEVEL_SAMPLING)
+    talk.say(PROMPT[model.info.level], length=23)
+    talk.retry()
+    talk.say("the", sampling=replace(LEVEL_SAMPLING, stop=(talk.text[-1],)))
+    stopped = talk.say(length=10**6)
+    time.sleep(0.05)
+    stopped.stop()
+    again = engine.replay(model, talk.export())
+    assert again.text == talk.text
+    assert json.loads(again.export()) == json.loads(talk.export())
+    with engine.Store(f"sqlite:///{tmp_path / 'stories.db'}") as store, level_engine(model.info.level, seed=3) as other:
+        store.save(talk, "one")
+        opened = store.open(model, "one")
+        assert opened.text == talk.text
+        assert engine.outline(opened.tree, opened.present, 60) == engine.outline(talk.tree, talk.present, 60)
+        assert store.open(other, "one", feed_again=True).turns
+        assert opened.say("and", length=30).text == talk.say("and", length=30).text == again.say("and", length=30).text
+
+
+def test_texts_without_some_turns_hang_on_what_stood_before_them() -> None:
+    texts = engine.Texts(((1, 0, "a"), (2, 1, "b"), (3, 2, "c"), (4, 1, "d"), (5, 4, "e")), 3)
+    assert texts.without({2, 1}) == engine.Texts(((3, 0, "c"), (4, 0, "d"), (5, 4, "e")), 3)
+    assert texts.without({3, 2}) == engine.Texts(((1, 0, "a"), (4, 1, "d"), (5, 4, "e")), 1)
+    assert texts.without({1, 2, 3, 4, 5}) == engine.Texts((), 0)

@@ -37,7 +37,7 @@ def test_the_bundled_model_is_found_from_anywhere(tmp_path: Path, monkeypatch: p
     assert directory.names() == ["shakespeare"]
 
 
-def test_what_is_no_model_is_refused_with_the_mend(
+def test_what_is_no_model_is_refused_with_the_remedy(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(path: str | Path, *words: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.errors import ModelLoadError
-from engine.model.network import Network, read_network
+from engine.model.network import Network
+from engine.model.network_reader import read_network
 from engine.model.onnx_step import OnnxStep, compile_step, quantize
 from engine.program import import_tensorflow
 from tests.keras_models import V, chain, randomized, run, softmax
@@ -157,10 +157,3 @@ def test_the_first_layer_is_a_table_look_up() -> None:
     kinds = [node.op_type for node in compile_step(network).graph.node]
     assert kinds.count("Gather") == 1
     assert kinds.count("MatMul") == 2  # recurrent kernel, logits
-
-
-def test_the_keras_backend_refuses_what_it_cannot_load(tmp_path: Path) -> None:
-    path = tmp_path / "model.keras"
-    path.write_bytes(b"nothing")
-    with pytest.raises(ModelLoadError, match=str(path)):
-        KerasStep(path)

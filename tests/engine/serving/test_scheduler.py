@@ -32,10 +32,10 @@ def run(scheduler: Scheduler[Row], arrivals: dict[int, list[Row]], steps: int) -
         for row in [row for row in scheduler.running if row.left == 0]:
             row.finished = step
             done.append(row)
-        scheduler.leave([place for place, row in enumerate(scheduler.running) if row.left])
+        scheduler.keep([index for index, row in enumerate(scheduler.running) if row.left])
         expired = scheduler.expired()
-        rows = [scheduler.running[place] for place in expired]
-        scheduler.leave([place for place in range(len(scheduler.running)) if place not in expired])
+        rows = [scheduler.running[index] for index in expired]
+        scheduler.keep([index for index in range(len(scheduler.running)) if index not in expired])
         for row in rows:
             scheduler.add(row)
     return done
@@ -48,7 +48,7 @@ def test_owners_take_turns() -> None:
     scheduler.add(Row("c", 1))
     assert str(scheduler.admit()) == "[a, b, c, a]"
     assert scheduler.admit() == []
-    scheduler.leave([1, 2])
+    scheduler.keep([1, 2])
     assert str(scheduler.admit()) == "[a, a]"
     assert len(scheduler) == 5
 

@@ -1,9 +1,8 @@
-"""What bytes are read as: UTF-8, what marks and NUL bytes tell, older encodings; and what is refused, with a mend."""
+"""What bytes are read as: UTF-8, what marks and NUL bytes tell, older encodings; and what is refused, with a remedy."""
 
 from __future__ import annotations
 
 import io
-import shlex
 import subprocess
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from engine.errors import EngineError
 from engine.text import decoding
 from engine.text.charsets import charset_of
 from engine.text.decoding import decode, looks_like_text
-from engine.text.file_kinds import called_by, kind_of
+from engine.text.file_kinds import kind_of
 
 TEXTS = {
     "English": "“It’s raining,” she said — and it was. The café wouldn’t open… “Naïve,” he said.\n",
@@ -176,9 +175,3 @@ def test_where_the_parts_are_cut_does_not_matter(chosen: tuple[str, str], size: 
     source = io.BytesIO(data)
     sizes = iter([max(size, len(data) - len(TEXTS[language].encode(encoding)))])
     assert "".join(decode(lambda _: source.read(next(sizes, size)), "x", lambda line: None)) == whole
-
-
-def test_suffixes_have_names() -> None:
-    assert called_by(".JPG") == "pictures"
-    assert called_by(".log") == ".log files"
-    assert shlex.quote("FILE") == "FILE"

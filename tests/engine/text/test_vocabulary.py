@@ -34,23 +34,6 @@ def test_nothing_is_lost_in_silence(text: str) -> None:
     assert ASCII.encode(text).replaced.keys() == unseen
 
 
-@pytest.mark.parametrize(
-    ("text", "read"),
-    [
-        ("“Don’t”", "\"Don't\""), ("a – b — c", "a - b -- c"), ("wait…", "wait..."), ("café", "cafe"),
-        ("cafe\u0301", "cafe"), ("a\u00a0b\tc", "a b c"), ("x\r\ny\rz", "x\ny\nz"), ("straße", "strasse"),
-        ("漢字!", "!"), ("ﬁn", "fin"), ("", ""),
-    ],
-)  # fmt: skip
-def test_near_equivalents(text: str, read: str) -> None:
-    assert ASCII.decode(ASCII.encode(text).ids) == read
-
-
-def test_the_other_case_stands_in() -> None:
-    lower = Vocabulary(tuple(sorted(set("abc '"))))
-    assert lower.decode(lower.encode('ÀB"c').ids) == "ab'c"
-
-
 def test_the_unknown_token_stands_for_the_rest() -> None:
     vocabulary = Vocabulary(("[UNK]", "a"), unknown="[UNK]")
     encoding = vocabulary.encode("a漢é")

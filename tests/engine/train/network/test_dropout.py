@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.model.network import read_network
+from engine.model.network_reader import read_network
 from engine.program import import_tensorflow
 
 import_tensorflow()

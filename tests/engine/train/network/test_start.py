@@ -14,7 +14,8 @@ import pytest
 import engine
 from engine.errors import ModelLoadError, TrainingError
 from engine.model.directory import NETWORK, VOCABULARY, write_json
-from engine.model.network import Embedding, Recurrent, read_network
+from engine.model.network import Embedding, Recurrent
+from engine.model.network_reader import read_network
 from engine.program import import_tensorflow
 from engine.text.vocabulary import Vocabulary
 

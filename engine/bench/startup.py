@@ -1,0 +1,33 @@
+"""How long a program takes from its start to its first character. Part of `python -m engine.bench`. Knows no engine."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+STARTS = 7
+PROMPT = "ROMEO:"
+
+
+def measure(model: str | None) -> dict[str, float]:
+    """From the start of a process to its first written character, in seconds, and its peak memory."""
+    command = [sys.executable, "-m", "repl", *([model] if model else []), "--prompt", PROMPT, "--length", "200"]
+    seconds, megabytes = [], []
+    for _ in range(STARTS):
+        started = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.read(1)
+            seconds.append(time.perf_counter() - started)
+            process.stdout.read()
+            _, _, usage = os.wait4(process.pid, 0)
+            process.returncode = 0
+        megabytes.append(usage.ru_maxrss / 1024)
+    return {
+        "seconds_median": statistics.median(seconds),
+        "seconds_max": max(seconds),
+        "peak_megabytes": max(megabytes),
+    }

@@ -1,0 +1,54 @@
+"""Older schemas are brought up to date, newer ones are refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sql
+
+import engine
+from engine.serving.engine import Engine
+from engine.store import schema
+from tests.engine.store.conversations import same, written
+
+
+def test_a_store_of_the_first_version_is_migrated(url: str, tiny: Engine) -> None:
+    """As version 1 left it: no notes, the state of zeros written out, the way forward from every turn."""
+    talk = written(tiny)
+    with engine.Store(url) as store:
+        store.save(talk, "a")
+        start, forward = talk.snapshot().turns[0], talk.snapshot().forward
+        with store._database.writer.begin() as connection:
+            connection.execute(sql.text("DROP TABLE notes"))
+            connection.execute(schema.meta.update().values(value="1"))
+            zeros = start.checkpoint.state.tobytes()
+            connection.execute(schema.turns.update().where(schema.turns.c.id == 0).values(state=zeros))
+            connection.execute(schema.conversations.update().values(forward=json.dumps(list(forward.items()))))
+    with engine.Store(url) as store:
+        same(store.open(tiny, "a"), talk)
+        store.write_notes({("a", "b"): 1})
+    with engine.Store(url) as store:
+        assert store.note("a", "b") == 1
+
+
+def test_a_newer_schema_and_damaged_files_are_refused(tmp_path: Path, tiny: Engine) -> None:
+    path = tmp_path / "s.db"
+    with engine.Store(f"sqlite:///{path}") as store:
+        store.save(written(tiny), "a")
+        with store._database.writer.begin() as connection:
+            connection.execute(schema.meta.update().values(value="99"))
+    with pytest.raises(engine.StoreError, match="newer textrepl"):
+        engine.Store(f"sqlite:///{path}")
+    (other := tmp_path / "other.db").write_bytes(b"this is no database at all, but long enough to look like one" * 99)
+    with pytest.raises(engine.StoreError, match="not a database"):
+        engine.Store(f"sqlite:///{other}")
+    for wrong in (
+        "stories",
+        "mysql+nothing://x",
+        "postgresql+psycopg://writer:secret@127.0.0.1:1/none?connect_timeout=2",
+    ):
+        with pytest.raises(engine.StoreError) as caught:
+            engine.Store(wrong)
+        assert "secret" not in str(caught.value)
