@@ -176,7 +176,8 @@ def test_foreign_networks_and_wrong_vocabularies_are_refused(tmp_path: Path) -> 
     write_json(model / VOCABULARY, Vocabulary(tuple("ab\n ")).to_json())
     with pytest.raises(TrainingError, match="old is no network that"):
         start.read(str(model))
-    for further in (keras.layers.PReLU(shared_axes=[1]), keras.layers.BatchNormalization(), keras.layers.Dense(6, "gelu")):
+    others = keras.layers.PReLU(shared_axes=[1]), keras.layers.BatchNormalization(), keras.layers.Dense(6, "gelu")
+    for further in others:
         keras.Sequential([ids, *layers, further, keras.layers.Dense(4)]).save(model / NETWORK)
         with pytest.raises(ModelLoadError, match=r"engine\.train has no other: --from takes one that it") as caught:
             start.read(str(model))
