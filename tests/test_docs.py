@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import runpy
 from collections.abc import Iterator
@@ -42,3 +43,28 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 140
+
+
+def modules_of_the_architecture() -> Iterator[str]:
+    """The paths that the tables of docs/architecture.md name, below a heading or a table's head that names a folder."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    lines = text[text.index("## Folders and files") : text.index("### tests/")].splitlines()
+    top = folder = ""
+    for line, after in itertools.pairwise(lines):
+        names = re.findall(r"`([\w/.]+)`", line.split("|")[1]) if line.startswith("|") else []
+        if line.startswith("### "):
+            top = line.removeprefix("### ").partition(":")[0]
+        elif after.startswith("| ---"):
+            folder = names[0] if names else ""
+        elif names and names[0].endswith(".py"):
+            inner = names[0].rpartition("/")[0]
+            for name in names:
+                yield str(Path(top, folder, "" if "/" in name else inner, name))
+
+
+def test_the_architecture_names_every_module_in_its_folder() -> None:
+    modules = {path.relative_to(ROOT) for name in ("engine", "repl", "bot") for path in (ROOT / name).rglob("*.py")}
+    named = set(modules_of_the_architecture())
+    entries = {str(path) for path in modules if path.name in ("__init__.py", "__main__.py")}
+    assert sorted(named - set(map(str, modules))) == [], "these are named, and not there"
+    assert sorted(set(map(str, modules)) - entries - named) == [], "these are there, and not named"
