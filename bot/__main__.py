@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from engine import program
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the bot; returns 0 if all is done, 1 if it could not, 2 for wrong usage, 130 if it was interrupted."""
@@ -13,8 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in ("discord", "aiohttp", "yarl"):
             raise
-        print("textbot: needs discord.py: pip install 'textrepl[bot]'", file=sys.stderr)
-        return 1
+        return program.fail("textbot", "needs discord.py: pip install 'textrepl[bot]'")
     except KeyboardInterrupt:
         return 130
     try:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 UNKNOWN, MARK = "\ufffd", "\ufeff"  # what stands for what is no character; the byte-order mark
 _HALVES = re.compile("[\ud800-\udfff]")
 _SPOILT = [code for code in [*range(32), *range(127, 160), *range(0xD800, 0xE000)] if chr(code) not in "\t\n"]
 _TURNING = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # they turn the direction of what stands around them
+SIMILAR = 0.65  # the share of letters in common from which on one name may be meant by another
 HARMLESS: dict[int, str] = {**dict.fromkeys(_SPOILT, UNKNOWN), **dict.fromkeys(_TURNING, "")}
 
 
@@ -39,13 +41,21 @@ def decoded(text: str, errors: str = "replace") -> str:
 
 
 def typed(text: str) -> str:
-    """The same, normalized as the texts are that a model reads."""
+    """What was typed, normalized as the texts that a model reads."""
     return normalize(decoded(text))
 
 
 def visible(text: str | Path) -> str:
     """A text as it may be shown: what would act on a terminal or is no character is U+FFFD; line ends and tabs stay."""
     return decoded(str(text)).translate(HARMLESS)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """A hint for a name that nothing has: the one that is most like it, or else what is said `otherwise`."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), 1, SIMILAR)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 def quoted(name: str | Path) -> str:

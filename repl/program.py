@@ -77,12 +77,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _read_prompt() -> str:
-    try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise engine.EngineError(
-            "standard input is not UTF-8: convert it, or give the beginning with --prompt"
-        ) from None
+    return engine.read_stream(sys.stdin.buffer, "standard input", lambda line: complain(line, sys.stderr))
 
 
 def _go_on(arguments: argparse.Namespace, parser: argparse.ArgumentParser, job: oneshot.Job) -> int:

@@ -183,6 +183,6 @@ class Replies:
 
 
 def _tell_unseen(unseen: dict[str, str]) -> str:
-    """A line about characters that the model never saw and that nothing could replace."""
-    lost = "".join(character for character, substitute in unseen.items() if not substitute)[:20]
-    return f"\n-# left out, for this model never saw them: {escape(lost)}" if lost else ""
+    """A line about what the model never saw and nothing could replace."""
+    lost = [text for text, substitute in unseen.items() if not substitute]
+    return f"\n-# left out, for this model never saw them: {escape(engine.some_of(lost))}" if lost else ""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import engine
-from repl.pipe.oneshot import tell_unseen
 from repl.session.answers import Answer, Command
 from repl.session.session_store import MAIN, Keeper
 from repl.session.story_files import as_markdown, check_export, read_story, write_new
@@ -157,7 +156,8 @@ def import_(session: Session, argument: str) -> Answer:
     if not argument:
         raise ValueError("import: give a .json file that /export has made, or a text file")
     path = Path(argument).expanduser()
-    text, unseen = read_story(path), ""
+    told = list[str]()
+    text = read_story(path, told.append)
     with session.patience.during(f"reading {path.name}"):
         if path.suffix.lower() == ".json":
             check_export(text, path.name)
@@ -166,12 +166,13 @@ def import_(session: Session, argument: str) -> Answer:
             talk = session.model.conversation(sampling=session.sampling)
             reply = talk.say(text, length=0)
             session.patience.wait(reply)
-            unseen = tell_unseen(reply.unseen, session.model.info.level) if reply.unseen else ""
+            if reply.unseen:
+                told.append(engine.tell_unseen(reply.unseen, session.model.info.level))
     _put_away(session)
     if session.keeper is not None:
         session.keeper.begin_anew()
     session.take_over({MAIN: talk})
-    return Answer(f"{unseen}\n{session.where().message}".strip("\n"))
+    return Answer("\n".join([*told, session.where().message]))
 
 
 def _keeper(session: Session) -> Keeper:

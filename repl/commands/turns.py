@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import engine
-from repl.pipe.oneshot import tell_unseen
 from repl.session.answers import Answer, Command, Edit, whole_number
 from repl.session.progress import Unwanted
 
@@ -110,7 +109,7 @@ def cut(session: Session, argument: str) -> Answer:
     except Unwanted:
         story.goto(before)
         raise
-    unseen = f"{tell_unseen(reply.unseen, session.model.info.level)}\n" if reply.unseen else ""
+    unseen = f"{engine.tell_unseen(reply.unseen, session.model.info.level)}\n" if reply.unseen else ""
     return Answer(unseen + session.where().message)
 
 

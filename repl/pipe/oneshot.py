@@ -7,7 +7,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TextIO
 
@@ -18,7 +18,6 @@ from repl.signals import stopping_at_ctrl_c
 
 NOTE_EVERY = 1.0  # seconds between notes of how far a reply is, should the process be killed
 UNPRINTED = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # that JSON would leave as it is
-MAX_TOLD = 12  # unseen characters or words that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
     talks = [model.conversation(sampling=replace(job.sampling, seed=seed)) for seed in seeds]
     replies = [talk.say(job.prompt) for talk in talks]
     if replies[0].unseen:
-        complain(tell_unseen(replies[0].unseen, model.info.level), stderr)
+        complain(engine.tell_unseen(replies[0].unseen, model.info.level), stderr)
     with stopping_at_ctrl_c(replies) as interrupted:
         for reply, seed in zip(replies, seeds, strict=True):
             if job.is_json:
@@ -47,20 +46,6 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
             else:
                 write_text(job, reply, stdout, stderr)
     return 130 if interrupted else 0
-
-
-def tell_unseen(unseen: dict[str, str], level: str) -> str:
-    """One line on characters, or words where the level is "word", that a model never saw."""
-    replaced = [f"{old!r} as {new!r}" for old, new in unseen.items() if new]
-    dropped = [repr(old) for old, new in unseen.items() if not new]
-    parts = [f"read {_some(replaced)}"] * bool(replaced) + [f"left out {_some(dropped)}"] * bool(dropped)
-    what = "words" if level == "word" else "characters"
-    return f"this model never saw some of these {what}; it {' and '.join(parts)}"
-
-
-def _some(shown: Sequence[str]) -> str:
-    more = len(shown) - MAX_TOLD
-    return ", ".join(shown[:MAX_TOLD]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def write_text(

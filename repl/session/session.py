@@ -16,7 +16,6 @@ import engine
 from repl.commands import inspection, sessions
 from repl.commands import settings as knobs
 from repl.commands import turns as story
-from repl.pipe.oneshot import tell_unseen
 from repl.session.answers import Answer, Command, Edit, Quit
 from repl.session.progress import Patience, Unwanted
 from repl.session.session_store import MAIN, Draft, Keeper
@@ -116,7 +115,7 @@ class Session:
             self._draft = Draft(kind, text, parent, sampling, seed)
         new = {old: near for old, near in reply.unseen.items() if old not in self._told}
         self._told |= new.keys()
-        return Answer(tell_unseen(new, self.model.info.level) if new else "", reply)
+        return Answer(engine.tell_unseen(new, self.model.info.level) if new else "", reply)
 
     def progress(self, written: int) -> None:
         """Note that so many characters of the present reply are there; to be called as soon as it has begun, and on."""

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from engine import ConfigError
 from repl import config
 from repl.commands.settings import PRESETS
-from repl.config import Config, ConfigError
+from repl.config import Config
 from repl.session.story_files import write_new
 from repl.terminal.key_names import all_keys, parse_keys, shown_keys
 

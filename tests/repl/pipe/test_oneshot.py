@@ -59,6 +59,13 @@ def test_stdout_gets_the_continuation_and_nothing_else(model: str) -> None:
     assert run(*arguments, "--prompt", "the cat", "--backend", "keras").stdout == given.stdout
 
 
+def test_standard_input_is_read_in_the_encodings_of_the_trainer(model: str) -> None:
+    given = run(model, "--seed", "5", "--length", "20", "--prompt", "the cat")
+    for encoding, told in (("utf-8-sig", b""), ("utf-16", b"textrepl: standard input was read as UTF-16\n")):
+        done = run(model, "--seed", "5", "--length", "20", text="the cat".encode(encoding))
+        assert (done.stdout, done.stderr) == (given.stdout, told)
+
+
 def test_samples_and_json(model: str) -> None:
     done = run(model, "--prompt", "ab", "--seed", "5", "--length", "40", "--samples", "3", "--json")
     rows = [json.loads(line) for line in done.stdout.decode().splitlines()]
@@ -162,7 +169,7 @@ def test_what_could_not_be_done_is_1(model: str, tmp_path: Path) -> None:
     one_line(run("nowhere", "--prompt", "a"), 1, "nowhere", "no such model")
     one_line(run(str(tmp_path), "--prompt", "a"), 1, "no model.keras")
     one_line(run("a" * 300, "--prompt", "a"), 1, "cannot be looked up")
-    one_line(run(model, text=b"caf\xe9"), 1, "not UTF-8")
+    one_line(run(model, text=b"caf\x82\x82\x82"), 1, "not UTF-8")
     one_line(run(model, "--prompt", "a", shell=">&-"), 1, "stdout is closed")
     one_line(
         run(model, "--prompt", "a", "--length", "100000", shell="| head -c 5; exit ${PIPESTATUS[0]}"), 1, "went away"

@@ -8,7 +8,6 @@ import pytest
 
 import engine
 from engine.serving.engine import Engine
-from repl.pipe.oneshot import tell_unseen
 from repl.pipe.plain_prompt import marked
 from repl.session.session import COMMANDS, Quit, Session
 from tests.networks import level_engine, tiny_engine
@@ -125,7 +124,7 @@ def test_words_that_a_model_of_words_never_saw_are_told_as_words() -> None:
         message = Session(model, engine.Sampling(length=2)).enter("the zebra said stop").message
     assert "never saw some of these words" in message
     assert "'zebra' as '<unk>'" in message
-    told = tell_unseen({f"word{number}": "" for number in range(2000)}, "word")
+    told = engine.tell_unseen({f"word{number}": "" for number in range(2000)}, "word")
     assert "'word11' and 1,988 more" in told
 
 
