@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -98,3 +99,12 @@ class Bot:
         self.terminate()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+def until(look: Callable[[], Any], seconds: float = 15) -> Any:
+    """Wait for something to be true."""
+    ends = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < ends, "it never came"
+        time.sleep(0.02)
+    return found

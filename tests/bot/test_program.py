@@ -1,13 +1,245 @@
-"""What keeps the bot from starting, in one line."""
+"""The bot as a process: ends, restarts, signals, configuration, several on one store."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sql
 
 import engine
 from bot import program
+from tests.bot.conftest import ROOMY
+from tests.bot.reading import is_growing, is_written, same_words, story_of, text_of, turn_of, written
+from tests.bot.running import ROOT, TOKEN, Bot, until
+from tests.local_discord import Guild, LocalDiscord, Message
+from tests.postgres import Server
+
+LONG = {"writing": {"max_length": 4000, "length": 4000}}
+
+
+@pytest.fixture
+def discord() -> Iterator[LocalDiscord]:
+    with LocalDiscord(token=TOKEN, settings=ROOMY) as server:
+        yield server
+
+
+def started(discord: LocalDiscord, folder: Path, settings: dict[str, Any] | None = None, **more: Any) -> Bot:
+    """A bot that is ready."""
+    number = len([event for event in discord.gateway_log if event.what == "ready"])
+    bot = Bot(discord, folder, settings, **more)
+    try:
+        discord.wait_gateway("ready", number + 1, timeout=20)
+        discord.wait_command("continue")
+        until(lambda: any("event=ready" in line for line in bot.log))
+    except TimeoutError:
+        bot.kill()
+        pytest.fail("\n".join(bot.log))
+    return bot
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.3])
+def test_kill_9_in_mid_reply_loses_nothing(
+    discord: LocalDiscord, folder: Path, model: engine.Engine, delay: float
+) -> None:
+    guild = discord.add_guild("Writers")
+    anna, places = guild.add_member("Anna"), [guild.add_channel(f"story-{n}") for n in range(6)]
+    mentioned = guild.add_channel("mentioned")
+    with started(discord, folder, LONG) as bot:
+        old = written(anna.slash(places[0], "continue", text="ROMEO:", length=30, seed=1))
+        anna.say(mentioned, f"<@{guild.me.id}> Once")
+        mentioned.wait_message(is_growing, 20)
+        calls = [anna.slash(place, "continue", text="JULIET:", length=4000, seed=9) for place in places]
+        for call in calls:
+            call.wait_answer()
+        places[-1].wait_message(is_growing, 20)
+        time.sleep(delay)
+        bot.kill()
+    with started(discord, folder, LONG):
+        for place in places:
+            place.wait_message(lambda m: is_written(m) and m is not old, 30)
+        text = "JULIET:" + model.conversation(sampling=engine.Sampling(seed=9, length=4000)).say("JULIET:").text
+        cut = [place for place in places if any("restart" in m.content for m in place.messages)]
+        assert cut
+        for place in places[1:]:
+            assert same_words(story_of(*[m for m in place.messages if m.content]), text)
+            assert len([m for m in place.messages if is_written(m)]) == 1
+        assert mentioned.wait_message(is_written, 30)
+        assert turn_of(written(anna.press(old, "Continue"))) > turn_of(old)
+        last = next(m for m in cut[-1].messages if is_written(m))
+        assert written(anna.press(last, "Retry"))
+
+
+def test_sigterm_seals_what_is_being_written(discord: LocalDiscord, folder: Path) -> None:
+    guild = discord.add_guild("Writers")
+    anna, place = guild.add_member("Anna"), guild.add_channel("story")
+    slow = {**LONG, "engine": {"precision": "float32"}}
+    with started(discord, folder, slow) as bot:
+        for number in range(24):  # so many that none can end in time
+            anna.slash(guild.add_channel(f"other-{number}"), "continue", length=4000)
+        call = anna.slash(place, "continue", text="ROMEO:", length=4000)
+        call.wait_message(is_growing, 20)
+        began = time.monotonic()
+        assert bot.terminate() == 0
+        assert time.monotonic() - began < 6
+        assert not bot.complaints()
+    last = next(m for m in place.messages if is_written(m))
+    with started(discord, folder, slow):
+        assert turn_of(written(anna.press(last, "Continue"))) > turn_of(last)
+
+
+def test_the_line_and_the_cooldown_are_told(discord: LocalDiscord, folder: Path) -> None:
+    guild = discord.add_guild("Writers")
+    anna = guild.add_member("Anna")
+    limits = {"running": 1, "waiting": 1, "member_seconds": 30.0, "member_burst": 3}
+    with started(discord, folder, {**LONG, "limits": limits, "engine": {"precision": "float32"}}) as bot:
+        calls = []
+        for number in range(4):
+            calls.append(anna.slash(guild.add_channel(f"c-{number}"), "continue", length=4000))
+            time.sleep(0.15)
+        soon = calls[3].wait_message(lambda m: "not so fast" in m.content)
+        assert soon.ephemeral_to is not None
+        assert "wait already" in calls[2].wait_message(lambda m: m.content).content
+        assert written(calls[1], 40), bot.log
+        assert not bot.complaints()
+
+
+def test_a_signal_reads_the_configuration_again(discord: LocalDiscord, folder: Path) -> None:
+    guild = discord.add_guild("Writers")
+    anna, place = guild.add_member("Anna"), guild.add_channel("story")
+    with started(discord, folder) as bot:
+        text = bot.path.read_text(encoding="utf-8")
+        bot.path.write_text(text + "\n[writing]\nlength = 5\n", encoding="utf-8")
+        bot.process.send_signal(signal.SIGHUP)
+        until(lambda: any("event=reloaded" in line for line in bot.log))
+        written(anna.slash(place, "continue", text="ab"))
+        assert len(text_of(anna, place)) == 7
+        bot.path.write_text(text + "\n[writing]\nlenth = 5\n", encoding="utf-8")
+        bot.process.send_signal(signal.SIGHUP)
+        refused = until(lambda: [line for line in bot.log if "event=not-reloaded" in line])
+        assert "no key 'lenth'" in refused[0]
+        assert written(anna.slash(place, "continue", text="ab"))
+
+
+def run(*arguments: str, token: str | None = TOKEN, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "DISCORD_TOKEN"}
+    if token is not None:
+        environment["DISCORD_TOKEN"] = token
+    command = [sys.executable, "-m", "bot", *arguments]
+    environment["PYTHONPATH"] = str(ROOT)
+    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=60)
+
+
+def test_a_configuration_is_made_once_and_checked(discord: LocalDiscord, folder: Path) -> None:
+    made = run("--init-config", cwd=folder)
+    assert made.returncode == 0
+    again = run("--init-config", cwd=folder)
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    assert "is there already" in again.stderr
+    path = folder / "textbot.toml"
+    text = path.read_text(encoding="utf-8")
+    url = f"sqlite:///{folder}/s.db"
+    text = text.replace('api_url = ""', f'api_url = "{discord.api_url}"').replace('url = ""\n', f'url = "{url}"\n')
+    path.write_text(text, encoding="utf-8")
+    checked = run("--check", cwd=folder)
+    assert checked.returncode == 0, checked.stderr
+    assert "all is well" in checked.stdout
+    assert "oauth2/authorize" in checked.stdout
+    path.write_text(text.replace("length = 300", "length = -1"), encoding="utf-8")
+    wrong = run("--check", cwd=folder)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
+    number = 1 + text[: text.index("length = 300")].count("\n")
+    assert f"line {number}: length -1" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "token", "words"),
+    [
+        ("", None, "DISCORD_TOKEN is not set"),
+        ("", "not.the.token", "refuses the token"),
+        ("", "not the token", "copy the token again"),
+        ("[engine]\nmodels = ['nowhere']\n", TOKEN, "nowhere"),
+        ("[store]\nurl = 'nonsense'\n", TOKEN, "no database URL"),
+        ("[store]\nurl = 'sqlite:////proc/none/s.db'\n", TOKEN, "cannot be used"),
+        ("[discord]\napi_url = 'http://127.0.0.1:1/api'\n", TOKEN, "cannot reach Discord"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    discord: LocalDiscord, folder: Path, settings: str, token: str | None, words: str
+) -> None:
+    path = folder / "bot.toml"
+    if "[discord]" not in settings:
+        settings += f"[discord]\napi_url = '{discord.api_url}'\n"
+    if "[store]" not in settings:
+        settings += f"[store]\nurl = 'sqlite:///{folder}/s.db'\n"
+    path.write_text(settings, encoding="utf-8")
+    for arguments in (["--check"], []):
+        done = run("--config", str(path), *arguments, token=token)
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert "Traceback" not in done.stderr
+
+
+def test_two_processes_share_a_store_and_a_guild_moves_between_them(
+    discord: LocalDiscord, folder: Path, postgres: Server
+) -> None:
+    database = sql.create_engine(postgres.url)
+    with database.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    database.dispose()
+    guilds = [discord.add_guild(f"Guild {n}", shard=(n, 2)) for n in range(2)]
+    places = [guild.add_channel("story") for guild in guilds]
+    people = [guild.add_member("Anna") for guild in guilds]
+
+    def settings(count: int, *shards: int) -> dict[str, Any]:
+        return {"discord": {"shard_count": count, "shard_ids": list(shards)}, "store": {"url": postgres.url}}
+
+    messages: list[Message] = []
+    with Bot(discord, folder, settings(2, 0), name="zero"), Bot(discord, folder, settings(2, 1), name="one") as one:
+        discord.wait_ready(shards=2)
+        discord.wait_command("continue")
+        for anna, place in zip(people, places, strict=True):
+            messages.append(written(anna.slash(place, "continue", text="ROMEO:", length=30, seed=4)))
+        assert story_of(messages[0]) == story_of(messages[1])
+        until(lambda: any(f"guild={guilds[1].id}" in line for line in one.log))
+        assert not [line for line in one.log if f"guild={guilds[0].id}" in line]
+    with started(discord, folder, settings(1, 0), name="both") as both:  # all guilds are this process's now
+        for anna, place, message in zip(people, places, messages, strict=True):
+            assert turn_of(written(anna.press(message, "Continue"))) > turn_of(message)
+            exported = anna.slash(place, "export").wait_message(lambda m: m.attachments)
+            assert exported.attachments[0].data.decode().startswith(story_of(message))
+        assert not both.complaints()
+
+
+def test_many_shards_in_one_process(discord: LocalDiscord, folder: Path) -> None:
+    guilds = [discord.add_guild(f"Guild {n}", shard=(n, 2)) for n in range(2)]
+    with Bot(discord, folder, {"discord": {"shard_count": 2}}) as bot:
+        discord.wait_ready(shards=2, timeout=40)
+        discord.wait_command("continue")
+        for guild in guilds:
+            assert written(guild.add_member("Anna").slash(guild.add_channel("s"), "continue", length=10))
+        assert not bot.complaints()
+
+
+def test_commands_can_be_given_to_some_guilds_only(discord: LocalDiscord, folder: Path) -> None:
+    guild: Guild = discord.add_guild("Writers")
+    with Bot(discord, folder, {"discord": {"guilds": [guild.id]}}):
+        discord.wait_ready()
+        discord.wait_command("continue", guild)
+        assert not discord.commands()
+        assert written(guild.add_member("Anna").slash(guild.add_channel("s"), "continue", length=10))
+    with Bot(discord, folder, {"discord": {"guilds": [guild.id]}}):  # nothing is synced anew, and all works
+        discord.wait_gateway("ready", 2)
+        assert written(guild.add_member("Bea").slash(guild.add_channel("t"), "continue", length=10))
 
 
 def test_a_model_that_only_keras_runs_is_refused_without_advice_that_the_bot_cannot_take(
