@@ -37,7 +37,7 @@ class StoryCommands(commands.Cog):
         length="how much to write at most (for most models a token is a character)",
         temperature="how daring: 0 always takes the likeliest, 1 writes as the text it learned from",
         top_p="choose among the likeliest that together have this probability",
-        seed="the same seed at the same place gives the same words",
+        seed="the same seed at the same turn gives the same words",
     )
     @app_commands.default_permissions(send_messages=True)
     async def continue_(

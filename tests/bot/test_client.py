@@ -6,14 +6,7 @@ import time
 
 import pytest
 
-from tests.bot.reading import (
-    begun,
-    is_written,
-    same_words,
-    story_of,
-    whole,
-    written,
-)
+from tests.bot.reading import begun, is_written, same_words, story_of, whole, written
 from tests.local_discord import Channel, Guild, LocalDiscord, Member
 
 pytestmark = pytest.mark.usefixtures("bot")

@@ -7,11 +7,7 @@ import json
 import pytest
 
 import engine
-from tests.bot.reading import (
-    answer,
-    text_of,
-    written,
-)
+from tests.bot.reading import answer, text_of, written
 from tests.bot.running import Bot
 from tests.local_discord import Channel, Guild, Member
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 import pytest
 
 import engine
-from tests.bot.reading import (
-    answer,
-    is_written,
-    story_of,
-    text_of,
-    turn_of,
-    written,
-)
+from tests.bot.reading import answer, is_written, story_of, text_of, turn_of, written
 from tests.local_discord import Channel, LocalDiscord, Member, NotPossible
 
 pytestmark = pytest.mark.usefixtures("bot")
@@ -103,7 +96,7 @@ def test_fork_opens_a_thread_and_leaves_the_channel_unharmed(channel: Channel, a
     assert turn_of(written(anna.slash(channel, "undo"))) == turn_of(first)
 
 
-def test_a_fork_needs_a_place_for_it(discord: LocalDiscord, anna: Member) -> None:
+def test_a_fork_needs_a_channel_that_has_threads(discord: LocalDiscord, anna: Member) -> None:
     dm = discord.dm(anna)
     with pytest.raises(NotPossible):
         anna.slash(dm, "fork")

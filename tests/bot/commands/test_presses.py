@@ -7,29 +7,22 @@ import time
 import pytest
 
 from bot.commands.presses import PRESS_SECONDS
-from tests.bot.reading import (
-    begun,
-    is_written,
-    story_of,
-    turn_of,
-    whole,
-    written,
-)
+from tests.bot.reading import begun, is_written, story_of, turn_of, whole, written
 from tests.local_discord import Channel, Guild, Member
 
 pytestmark = pytest.mark.usefixtures("bot")
 
 
 def test_stop_is_for_who_asked_and_for_moderators(
-    channel: Channel, guild: Guild, anna: Member, moderator: Member, long_text: str
+    guild: Guild, anna: Member, moderator: Member, long_text: str
 ) -> None:
     for who in (anna, moderator):
-        place = guild.add_channel("stop")
-        message = begun(place, anna)
+        channel = guild.add_channel("stop")
+        message = begun(channel, anna)
         refused = guild.add_member("Bea").press(message, "Stop")
         assert "only who asked" in refused.wait_message(lambda m: m.content).content
         who.press(message, "Stop")
-        text = story_of(*whole(place))
+        text = story_of(*whole(channel))
         assert len(text) < len(long_text)
         assert "".join(long_text.split()).startswith("".join(text.split()))
 

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bot.reading import (
-    begun,
-    same_words,
-    story_of,
-    whole,
-    written,
-)
+from tests.bot.reading import begun, same_words, story_of, whole, written
 from tests.local_discord import Channel, LocalDiscord, Member
 
 pytestmark = pytest.mark.usefixtures("bot")

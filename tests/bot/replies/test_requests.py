@@ -110,7 +110,7 @@ def test_a_forgotten_story_is_not_finished(stories: Stories) -> None:
         finish_reply(stories, note)
 
 
-def test_continuing_again_from_a_place_gives_other_words(stories: Stories) -> None:
+def test_continuing_again_from_a_turn_gives_other_words(stories: Stories) -> None:
     first = write(stories, Request(7, text="the cat"))
     again = [write(stories, Request(7, serial=1, turn=first.turn)).text for _ in range(3)]
     assert len(set(again)) == 3

@@ -7,13 +7,7 @@ import time
 
 import pytest
 
-from tests.bot.reading import (
-    begun,
-    same_words,
-    story_of,
-    whole,
-    written,
-)
+from tests.bot.reading import begun, same_words, story_of, whole, written
 from tests.bot.running import Bot
 from tests.local_discord import Channel, Guild, LocalDiscord, Member, Permission
 
