@@ -10,16 +10,15 @@ from engine import program
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the bot; returns 0 if all is done, 1 if it could not, 2 for wrong usage, 130 if it was interrupted."""
+    program.begin()
     try:
         from bot.program import run
+
+        return run(argv)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in ("discord", "aiohttp", "yarl"):
             raise
         return program.fail("textbot", "needs discord.py: pip install 'textrepl[bot]'")
-    except KeyboardInterrupt:
-        return 130
-    try:
-        return run(argv)
     except KeyboardInterrupt:
         return 130
 
