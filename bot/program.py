@@ -77,8 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = program.parser(
         prog="python -m bot",
         description="A Discord bot that writes stories with its server's members.",
-        epilog=f"The Discord token comes from the environment variable {TOKEN}. docs/discord.md tells all from the "
-        "start. SIGHUP reads the configuration again, SIGTERM ends within five seconds and loses nothing.",
+        epilog=f"The Discord token comes from the environment variable {TOKEN}. docs/discord.md explains how "
+        "to begin. SIGHUP reads the configuration again, SIGTERM ends within five seconds and loses nothing.",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"settings ({DEFAULT_CONFIG} if it is there)")
     parser.add_argument(

@@ -142,7 +142,10 @@ def _given(**values: float | None) -> dict[str, float]:
 
 
 def around_present(lines: list[str]) -> tuple[str, bool]:
-    """As many lines around the present turn as a message holds, safe in a code block; and whether those are all."""
+    """As many lines up to the present turn as a message holds, then some after it; and whether those are all.
+
+    They are safe in a code block.
+    """
     safe = [line.replace("```", "'''") for line in lines]
     if sum(len(line) + 1 for line in safe) <= MAX_TREE:
         return "\n".join(safe), True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -254,3 +255,24 @@ def test_a_model_that_only_keras_runs_is_refused_without_advice_that_the_bot_can
     assert program.run(["--config", str(path), "--check"]) == 1
     told = capsys.readouterr().err
     assert told == "textbot: m.keras: has a layer that the fast backend does not know, and the bot has no other\n"
+
+
+def test_a_disk_that_takes_nothing_is_left_without_half_a_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        assert program.run(["--init-config", str(tmp_path / "bot.toml")]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "cannot be written (File too large)" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_message_quotes_acts_on_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = str(tmp_path / "red\x1b[31m\udce9.toml")
+    assert program.run(["--config", name]) == 1
+    assert "red\ufffd[31m\ufffd.toml cannot be read" in capsys.readouterr().err
+    assert program.run(["--init-config", name]) == 0
+    assert "\x1b" not in capsys.readouterr().out

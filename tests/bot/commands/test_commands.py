@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import engine
+from bot.commands.commands import MAX_TREE, around_present
 from tests.bot.reading import answer, is_written, story_of, text_of, turn_of, written
 from tests.local_discord import Channel, LocalDiscord, Member, NotPossible
 
@@ -119,3 +120,16 @@ def test_nothing_was_refused_and_nobody_was_pinged(discord: LocalDiscord, channe
     written(anna.slash(channel, "continue", text=text, length=10))
     assert not discord.pings
     assert not discord.refused
+
+
+@pytest.mark.parametrize("here", [0, 1, 50, 98, 99])
+def test_of_a_large_tree_the_turns_up_to_the_present_one_are_shown(here: int) -> None:
+    lines = [f"```{number}``` {'word ' * 10}" + " <- here" * (number == here) for number in range(100)]
+    text, is_whole = around_present(lines)
+    assert not is_whole
+    assert MAX_TREE - 80 < len(text) <= MAX_TREE
+    assert text.count("<- here") == 1
+    assert "```" not in text
+    assert text.startswith("...\n") == (here > 40)
+    assert text.endswith("\n...") == (here < 99)
+    assert around_present(lines[here : here + 3])[1]
