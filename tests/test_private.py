@@ -13,8 +13,7 @@ import pytest
 
 from tests.bot.conftest import ROOMY
 from tests.bot.reading import written
-from tests.bot.running import TOKEN, Bot
-from tests.bot.test_running import free_port
+from tests.bot.running import TOKEN, Bot, free_port
 from tests.local_discord import LocalDiscord
 from tests.watching import Watched, can_trace
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -108,3 +109,10 @@ def until(look: Callable[[], Any], seconds: float = 15) -> Any:
         assert time.monotonic() < ends, "it never came"
         time.sleep(0.02)
     return found
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        return int(made.getsockname()[1])

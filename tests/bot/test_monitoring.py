@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import sys
 import urllib.request
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from bot.monitoring import Lines
 from tests.bot.reading import written
-from tests.bot.running import TOKEN, Bot, until
+from tests.bot.running import TOKEN, Bot, free_port, until
 from tests.local_discord import LocalDiscord
 
 
@@ -44,12 +43,6 @@ def test_an_event_as_json_has_its_pairs(message: str, body: dict[str, str]) -> N
     made = json.loads(Lines(True).format(record(message)))
     assert made.pop("time")
     assert made == {"level": "info", "logger": "bot.x", **body}
-
-
-def free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
 
 
 def test_health_and_metrics(discord: LocalDiscord, folder: Path) -> None:
