@@ -34,10 +34,10 @@ bench-repl: .venv/test-installed
 	$(BIN)/python -m tests.repl.latency
 
 bench-bot: .venv/test-installed
-	$(BIN)/python -m tests.bot.load
+	$(BIN)/python -m tests.bot.measurements.load
 
 soak-bot: .venv/test-installed
-	$(BIN)/python -m tests.bot.soak
+	$(BIN)/python -m tests.bot.measurements.soak
 
 pythons:
 	@failed=; for version in 3.11 3.12 3.13 3.14; do \

@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from engine import program
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the bot; returns 0 if all is done, 1 if it could not, 2 for wrong usage, 130 if it was interrupted."""
+    program.begin()
     try:
         from bot.program import run
+
+        return run(argv)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in ("discord", "aiohttp", "yarl"):
             raise
-        print("textbot: needs discord.py: pip install 'textrepl[bot]'", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    try:
-        return run(argv)
+        return program.fail("textbot", "needs discord.py: pip install 'textrepl[bot]'")
     except KeyboardInterrupt:
         return 130
 

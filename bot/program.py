@@ -6,12 +6,12 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
+import functools
 import gc
 import logging
 import os
 import re
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import engine
 from bot import gateway
 from bot.client import PERMISSIONS, Textbot
 from bot.monitoring import keep_health_file, serve_health, serve_metrics, set_up_log
-from bot.settings import Settings, SettingsError, example, read
+from bot.settings import Settings, example, read
 from bot.token import NAME as TOKEN
 from bot.token import TokenError, read_token
 from bot.watchdog import Watchdog
@@ -37,6 +37,7 @@ GATEWAY_CODES = {
 }  # fmt: skip
 M_ARENA_MAX = -8  # of glibc's malloc.h
 _log = logging.getLogger(__name__)
+_fail = functools.partial(program.fail, "textbot")
 
 
 class CannotStart(Exception):
@@ -59,7 +60,7 @@ def run(argv: Sequence[str] | None) -> int:
             models = _load(settings, stack)
             store = stack.enter_context(engine.Store(settings.store.url or None, keep_states=False))
             return asyncio.run(_main(settings, path, models, store, token, arguments.check))
-    except (SettingsError, CannotStart, TokenError, engine.EngineError) as error:
+    except (CannotStart, TokenError, engine.EngineError) as error:
         return _fail(str(error))
     except discord.LoginFailure:
         return _fail(f"Discord refuses the token: take a new one from its developer portal and set {TOKEN} to it")
@@ -76,8 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = program.parser(
         prog="python -m bot",
         description="A Discord bot that writes stories with its server's members.",
-        epilog=f"The Discord token comes from the environment variable {TOKEN}. docs/discord.md tells all from the "
-        "start. SIGHUP reads the configuration again, SIGTERM ends within five seconds and loses nothing.",
+        epilog=f"The Discord token comes from the environment variable {TOKEN}. docs/discord.md explains how "
+        "to begin. SIGHUP reads the configuration again, SIGTERM ends within five seconds and loses nothing.",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"settings ({DEFAULT_CONFIG} if it is there)")
     parser.add_argument(
@@ -117,13 +118,16 @@ def _load(settings: Settings, stack: contextlib.ExitStack) -> dict[str, engine.E
     models: dict[str, engine.Engine] = {}
     for path in settings.engine.models:
         bundled = path == "shakespeare" and not Path(path).exists() and not Path("models", path).exists()
-        model = engine.load(
-            None if bundled else path, precision=settings.engine.precision, max_batch=settings.engine.max_batch,
-            threads=settings.engine.threads or None,
-        )  # fmt: skip
+        try:
+            model = engine.load(
+                None if bundled else path, precision=settings.engine.precision, max_batch=settings.engine.max_batch,
+                threads=settings.engine.threads or None,
+            )  # fmt: skip
+        except engine.ModelLoadError as error:
+            raise CannotStart(engine.only_fast(error, "the bot")) from None
         if model.info.name in models:
             model.close()
-            raise SettingsError(f"two models are named {model.info.name!r}: rename the folder of one")
+            raise CannotStart(f"two models are named {model.info.name!r}: rename the folder of one")
         models[model.info.name] = stack.enter_context(model)
     return models
 
@@ -195,7 +199,7 @@ async def _start_monitoring(bot: Textbot, stack: contextlib.AsyncExitStack) -> N
 def _reload(bot: Textbot, path: Path | None) -> None:
     try:
         settings = read(path)
-    except SettingsError as error:
+    except engine.ConfigError as error:
         _log.error("event=not-reloaded reason=%r", str(error))
         return
     before = bot.settings
@@ -208,10 +212,3 @@ def _reload(bot: Textbot, path: Path | None) -> None:
 
 def _invite(application: int) -> str:
     return discord.utils.oauth_url(application, permissions=PERMISSIONS, scopes=("bot", "applications.commands"))
-
-
-def _fail(message: str) -> int:
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):
-            sys.stderr.write(f"textbot: {engine.visible(message)}\n")
-    return 1

@@ -6,15 +6,11 @@ The token is not a setting: it comes only from the environment.
 from __future__ import annotations
 
 import dataclasses
-import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
-class SettingsError(Exception):
-    """A configuration cannot be used; the message names the file, the line and what to change."""
+import engine
 
 
 def _key(default: Any, help: str, low: float = 0, high: float = 10**9, choices: tuple[str, ...] = ()) -> Any:
@@ -100,40 +96,40 @@ class Settings:
 
 
 def read(path: Path | None) -> Settings:
-    """The settings in a file, or the defaults without one. Raises `SettingsError`."""
+    """The settings in a file, or the defaults without one. Raises `engine.ConfigError`."""
     if path is None:
         return Settings()
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SettingsError(f"{path} cannot be read ({reason}): python -m bot --init-config makes one") from None
-    return parse(text, str(path))
+    if (toml := engine.Toml.read(path)) is None:
+        raise engine.ConfigError(f"{path} cannot be read (it is not there): python -m bot --init-config makes one")
+    return _settings(toml)
 
 
 def parse(text: str, name: str) -> Settings:
-    """The settings in a TOML text. Raises `SettingsError` with the line of the mistake."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{name}: {error}") from None
+    """The settings in a TOML text. Raises `engine.ConfigError` with the line of the mistake."""
+    return _settings(engine.Toml.parse(text, name))
+
+
+def _settings(toml: engine.Toml) -> Settings:
     tables = {item.name: item.default_factory for item in dataclasses.fields(Settings)}
     made: dict[str, Any] = {}
-    for table, values in data.items():
+    for table, values in toml.values.items():
         kind = tables.get(table)
         if not isinstance(kind, type):
-            known = ", ".join(f"[{known}]" for known in tables)
-            raise SettingsError(f"{name}{_line(text, '', table)}: there is no table [{table}], only {known}")
+            hint = engine.did_you_mean(table, tables, f"there are {', '.join(tables)}")
+            raise toml.mistake("", table, f"there is no table [{table}]; {hint}")
         if not isinstance(values, dict):
-            raise SettingsError(f"{name}{_line(text, '', table)}: {table} must be a table, headed [{table}]")
-        try:
-            made[table] = kind(**{key: _checked(kind, key, value) for key, value in values.items()})
-        except _KeyMistake as mistake:
-            raise SettingsError(f"{name}{_line(text, table, mistake.key)}: {mistake}") from None
+            raise toml.mistake("", table, f"{table} must be a table, headed [{table}]")
+        items = {item.name: item for item in dataclasses.fields(kind)}
+        for key, value in values.items():
+            if key not in items:
+                hint = engine.did_you_mean(key, items, f"there are {', '.join(items)}")
+                raise toml.mistake(table, key, f"there is no key {key!r}; {hint}")
+            if problem := _problem(items[key], value):
+                raise toml.mistake(table, key, problem)
+        made[table] = kind(**{key: type(items[key].default)(value) for key, value in values.items()})
     settings = Settings(**made)
     if found := _contradiction(settings):
-        table, key, words = found
-        raise SettingsError(f"{name}{_line(text, table, key)}: {words}")
+        raise toml.mistake(*found)
     return settings
 
 
@@ -149,43 +145,36 @@ def example() -> str:
     return "\n".join(lines) + "\n"
 
 
-class _KeyMistake(Exception):
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(message)
-        self.key = key
-
-
-def _checked(kind: type, key: str, value: Any) -> Any:
-    item = {item.name: item for item in dataclasses.fields(kind)}.get(key)
-    if item is None:
-        raise _KeyMistake(key, f"there is no key {key!r}, only {', '.join(i.name for i in dataclasses.fields(kind))}")
+def _problem(item: dataclasses.Field[Any], value: Any) -> str:
+    """What is wrong with the value of a key; empty if nothing is."""
     if isinstance(item.default, tuple):
-        return _checked_list(item, value)
+        return _list_problem(item.name, value)
     wanted: Any = (int, float) if isinstance(item.default, float) else type(item.default)
     if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(item.default, bool)):
-        raise _KeyMistake(key, f"{key} must be like {_toml(item.default)}, not {value!r}")
+        return f"{item.name} must be like {_toml(item.default)}, not {value!r}"
     if item.metadata["choices"] and value not in item.metadata["choices"]:
-        raise _KeyMistake(key, f"{key} {value!r}: must be {' or '.join(item.metadata['choices'])}")
+        return f"{item.name} {value!r}: must be {' or '.join(item.metadata['choices'])}"
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and not item.metadata["low"] <= value <= item.metadata["high"]:
-        raise _KeyMistake(key, f"{key} {value}: must be from {item.metadata['low']} to {item.metadata['high']}")
-    return float(value) if isinstance(item.default, float) else value
+        return f"{item.name} {value}: must be from {item.metadata['low']} to {item.metadata['high']}"
+    return ""
 
 
-def _checked_list(item: dataclasses.Field[Any], value: Any) -> tuple[Any, ...]:
-    kind = str if item.name == "models" else int
+def _list_problem(key: str, values: Any) -> str:
+    """What is wrong with a list of names (`models`) or of ids."""
+    is_names = key == "models"
+    if not isinstance(values, list) or not all(map(_is_name if is_names else _is_id, values)):
+        words = 'names, like ["shakespeare"]' if is_names else "numbers, like [123]"
+        return f"{key} must be a list of {words}, not {values!r}"
+    return f"{key} must name at least one model" if is_names and not values else ""
 
-    def is_good(one: Any) -> bool:
-        if kind is str:
-            return isinstance(one, str) and bool(one.strip())
-        return isinstance(one, int) and not isinstance(one, bool) and one >= 0
 
-    if not isinstance(value, list) or not all(map(is_good, value)):
-        words = 'names, like ["shakespeare"]' if kind is str else "numbers, like [123]"
-        raise _KeyMistake(item.name, f"{item.name} must be a list of {words}, not {value!r}")
-    if kind is str and not value:
-        raise _KeyMistake(item.name, f"{item.name} must name at least one model")
-    return tuple(value)
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _contradiction(settings: Settings) -> tuple[str, str, str] | None:
@@ -199,22 +188,6 @@ def _contradiction(settings: Settings) -> tuple[str, str, str] | None:
         if getattr(writing, key) > getattr(writing, f"max_{key}"):
             return "writing", f"max_{key}", f"max_{key} must not be below {key} ({getattr(writing, key)})"
     return None
-
-
-def _line(text: str, table: str, key: str) -> str:
-    """The line of a key in its table, or of a table's header, for a message; empty if it cannot be found."""
-    now, name = "", rf"[\"']?{re.escape(key)}[\"']?"
-    inside = re.compile(rf"\s*{name}\s*[=.]")
-    dotted_or_inline = rf"\s*{re.escape(table)}\s*(\.\s*{name}\s*=|=.*\b{re.escape(key)}\b)"
-    outside = re.compile(dotted_or_inline if table else rf"\s*{name}\s*=")
-    for number, line in enumerate(text.splitlines(), 1):
-        if head := re.match(r"\s*\[+\s*[\"']?([\w.-]+)[\"']?\s*\]", line):
-            now = head[1]
-            if not table and now == key:
-                return f", line {number}"
-        elif (table and now == table and inside.match(line)) or (not now and outside.match(line)):
-            return f", line {number}"
-    return ""
 
 
 def _limits(item: dataclasses.Field[Any]) -> str:

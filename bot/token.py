@@ -1,4 +1,4 @@
-"""The bot's token as people paste it: what is wrong with one is told before anything is sent, and it is never shown."""
+"""Checks the bot's token, as people paste it, before anything is sent. No message shows any part of it."""
 
 from __future__ import annotations
 

@@ -12,8 +12,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from engine.conversation.outline import first_words, last_words, outline
-from engine.errors import EngineBusy, EngineClosed, EngineError, ModelLoadError, OtherWeights, StoreError, TrainingError
-from engine.names import decoded, quoted, visible
+from engine.errors import (
+    ConfigError,
+    EngineBusy,
+    EngineClosed,
+    EngineError,
+    ModelLoadError,
+    OtherWeights,
+    StoreError,
+    TrainingError,
+)
+from engine.names import decoded, did_you_mean, quoted, visible
 from engine.private import send_no_reports
 from engine.settings import Sampling
 
@@ -23,14 +32,19 @@ if TYPE_CHECKING:
     from engine.conversation.reply import Reply
     from engine.conversation.tree import Turn
     from engine.model.card import About, about, model_names
+    from engine.model.directory import only_fast
     from engine.serving.engine import Activity, Engine, Info, Score
     from engine.serving.loading import load
     from engine.store.store import Store
+    from engine.text.files import read_stream, read_text
+    from engine.text.toml import Toml
+    from engine.text.unseen import some_of, tell_unseen
     from engine.text.vocabulary import Vocabulary
 
 __all__ = [
     "About",
     "Activity",
+    "ConfigError",
     "Conversation",
     "Engine",
     "EngineBusy",
@@ -45,19 +59,26 @@ __all__ = [
     "Store",
     "StoreError",
     "Texts",
+    "Toml",
     "TrainingError",
     "Turn",
     "Vocabulary",
     "about",
     "decoded",
+    "did_you_mean",
     "first_words",
     "last_words",
     "load",
     "model_names",
+    "only_fast",
     "outline",
     "quoted",
     "read_again",
+    "read_stream",
+    "read_text",
     "replay",
+    "some_of",
+    "tell_unseen",
     "visible",
 ]
 
@@ -65,6 +86,7 @@ __all__ = [
 send_no_reports()  # nothing but this happens at import: `engine.private` says why it cannot wait
 
 _HOMES = {
+    "model.directory": ("only_fast",),
     "model.card": ("About", "about", "model_names"),
     "conversation.conversation": ("Conversation",),
     "conversation.tree": ("Turn",),
@@ -73,6 +95,9 @@ _HOMES = {
     "conversation.reply": ("Reply",),
     "conversation.replay": ("Texts", "read_again", "replay"),
     "store.store": ("Store",),
+    "text.files": ("read_stream", "read_text"),
+    "text.toml": ("Toml",),
+    "text.unseen": ("some_of", "tell_unseen"),
     "text.vocabulary": ("Vocabulary",),
 }
 

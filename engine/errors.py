@@ -6,7 +6,8 @@
     ├── EngineClosed      the engine was closed, or its thread has died
     ├── StoreError        stored conversations cannot be read or written
     │   └── OtherWeights  another model has written this one
-    └── TrainingError     training cannot start or cannot go on
+    ├── TrainingError     training cannot start or cannot go on
+    └── ConfigError       a configuration file cannot be used
 
 A bad argument is a `ValueError` that names the argument and the value.
 """
@@ -42,3 +43,7 @@ class OtherWeights(StoreError):
 
 class TrainingError(EngineError):
     """Training cannot start or go on; the message says what to change."""
+
+
+class ConfigError(EngineError):
+    """A configuration file cannot be used; the message names the file, the line and the mend."""

@@ -13,10 +13,9 @@ if __name__ == "__main__":
 import argparse
 import json
 import math
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ import engine
 from engine.model.directory import find
 from engine.program import fail, import_tensorflow
 from engine.text.files import split_point
+from engine.text.unseen import some_of, units_of
 from engine.train.quantities import LN2, duration, perplexity
 from engine.train.reading.filters import make_filter, normalized
 from engine.train.reading.spool import Inputs, Spool
@@ -153,11 +153,13 @@ def _score(model: str | None, text: str, arguments: argparse.Namespace) -> Itera
         text = text[split_point(len(text), arguments.tail, look) :]
         name, encoding = loaded.info.name, loaded.encode(text)
         if encoding.unseen:
-            what, whole = ("words", len(encoding.ids)) if loaded.info.level == "word" else ("characters", len(text))
+            what = units_of(loaded.info.level)
+            whole = len(encoding.ids) if what == "words" else len(text)
+            named = some_of([*map(repr, sorted(encoding.replaced))])
             rest = "the rest is left out" if loaded.vocabulary.unknown is None else "the rest as the unknown token"
             _say(
                 f"{'the model' if len(arguments.models) < 2 else name} never saw {encoding.unseen:,} of these "
-                f"{whole:,} {what} ({_listed(encoding.replaced)}); near equivalents are scored in their place, {rest}"
+                f"{whole:,} {what} ({named}); near equivalents are scored in their place, {rest}"
             )
         if not len(encoding.ids):
             raise ValueError(f"--data: has nothing that {'the model' if len(arguments.models) < 2 else name} knows")
@@ -256,16 +258,7 @@ def _progress(name: str, tokens: int) -> Iterator[Callable[[float], None]]:
 
 
 def _say(line: str) -> None:
-    print(f"engine.evaluate: {line}", file=sys.stderr)
-
-
-def _listed(unseen: Iterable[str]) -> str:
-    """The first unseen characters or words in 60 columns, white space as escapes."""
-    return " ".join(repr(token)[1:-1] if token.isspace() else token for token in sorted(unseen, key=_is_space))[:60]
-
-
-def _is_space(token: str) -> tuple[bool, str]:
-    return token.isspace(), token
+    program.say("engine.evaluate", line)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 UNKNOWN, MARK = "\ufffd", "\ufeff"  # replaces what is no character; the byte-order mark
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTROLS = [code for code in [*range(32), *range(127, 160), *range(0xD800, 0xE000)] if chr(code) not in "\t\n"]
 _BIDIRECTIONAL = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # they change the direction of the text around them
+SIMILAR = 0.65  # the share of letters in common from which on one name may be meant by another
 _SAFE: dict[int, str] = {**dict.fromkeys(_CONTROLS, UNKNOWN), **dict.fromkeys(_BIDIRECTIONAL, "")}
 
 
@@ -46,6 +48,14 @@ def typed(text: str) -> str:
 def visible(text: str | Path) -> str:
     """A text that is safe to show: controls and non-characters become U+FFFD; line ends and tabs stay."""
     return decoded(str(text)).translate(_SAFE)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """A hint for a name that nothing has: the one that is most like it, or else what is said `otherwise`."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), 1, SIMILAR)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 def quoted(name: str | Path) -> str:

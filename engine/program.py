@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from engine.names import visible
 from engine.private import own_folders
@@ -30,6 +30,8 @@ def begin() -> None:
 
 def run(main: Callable[[], int]) -> NoReturn:
     """Run a program whose imports are done. From here on Ctrl-C is an exception; unhandled, it exits with code 130."""
+    import argparse  # noqa: F401  # the last one, which `parser` needs
+
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.exit(main())
@@ -101,11 +103,28 @@ def parser(**given: Any) -> argparse.ArgumentParser:
 
 
 def fail(program: str, message: str) -> int:
-    """Print one line to stderr and return exit code 1. Discards what stdout still holds, which might fail."""
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):
-            sys.stderr.write(f"{program}: {visible(message)}\n")
-    if sys.stdout is not None:
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print one line to stderr and return exit code 1. Nothing more goes to stdout, nor what is flushed at exit."""
+    say(program, message)
+    give_up(sys.stdout)
     return 1
+
+
+def say(program: str, message: str) -> None:
+    """One line to stderr; if it cannot be written, do without."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(f"{program}: {visible(message)}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):  # what is left of it would be tried again at exit, and fail
+        give_up(sys.stderr)
+
+
+def give_up(stream: TextIO | None) -> None:
+    """Have what is still to be written to a stream go nowhere."""
+    if stream is None:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,10 +53,6 @@ KNOWN = {
 FIELDS = {"ghost": "has_suggestions"}  # names of `Config` that differ from those in the file
 
 
-class ConfigError(engine.EngineError):
-    """The file has a mistake; the message names its line and the mend."""
-
-
 @dataclass(frozen=True, slots=True)
 class Config:
     """What may be set. Everything has a default."""
@@ -81,36 +75,29 @@ def default_path() -> Path:
 
 
 def read(path: Path) -> Config:
-    """The file's settings, or the defaults if there is none. Raises `ConfigError`."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return Config()
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} cannot be read (it is not UTF-8): save it as UTF-8, or move it away") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}): mend it, or move it away") from None
-    return parse(text, path)
+    """The file's settings, or the defaults if there is none. Raises `engine.ConfigError`."""
+    toml = engine.Toml.read(path)
+    return Config() if toml is None else _config(toml)
 
 
 def parse(text: str, path: Path) -> Config:
-    """The settings in a text. Raises `ConfigError` that names the line."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}; mend that line") from None
+    """The settings in a text. Raises `engine.ConfigError` that names the line."""
+    return _config(engine.Toml.parse(text, str(path)))
+
+
+def _config(toml: engine.Toml) -> Config:
     made: dict[str, Any] = {"presets": dict(PRESETS)}
-    for section, values in data.items():
+    for section, values in toml.values.items():
         try:
             made |= _section(section, values, made)
         except _Mistake as mistake:
-            line = _line_of(text, mistake.section, mistake.key)
-            raise ConfigError(f"{path} line {line}: {mistake}; mend it, or put a # before it") from None
+            mend = f"{mistake}; mend it, or put a # before it"
+            raise toml.mistake(mistake.section, mistake.key, mend) from None
     return Config(**made)
 
 
 def init(path: Path) -> str:
-    """Write a file that explains every setting and sets none. Raises `ConfigError` if there is one."""
+    """Write a file that explains every setting and sets none. Raises `engine.ConfigError` if there is one."""
     lines = [
         f"# {name} = {'[]' if item.default == () else 1 if item.default is None else item.default}"
         f"  # {item.metadata['help']}"
@@ -123,8 +110,8 @@ def init(path: Path) -> str:
         create(path, TEMPLATE.format(sampling="\n".join(lines), keys="\n".join(keys), looks="\n".join(looks)))
     except OSError as error:
         if isinstance(error, FileExistsError) and path.is_file():
-            raise ConfigError(f"{path} is there already: edit it, or move it away first") from None
-        raise ConfigError(f"{path} cannot be written ({error.strerror})") from None
+            raise engine.ConfigError(f"{path} is there already: edit it, or move it away first") from None
+        raise engine.ConfigError(f"{path} cannot be written ({error.strerror})") from None
     return f"{path} is written; every setting is in it, left out by a # until you take that away"
 
 
@@ -204,17 +191,3 @@ def _checked_sampling(section: str, values: Any) -> dict[str, Any]:
         except ValueError as error:
             raise _Mistake(section, key, str(error)) from None
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-
-
-def _line_of(text: str, section: str, key: str) -> int:
-    """The line where a key of a section stands; 1 where it cannot be found."""
-    present = first = ""
-    for number, line in enumerate(text.split("\n"), 1):
-        if found := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
-            present = found[1].replace('"', "")
-            if not section and present.partition(".")[0] == key:
-                return number
-        elif present == section and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[.=]""", line):
-            return number
-        first = first or (str(number) if key in line else "")
-    return int(first or 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from prompt_toolkit.keys import KEY_ALIASES, Keys
 
-from repl.spelling import did_you_mean
+import engine
 
 ACTIONS = {
     "accept-ghost": ("right", "takes the dim suggestion"),
@@ -67,7 +67,7 @@ def _keys_of(word: str) -> Iterable[str]:
     name = re.sub(r"^s-c-", "c-s-", name)
     name = KEY_ALIASES.get(name, " " if name == "space" else name)
     if not (len(name) == 1 and name.isprintable()) and name not in {key.value for key in Keys}:
-        hint = did_you_mean(name.rpartition("-")[2], NAMED)
+        hint = engine.did_you_mean(name.rpartition("-")[2], map(repr, NAMED), "")
         raise ValueError(f"there is no key {word!r}{f' ({hint})' if hint else ''}; {ALLOWED}")
     return ("escape", name) if is_alt else (name,)
 

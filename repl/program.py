@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from repl.startup import Startup
 
 import engine
+from engine.program import fail, say
 from repl import arguments as command_line
-from repl.complaints import complain, give_up
 from repl.pipe import oneshot
 
 
@@ -77,12 +77,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _read_prompt() -> str:
-    try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise engine.EngineError(
-            "standard input is not UTF-8: convert it, or give the beginning with --prompt"
-        ) from None
+    return engine.read_stream(sys.stdin.buffer, "standard input", lambda line: say("textrepl", line))
 
 
 def _resume_in_pipe(arguments: argparse.Namespace, parser: argparse.ArgumentParser, job: oneshot.Job) -> int:
@@ -145,8 +140,4 @@ def _script(shell: str, parser: argparse.ArgumentParser) -> str:
 
 
 def _fail(message: str) -> int:
-    """One line to stderr; and stdout is given up, so that nothing is flushed into it at exit."""
-    complain(message, sys.stderr)
-    if sys.stdout is not None:
-        give_up(sys.stdout)
-    return 1
+    return fail("textrepl", message)

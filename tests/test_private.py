@@ -13,20 +13,19 @@ import pytest
 
 from tests.bot.conftest import ROOMY
 from tests.bot.reading import written
-from tests.bot.running import TOKEN, Bot
-from tests.bot.test_running import free_port
+from tests.bot.running import TOKEN, Bot, free_port
 from tests.local_discord import LocalDiscord
 from tests.watching import Watched, can_trace
 
 SMALL = ["--units", "8", "--embedding", "4", "--batch", "4", "--steps", "8", "--epochs", "1"]
 SHORT_BENCH = """
 import sys
-from engine import bench, bench_serving
+from engine.bench import __main__ as bench, serving
 bench.ROWS, bench.ROUNDS, bench.STEPS_COMPARED, bench.STARTS, bench.PROMPT = 2, 1, 10, 1, "the"
 bench.thread_rates = lambda network, show: {}
 for name, value in dict(LONG_REPLIES=2, SHORT_REQUESTS=3, REQUESTS=4, OWNERS=2, REQUEST_LENGTH=5, PROMPT="the",
                         IDLE_CONVERSATIONS=5, SAVES=3, STORED=4, OPENED=2).items():
-    setattr(bench_serving, name, value)
+    setattr(serving, name, value)
 sys.exit(bench.main([sys.argv[1], "--json"]))
 """
 PROGRAMS = ["terminal", "bot", "train", "one shot", "one shot with Keras", "evaluate", "adopt", "bench"]

@@ -37,7 +37,7 @@ class StoryCommands(commands.Cog):
         length="how much to write at most (for most models a token is a character)",
         temperature="how daring: 0 always takes the likeliest, 1 writes as the text it learned from",
         top_p="choose among the likeliest that together have this probability",
-        seed="the same seed at the same place gives the same words",
+        seed="the same seed at the same turn gives the same words",
     )
     @app_commands.default_permissions(send_messages=True)
     async def continue_(
@@ -45,8 +45,7 @@ class StoryCommands(commands.Cog):
         temperature: Temperature | None = None, top_p: TopP | None = None, seed: Seed | None = None,
     ) -> None:  # fmt: skip
         """Feed a text, if there is one, and write on."""
-        sampling = {"length": length, "temperature": temperature, "top_p": top_p, "seed": seed}
-        given = {name: value for name, value in sampling.items() if value is not None}
+        given = _given(length=length, temperature=temperature, top_p=top_p, seed=seed)
         await self._interactions.answer(interaction, Request(interaction.user.id, text=text, sampling=given))
 
     @app_commands.command(description="Write another reply in place of the last one")
@@ -56,7 +55,7 @@ class StoryCommands(commands.Cog):
         self, interaction: Interaction, temperature: Temperature | None = None, seed: Seed | None = None
     ) -> None:
         """Write another reply from the same checkpoint."""
-        given = {n: v for n, v in (("temperature", temperature), ("seed", seed)) if v is not None}
+        given = _given(temperature=temperature, seed=seed)
         await self._interactions.answer(interaction, Request(interaction.user.id, "retry", sampling=given))
 
     @app_commands.command(description="Take back the last turn, or several (a text is one, a reply is one)")
@@ -137,20 +136,26 @@ class StoryCommands(commands.Cog):
         await self._interactions.show(interaction, message, "A new story: /continue begins it.", view)
 
 
+def _given(**values: float | None) -> dict[str, float]:
+    """The options that a member has typed."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def around_present(lines: list[str]) -> tuple[str, bool]:
-    """As many lines around the present turn as a message holds, safe in a code block; and whether those are all."""
+    """As many lines up to the present turn as a message holds, then some after it; and whether those are all.
+
+    They are safe in a code block.
+    """
     safe = [line.replace("```", "'''") for line in lines]
     if sum(len(line) + 1 for line in safe) <= MAX_TREE:
         return "\n".join(safe), True
-    here = next((number for number, line in enumerate(lines) if line.endswith("<- here")), 0)
-    first = last = here
-    size = len(safe[here])
-    while True:
-        sides = [number for number in (first - 1, last + 1) if 0 <= number < len(safe)]
-        added = next((number for number in sides if size + len(safe[number]) + 1 <= MAX_TREE - 10), None)
-        if added is None:
-            break
-        size += len(safe[added]) + 1
-        first, last = min(first, added), max(last, added)
+    first = next((number for number, line in enumerate(lines) if line.endswith("<- here")), 0)
+    last, size = first, len(safe[first])
+    while sides := [
+        number for number in (first - 1, last + 1)
+        if 0 <= number < len(safe) and size + len(safe[number]) + 1 <= MAX_TREE - 10
+    ]:  # fmt: skip
+        size += len(safe[sides[0]]) + 1
+        first, last = min(first, sides[0]), max(last, sides[0])
     shown = safe[first : last + 1]
     return "\n".join(["..."] * (first > 0) + shown + ["..."] * (last < len(safe) - 1)), False

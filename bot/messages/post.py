@@ -63,10 +63,6 @@ class Post:
 
     async def show(self, pages: Sequence[str], view: discord.ui.View | None) -> None:
         """Show these pages, the last of them with `view`, in one attempt. Raises `GoneError`."""
-        await self._show_pages(pages, view)
-        self._is_told = False
-
-    async def _show_pages(self, pages: Sequence[str], view: discord.ui.View | None) -> None:
         for number, page in enumerate(pages):
             is_last = number == len(pages) - 1
             wanted = page, _view_key(view) if is_last else ""
@@ -82,6 +78,7 @@ class Post:
                 self._shown.append(wanted)
                 if self.on_sent is not None:
                     await self.on_sent()
+        self._is_told = False
 
     def promise(self, message: int) -> None:
         """Note that the interaction was answered with a promise, and that the reply will appear in this message."""
@@ -95,8 +92,8 @@ class Post:
 
     async def tell(self, line: str) -> None:
         """Show a line in place of the reply, until there is more of it."""
+        await self.show([line], None)
         self._is_told = True
-        await self._show_pages([line], None)
 
     async def add(self, line: str) -> None:
         """Put a line below the last message and take its buttons away, in one attempt that may fail."""

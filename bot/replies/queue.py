@@ -21,7 +21,7 @@ class Queue:
 
     def __init__(self, max_running: int, max_waiting: int) -> None:
         self.max_running, self.max_waiting = max_running, max_waiting
-        self._running = 0
+        self.running = 0  # tickets that were called
         self._waiting: OrderedDict[Ticket, None] = OrderedDict()
 
     def check(self) -> None:
@@ -33,8 +33,8 @@ class Queue:
         """Take a ticket, which the holder has to give back. Raises `QueueFull`."""
         self.check()
         ticket = Ticket()
-        if self._running < self.max_running:
-            self._running += 1
+        if self.running < self.max_running:
+            self.running += 1
             ticket.called.set()
         else:
             self._waiting[ticket] = None
@@ -48,7 +48,7 @@ class Queue:
         if not ticket.called.is_set():
             self._waiting.pop(ticket, None)
             return
-        self._running -= 1
+        self.running -= 1
         self.call_waiting()
 
     def position(self, ticket: Ticket) -> int:
@@ -57,20 +57,15 @@ class Queue:
 
     def call_waiting(self) -> None:
         """Call as many tickets as may run, for instance after `max_running` was changed."""
-        while self._waiting and self._running < self.max_running:
+        while self._waiting and self.running < self.max_running:
             following, _ = self._waiting.popitem(last=False)
-            self._running += 1
+            self.running += 1
             following.called.set()
 
     @property
     def is_busy(self) -> bool:
         """Whether the next ticket has to wait."""
-        return self._running >= self.max_running
-
-    @property
-    def running(self) -> int:
-        """The number of tickets that were called."""
-        return self._running
+        return self.running >= self.max_running
 
     @property
     def waiting(self) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from bot.messages.markdown import escape
 from bot.messages.post import Post
-from bot.replies.access import StoryAccess
 from bot.replies.channels import Channel
 from bot.replies.refusals import Impossible, Refusal
 from bot.replies.replies import Replies
@@ -26,12 +25,8 @@ class Recovery:
     """Holds what an earlier process left until the guilds are there."""
 
     def __init__(self, replies: Replies) -> None:
-        self._replies = replies
+        self._replies, self._access = replies, replies.access
         self._left: list[Note] = []
-
-    @property
-    def _access(self) -> StoryAccess:
-        return self._replies.access
 
     async def look_back(self) -> None:
         """Read what an earlier process left. This has to be done before anybody asks for anything."""

@@ -1,13 +1,4 @@
-"""Why a request is refused. Each message goes to the member who asked, as it is.
-
-Refusal             any of these; a plain one is about the request itself
-├── Impossible      the story does not allow it; another try changes nothing
-│   └── NoStory     there is no such story or turn
-├── QueueFull       too many requests wait already
-├── Busy            the engine takes no more replies for some seconds
-├── EngineFailed    the engine failed or was closed; the next process can do it
-└── StoreFailed     the database cannot be read or written
-"""
+"""Why a request is refused. Each message goes to the member who asked, as it is."""
 
 from __future__ import annotations
 
@@ -20,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
-    """The bot cannot do what was asked; the message tells the member why."""
+    """The bot cannot do what was asked; the message tells the member why. A plain one is about the request itself."""
 
 
 class Impossible(Refusal):

@@ -22,7 +22,7 @@ from bot.replies.access import StoryAccess
 from bot.replies.channels import Channel
 from bot.replies.queue import Queue, Ticket
 from bot.replies.refusals import Busy, EngineFailed, Refusal
-from bot.replies.requests import Begun, Note, Request, Written, begin_reply, keep_reply, resolve_request
+from bot.replies.requests import Begun, Note, Request, begin_reply, keep_reply, resolve_request
 from bot.replies.streaming import show_written, stream
 from bot.settings import Limits
 
@@ -118,7 +118,8 @@ class Replies:
             async with self.access.exclusive(note.channel), self._called(post):
                 begun = await self._begin(request, note)
                 is_shown = await self._stream(begun, post, note.channel)
-                written = await self._keep(begun, note)
+                back_to = begun.request.turn or 0
+                written = await self.access.call(lambda: keep_reply(self.access.stories, begun, note, back_to))
         except Refusal as refusal:
             if not isinstance(refusal, EngineFailed):  # else the next process can finish it
                 await self.access.try_call(note.remove)
@@ -176,13 +177,8 @@ class Replies:
         finally:
             del self._running[channel]
 
-    async def _keep(self, begun: Begun, note: Note) -> Written:
-        """Save the reply that has ended; the story goes on from its end."""
-        back_to = begun.request.turn or 0
-        return await self.access.call(lambda: keep_reply(self.access.stories, begun, note, back_to))
-
 
 def _tell_unseen(unseen: dict[str, str]) -> str:
-    """A line about characters that the model never saw and that nothing could replace."""
-    lost = "".join(character for character, substitute in unseen.items() if not substitute)[:20]
-    return f"\n-# left out, for this model never saw them: {escape(lost)}" if lost else ""
+    """A line about what the model never saw and nothing could replace."""
+    lost = [text for text, substitute in unseen.items() if not substitute]
+    return f"\n-# left out, for this model never saw them: {escape(engine.some_of(lost))}" if lost else ""

@@ -110,7 +110,7 @@ def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None, 
 
 def _say(line: str) -> None:
     """Print how a text was read."""
-    print(f"engine.adopt: {line}", file=sys.stderr)
+    program.say("engine.adopt", line)
 
 
 def tokens_of(text: str, size: int) -> engine.Vocabulary:

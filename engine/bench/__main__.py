@@ -13,7 +13,6 @@ if __name__ == "__main__":
     program.begin()
 
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,11 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         report = run_training(show) if arguments.train else run(arguments.model, show)
     except engine.EngineError as error:
-        print(f"engine.bench: {directory.only_fast(error, 'engine.bench')}", file=sys.stderr)
-        return 1
+        return program.fail("engine.bench", directory.only_fast(error, "engine.bench"))
     except ImportError:
-        print("engine.bench: needs TensorFlow: install it with \"pip install 'textrepl[train]'\"", file=sys.stderr)
-        return 1
+        return program.fail("engine.bench", "needs TensorFlow: install it with \"pip install 'textrepl[train]'\"")
     except KeyboardInterrupt:
         return 130
     print(json.dumps(report))

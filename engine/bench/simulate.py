@@ -19,7 +19,6 @@ import os
 import random
 import resource
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -62,8 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     simulate_members(model, arguments.members, arguments.bursts, arguments.every, print)
                 )
     except (engine.EngineError, OSError) as error:
-        print(f"engine.bench.simulate: {directory.only_fast(error, 'engine.bench.simulate')}", file=sys.stderr)
-        return 1
+        return program.fail("engine.bench.simulate", directory.only_fast(error, "engine.bench.simulate"))
     except KeyboardInterrupt:
         return 130
     print(json.dumps(report))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelLoadError
+from engine.names import did_you_mean
 from engine.text.vocabulary import Vocabulary
 
 NETWORK, VOCABULARY, SETTINGS = "model.keras", "vocabulary.json", "settings.json"
@@ -74,8 +75,9 @@ def _find(path: str | Path | None) -> ModelFiles:
         )
     if given.is_dir():
         raise ModelLoadError(f"{given} has no {NETWORK}: give a directory that engine.train has made")
-    known = ", ".join(names()) or "none"
-    raise ModelLoadError(f"{given}: no such model; give a directory or one of the names here ({known})")
+    known = names()
+    hint = did_you_mean(str(given), known, f"give a directory or one of the names here ({', '.join(known) or 'none'})")
+    raise ModelLoadError(f"{given}: no such model; {hint}")
 
 
 def only_fast(error: Exception, program: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from engine.errors import EngineError
 from engine.text.decoding import decode
@@ -22,7 +23,7 @@ def read_text(path: str | Path, tell: Callable[[str], None] = lambda line: None)
     """
     try:
         with Path(path).open("rb") as file:
-            text = "".join(decode(file.read, str(path), tell, str(path)))
+            text = read_stream(file, str(path), tell, str(path))
     except IsADirectoryError:
         raise EngineError(f"{path} is a folder: name the text files in it, as in {path}/*.txt") from None
     except OSError as error:
@@ -32,6 +33,16 @@ def read_text(path: str | Path, tell: Callable[[str], None] = lambda line: None)
     if not text.strip():
         raise EngineError(f"{path} is empty: give a file with text in it")
     return text
+
+
+def read_stream(
+    stream: BinaryIO, name: str, tell: Callable[[str], None] = lambda line: None, file: str = "FILE"
+) -> str:
+    """The text of an open file or a pipe, read as `read_text` does.
+
+    `name` stands for it in messages, and `file` in commands that mend it. Raises `EngineError` if it is no text.
+    """
+    return "".join(decode(stream.read, name, tell, file))
 
 
 def why(error: OSError, name: str | Path) -> str:

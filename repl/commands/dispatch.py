@@ -15,7 +15,6 @@ from repl.key_names import shown_keys
 from repl.session.answers import Answer, Edit
 from repl.session.progress import Stopped
 from repl.session.session import Session
-from repl.spelling import did_you_mean
 
 
 class Quit(Exception):
@@ -73,7 +72,7 @@ def _command(session: Session, line: str) -> Answer:
 
 
 def _similar(name: str, otherwise: str) -> str:
-    return did_you_mean(name, COMMANDS, otherwise, "/{}".format)
+    return engine.did_you_mean(f"/{name}", map("/{}".format, COMMANDS), otherwise)
 
 
 def help_(session: Session, argument: str) -> Answer:

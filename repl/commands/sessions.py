@@ -12,8 +12,6 @@ from repl.session.answers import Answer
 from repl.session.session import Session
 from repl.session.session_store import MAIN, SessionStore
 from repl.session.story_files import as_markdown, check_export, read_story, write_new
-from repl.spelling import did_you_mean
-from repl.unseen import tell_unseen
 
 MAX_LISTED = 40
 
@@ -40,7 +38,8 @@ def open_(session: Session, argument: str) -> Answer:
         raise ValueError("open: give a session's name; /sessions lists them")
     known = store.sessions()
     if argument not in known:
-        raise ValueError(f"there is no session {argument!r}; {did_you_mean(argument, known, 'see /sessions')}")
+        hint = engine.did_you_mean(argument, map(repr, known), "see /sessions")
+        raise ValueError(f"there is no session {argument!r}; {hint}")
     _keep_first(session)
     remark = open_session(session, argument, known[argument])
     return Answer(f"{remark}\n{session.end_of_story().message}".strip("\n"))
@@ -158,7 +157,8 @@ def import_(session: Session, argument: str) -> Answer:
     if not argument:
         raise ValueError("import: give a .json file that /export has made, or a text file")
     path = Path(argument).expanduser()
-    text, unseen = read_story(path), ""
+    told = list[str]()
+    text = read_story(path, told.append)
     with session.progress.during(f"reading {path.name}"):
         if path.suffix.lower() == ".json":
             check_export(text, path.name)
@@ -167,12 +167,13 @@ def import_(session: Session, argument: str) -> Answer:
             story = session.model.conversation(sampling=session.sampling)
             reply = story.say(text, length=0)
             session.progress.wait(reply)
-            unseen = tell_unseen(reply.unseen, session.model.info.level) if reply.unseen else ""
+            if reply.unseen:
+                told.append(engine.tell_unseen(reply.unseen, session.model.info.level))
     _keep_first(session)
     if session.store is not None:
         session.store.start_new()
     session.replace_stories({MAIN: story})
-    return Answer(f"{unseen}\n{session.end_of_story().message}".strip("\n"))
+    return Answer("\n".join([*told, session.end_of_story().message]))
 
 
 def _store_of(session: Session) -> SessionStore:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import engine
 from repl.commands.command import Command
 from repl.session.answers import Answer
 from repl.session.session import Session
 from repl.settings import MAX_SPEED, SETTINGS, SPEED_HELP, parse_setting, parse_speed, setting_line, shown_values
-from repl.spelling import did_you_mean
 
 
 def set_(session: Session, argument: str) -> Answer:
@@ -22,7 +22,8 @@ def set_(session: Session, argument: str) -> Answer:
             session.speed = parse_speed(value)
         return Answer(_speed_line(session))
     if key not in SETTINGS:
-        raise ValueError(f"there is no setting {name!r}; {did_you_mean(key, [*SETTINGS, 'speed'], 'see /set')}")
+        hint = engine.did_you_mean(key, map(repr, [*SETTINGS, "speed"]), "see /set")
+        raise ValueError(f"there is no setting {name!r}; {hint}")
     if value:
         session.sampling = replace(session.sampling, **{key: parse_setting(key, value)})
     return Answer(setting_line(session.sampling, key))
@@ -34,7 +35,7 @@ def preset(session: Session, argument: str) -> Answer:
     if not argument:
         return Answer("\n".join(f"{name}: {shown_values(values)}" for name, values in presets.items()))
     if argument not in presets:
-        hint = did_you_mean(argument, presets, f"there are {', '.join(presets)}")
+        hint = engine.did_you_mean(argument, map(repr, presets), f"there are {', '.join(presets)}")
         raise ValueError(f"there is no preset {argument!r}; {hint}")
     session.sampling = replace(session.sampling, **presets[argument])
     return Answer(f"{argument}: {shown_values(presets[argument])}")

@@ -9,7 +9,6 @@ from repl.commands.command import Command, whole_number
 from repl.session.answers import Answer, Edit
 from repl.session.progress import Stopped
 from repl.session.session import Session
-from repl.unseen import tell_unseen
 
 MAX_ALTERNATIVES = 16
 
@@ -117,7 +116,7 @@ def cut(session: Session, argument: str) -> Answer:
     except Stopped:
         story.goto(before)
         raise
-    unseen = f"{tell_unseen(reply.unseen, session.model.info.level)}\n" if reply.unseen else ""
+    unseen = f"{engine.tell_unseen(reply.unseen, session.model.info.level)}\n" if reply.unseen else ""
     return Answer(unseen + session.end_of_story().message)
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TextIO
 
 import engine
-from repl.complaints import complain
+from engine.program import say
 from repl.pipe.reading import reading_shown
 from repl.signals import stopping_at_ctrl_c
-from repl.unseen import tell_unseen
 
 UNPRINTED = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # what JSON leaves as it is
 
@@ -37,7 +36,7 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
     stories = [model.conversation(sampling=replace(job.sampling, seed=seed)) for seed in seeds]
     replies = [story.say(job.prompt) for story in stories]
     if replies[0].unseen:
-        complain(tell_unseen(replies[0].unseen, model.info.level), stderr)
+        say("textrepl", engine.tell_unseen(replies[0].unseen, model.info.level))
     with stopping_at_ctrl_c(replies) as interrupted:
         for reply, seed in zip(replies, seeds, strict=True):
             if job.is_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from repl.complaints import complain
+from engine.program import say
 from repl.pipe.oneshot import Job, write_json, write_text
 from repl.session.session import Session
 from repl.signals import stopping_at_ctrl_c
@@ -20,7 +20,7 @@ def run(session: Session, job: Job, stdout: TextIO, stderr: TextIO | None) -> in
     if reply is None:  # never, because a text was given
         return 1
     for message in filter(None, (session.remark, answer.message)):
-        complain(message, stderr)
+        say("textrepl", message)
     with stopping_at_ctrl_c([reply]) as interrupted:
         try:
             if job.is_json:

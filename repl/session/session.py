@@ -16,7 +16,6 @@ from repl.session.answers import Answer
 from repl.session.progress import Progress
 from repl.session.session_store import MAIN, Draft, SessionStore
 from repl.settings import PRESETS, changed_settings, shown_values
-from repl.unseen import tell_unseen
 from repl.view.layout import side_by_side
 
 SUGGESTION_LENGTH = 40  # tokens
@@ -85,7 +84,7 @@ class Session:
             self._draft, self._draft_noted = Draft(kind, text, parent, sampling, seed), float("-inf")
         new = {old: substitute for old, substitute in reply.unseen.items() if old not in self._told}
         self._told |= new.keys()
-        return Answer(tell_unseen(new, self.model.info.level) if new else "", reply)
+        return Answer(engine.tell_unseen(new, self.model.info.level) if new else "", reply)
 
     def note_written(self, written: int) -> None:
         """Note how many characters of the present reply there are, at most once a second. Call it with each piece."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import engine
@@ -53,14 +53,16 @@ def write_new(path: Path, text: str) -> None:
         raise ValueError(f"{path} cannot be written ({error.strerror}): give another place") from None
 
 
-def read_story(path: Path) -> str:
-    """The text of a file. Raises `ValueError` that says what to do."""
+def read_story(path: Path, tell: Callable[[str], None] = lambda line: None) -> str:
+    """The text of a file, read as the trainer reads it; `tell` is told if that is not as plain UTF-8.
+
+    Raises `ValueError` or `EngineError` that says what to do.
+    """
     if path.exists() and not (path.is_file() or path.is_dir()):  # reading a pipe or a device might never end
         raise ValueError(f"{path} is no file")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8: convert it first") from None
+        with path.open("rb") as file:
+            text = engine.read_stream(file, str(path), tell, str(path))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error})") from None
     if not text.strip():

@@ -6,14 +6,13 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 from pathlib import Path
 
 import platformdirs
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 import engine
-from repl.complaints import complain
+from engine.program import say
 
 
 class SafeHistory(FileHistory):
@@ -36,6 +35,6 @@ def open_history() -> History:
         if not is_file:  # reading a pipe or a device might never end
             raise OSError(errno.EINVAL, "is no file")
     except OSError as error:
-        complain(f"your lines will not be remembered: {path}: {error.strerror}", sys.stderr)
+        say("textrepl", f"your lines will not be remembered: {path}: {error.strerror}")
         return InMemoryHistory()
     return SafeHistory(str(path))

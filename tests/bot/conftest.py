@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import engine
+from tests.bot.reading import LONG
 from tests.bot.running import TOKEN, Bot
 from tests.local_discord import UNLIMITED, Channel, Guild, LocalDiscord, Member, Settings
 
@@ -59,3 +60,10 @@ def moderator(guild: Guild) -> Member:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def long_text(model: engine.Engine) -> str:
+    """What `tests.bot.reading.begun` writes, whole."""
+    sampling = engine.Sampling(temperature=0.7, seed=3, length=LONG)
+    return "ROMEO:" + model.conversation(sampling=sampling).say("ROMEO:").text

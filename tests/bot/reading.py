@@ -7,6 +7,8 @@ import re
 from bot.messages.markdown import BLANK
 from tests.local_discord import Channel, Interaction, Member, Message
 
+LONG = 4000  # tokens, of a reply that is still being written when something happens
+
 
 def is_written(message: Message) -> bool:
     """Whether a message is the end of a reply, with the buttons that stay."""
@@ -43,3 +45,20 @@ def text_of(member: Member, channel: Channel) -> str:
 def turn_of(message: Message) -> int:
     """The turn that a message's buttons name."""
     return int(message.buttons[0]["custom_id"].rpartition(":")[2])
+
+
+def begun(channel: Channel, member: Member) -> Message:
+    """A long reply whose first words are there, and that is still being written."""
+    call = member.slash(channel, "continue", text="ROMEO:", length=LONG, seed=3, temperature=0.7)
+    return call.wait_message(is_growing, 20)
+
+
+def whole(channel: Channel, timeout: float = 30) -> list[Message]:
+    """The messages of the channel's only reply, once it is whole."""
+    channel.wait_message(is_written, timeout)
+    return [message for message in channel.messages if message.content and message.ephemeral_to is None]
+
+
+def answer(call: object, wanted: str = "") -> str:
+    """The text of an answer, once it is there."""
+    return call.wait_message(lambda m: m.content and wanted in m.content).content  # type: ignore[attr-defined,no-any-return]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, SettingsError, example, parse, read
+import engine
+from bot.settings import Settings, example, parse, read
 
 
 def test_the_example_is_the_defaults_and_explains_every_key() -> None:
@@ -53,7 +54,7 @@ def test_the_example_is_the_defaults_and_explains_every_key() -> None:
     ],
 )
 def test_mistakes_are_named_with_their_line(text: str, line: int, words: str) -> None:
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(engine.ConfigError) as caught:
         parse(text, "my.toml")
     message = str(caught.value)
     assert message.startswith("my.toml")
@@ -64,10 +65,10 @@ def test_mistakes_are_named_with_their_line(text: str, line: int, words: str) ->
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert read(None) == Settings()
-    with pytest.raises(SettingsError, match=r"none\.toml cannot be read"):
+    with pytest.raises(engine.ConfigError, match=r"none\.toml cannot be read"):
         read(tmp_path / "none.toml")
     (path := tmp_path / "latin.toml").write_bytes(b"# caf\xe9\n")
-    with pytest.raises(SettingsError, match="UTF-8"):
+    with pytest.raises(engine.ConfigError, match="UTF-8"):
         read(path)
     path.write_text("[writing]\nlength = 77\ntemperature = 1\n", encoding="utf-8")
     assert (read(path).writing.length, read(path).writing.temperature) == (77, 1.0)

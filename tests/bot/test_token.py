@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 
 import pytest
@@ -42,24 +41,3 @@ def test_what_is_wrong_with_it_is_told_before_anything_is_sent_and_it_is_never_s
     assert words in message
     assert message.count("\n") == 1
     assert not pasted.strip() or TOKEN[:9] not in message
-
-
-def test_a_disk_that_takes_nothing_is_left_without_half_a_configuration(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    try:
-        assert run(["--init-config", str(tmp_path / "bot.toml")]) == 1
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "cannot be written (File too large)" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_message_quotes_acts_on_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    name = str(tmp_path / "red\x1b[31m\udce9.toml")
-    assert run(["--config", name]) == 1
-    assert "red\ufffd[31m\ufffd.toml cannot be read" in capsys.readouterr().err
-    assert run(["--init-config", name]) == 0
-    assert "\x1b" not in capsys.readouterr().out

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.names import decoded, quoted, typed, visible
+from engine.names import decoded, did_you_mean, quoted, typed, visible
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,14 @@ def test_a_shell_reads_a_quoted_name_back(data: bytes) -> None:
     assert word.isprintable()
     read = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True).stdout
     assert read == data
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("temprature", "did you mean temperature?"), ("lenth", "did you mean length?"), ("top", "did you mean top_p?"),
+        ("token", "see the list"), ("", "see the list"), ("xyzzy", "see the list"),
+    ],
+)  # fmt: skip
+def test_a_name_that_nothing_has_is_answered_by_the_most_similar_one(name: str, hint: str) -> None:
+    assert did_you_mean(name, {"temperature": 0, "length": 0, "top_p": 0, "store": 0}, "see the list") == hint

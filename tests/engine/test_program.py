@@ -1,4 +1,4 @@
-"""Ctrl-C while a program is still importing its libraries: no traceback, exit code 130."""
+"""How programs start and fail: an early Ctrl-C ends them quietly with exit code 130, and a failure takes one line."""
 
 from __future__ import annotations
 
@@ -71,3 +71,19 @@ def test_an_interrupt_leaves_nothing_of_a_text_behind(tmp_path: Path) -> None:
         process.stdin.close()
     assert process.returncode == 130
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("redirected", "told"),
+    [
+        ("", "me: \ufffd[31mno\n"), (">&-", "me: \ufffd[31mno\n"), ("> /dev/full", "me: \ufffd[31mno\n"),
+        ("2>&-", ""), ("2> /dev/full", ""), ("> /dev/full 2>&1", ""), (">&- 2>&-", ""),
+    ],
+)  # fmt: skip
+def test_a_failure_is_one_line_that_acts_on_no_terminal(redirected: str, told: str) -> None:
+    """What is left in the buffer of stdout, which may be full or closed, is given up."""
+    code = "from engine.program import fail; print('half'); raise SystemExit(fail('me', '\x1b[31mno'))"
+    command = ["bash", "-c", f'"$@" {redirected}', "bash", sys.executable, "-c", code]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, env=environment, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)

@@ -190,7 +190,7 @@ class Actor:
         return message
 
     def _draft(self, message: Message, text: str, files: dict[str, bytes], mention: bool = True) -> Draft:
-        uploads = {place: Upload(name, data) for place, (name, data) in enumerate(files.items())}
+        uploads = {index: Upload(name, data) for index, (name, data) in enumerate(files.items())}
         allowed = {"parse": ["users", "roles", "everyone"], "replied_user": mention}
         draft = Draft({"content": text.replace("<@bot>", self.world.bot.mention), "allowed_mentions": allowed}, uploads)
         draft.check(message.channel, 0)

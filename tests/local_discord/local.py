@@ -10,8 +10,8 @@ from types import TracebackType
 from aiohttp import web
 
 from tests.local_discord.errors import Json
-from tests.local_discord.gateway import gateway
-from tests.local_discord.misbehaviour import Misbehaviour
+from tests.local_discord.gateway.connection import serve
+from tests.local_discord.misbehavior import Misbehavior
 from tests.local_discord.records import GatewayEvent, LateHeartbeat, Limited, Ping, Request
 from tests.local_discord.rest import application, channels, interactions, messages
 from tests.local_discord.rest.server import Rest
@@ -35,7 +35,7 @@ class LocalDiscord:
     ) -> None:
         self.token = token
         self.world = World(token, bot_name, settings or Settings())
-        self.misbehave: Misbehaviour = self.world.misbehave
+        self.misbehave: Misbehavior = self.world.misbehave
         self._thread = threading.Thread(target=self._serve, name="local-discord", daemon=True)
         self._started, self._stop = threading.Event(), asyncio.Event()
 
@@ -80,7 +80,7 @@ class LocalDiscord:
         world.loop = None
 
     async def _gateway(self, request: web.Request) -> web.StreamResponse:
-        return await gateway.serve(self.world, request)
+        return await serve(self.world, request)
 
     async def _file(self, request: web.Request) -> web.Response:
         found = self.world.files.get(int(request.match_info["file"]))

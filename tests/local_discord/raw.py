@@ -38,7 +38,7 @@ class Answer:
 
     @property
     def where(self) -> str:
-        """The place in the form that is wrong, and Discord's name for the fault."""
+        """The field of the form that is wrong, and Discord's name for the fault."""
         assert isinstance(self.body, dict), self.body
         path, errors = [], self.body["errors"]
         while "_errors" not in errors:
@@ -73,12 +73,14 @@ def request(local: LocalDiscord, method: str, path: str, form: object = None, to
             return Answer(refused.code, json.loads(refused.read()), dict(refused.headers))
 
 
-def talk(local: LocalDiscord, *payloads: Json, query: str = "v=10&encoding=json", patience: float = 0.3) -> list[Json]:
+def exchange(
+    local: LocalDiscord, *payloads: Json, query: str = "v=10&encoding=json", patience: float = 0.3
+) -> list[Json]:
     """Opens the gateway, sends the payloads, and gives what came until a close (`{"close": code}`) or silence."""
-    return asyncio.run(_talk(f"{local.gateway_url}/?{query}", payloads, patience))
+    return asyncio.run(_exchange(f"{local.gateway_url}/?{query}", payloads, patience))
 
 
-async def _talk(address: str, payloads: tuple[Json, ...], patience: float) -> list[Json]:
+async def _exchange(address: str, payloads: tuple[Json, ...], patience: float) -> list[Json]:
     heard: list[Json] = []
     async with aiohttp.ClientSession() as session, session.ws_connect(address) as ws:
         for payload in payloads:

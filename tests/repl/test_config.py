@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from engine import ConfigError
 from repl import config
-from repl.config import Config, ConfigError
+from repl.config import Config
 from repl.key_names import all_keys
 from repl.session.story_files import write_new
 from repl.settings import PRESETS

@@ -29,7 +29,7 @@ def test_what_could_not_be_done_is_1(model: str, tmp_path: Path) -> None:
     one_line(run("nowhere", "--prompt", "a"), 1, "nowhere", "no such model")
     one_line(run(str(tmp_path), "--prompt", "a"), 1, "no model.keras")
     one_line(run("a" * 300, "--prompt", "a"), 1, "cannot be looked up")
-    one_line(run(model, text=b"caf\xe9"), 1, "not UTF-8")
+    one_line(run(model, text=b"caf\x82\x82\x82"), 1, "not UTF-8")
     one_line(run(model, "--prompt", "a", shell=">&-"), 1, "stdout is closed")
     one_line(
         run(model, "--prompt", "a", "--length", "100000", shell="| head -c 5; exit ${PIPESTATUS[0]}"), 1, "went away"

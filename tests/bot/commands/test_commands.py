@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import time
-
 import pytest
 
 import engine
-from tests.bot.reading import is_written, story_of, text_of, turn_of, written
-from tests.bot.running import Bot
-from tests.local_discord import Channel, Guild, LocalDiscord, Member, NotPossible, Permission
+from bot.commands.commands import MAX_TREE, around_present
+from tests.bot.reading import answer, is_written, story_of, text_of, turn_of, written
+from tests.local_discord import Channel, LocalDiscord, Member, NotPossible
 
 pytestmark = pytest.mark.usefixtures("bot")
 COMMANDS = {
@@ -19,11 +16,6 @@ COMMANDS = {
     "model": {"name"}, "settings": {"length", "temperature", "top_p", "max_length", "join", "reset"},
     "export": set(), "forget": {"what"}, "status": set(),
 }  # fmt: skip
-
-
-def answer(call: object, wanted: str = "") -> str:
-    """The text of an answer, once it is there."""
-    return call.wait_message(lambda m: m.content and wanted in m.content).content  # type: ignore[attr-defined,no-any-return]
 
 
 def test_the_commands_are_those_of_the_contract(discord: LocalDiscord) -> None:
@@ -105,39 +97,10 @@ def test_fork_opens_a_thread_and_leaves_the_channel_unharmed(channel: Channel, a
     assert turn_of(written(anna.slash(channel, "undo"))) == turn_of(first)
 
 
-def test_a_fork_needs_a_place_for_it(discord: LocalDiscord, anna: Member) -> None:
+def test_a_fork_needs_a_channel_that_has_threads(discord: LocalDiscord, anna: Member) -> None:
     dm = discord.dm(anna)
     with pytest.raises(NotPossible):
         anna.slash(dm, "fork")
-
-
-def test_who_may_not_write_in_a_channel_cannot_have_the_bot_write_there(
-    guild: Guild, channel: Channel, anna: Member
-) -> None:
-    message = written(anna.slash(channel, "continue", length=10))
-    quiet, stranger = guild.add_member("Quiet"), guild.add_member("Stranger")
-    channel.set_permissions(quiet, deny=Permission.SEND_MESSAGES)
-    channel.set_permissions(stranger, deny=Permission.CREATE_PUBLIC_THREADS)
-    for command in ("continue", "retry", "undo", "restart"):
-        with pytest.raises(NotPossible):
-            quiet.slash(channel, command)
-    with pytest.raises(NotPossible):
-        stranger.slash(channel, "fork")
-    assert "may not write here" in answer(quiet.press(message, "Continue"), "may not")
-    assert "may not write here" in answer(quiet.press(message, "Undo"), "may not")
-    assert "Create Public Threads" in answer(stranger.press(message, "Fork"), "needs")
-    assert "here" in answer(quiet.slash(channel, "tree"))
-    assert written(stranger.press(message, "Continue"))
-
-
-def test_threads_have_a_right_of_their_own(guild: Guild, channel: Channel, anna: Member) -> None:
-    message = written(anna.slash(channel, "continue", length=10))
-    anna.press(message, "Fork").wait_message(lambda m: "goes on from here" in m.content)
-    thread = channel.threads[-1]
-    channel.set_permissions(anna, deny=Permission.SEND_MESSAGES)
-    assert written(anna.press(thread.messages[-1], "Continue"))
-    channel.set_permissions(anna, deny=Permission.SEND_MESSAGES_IN_THREADS)
-    assert "may not write here" in answer(anna.press(thread.messages[-1], "Retry"), "may not")
 
 
 def test_restart_begins_anew_and_keeps_the_old_story(channel: Channel, anna: Member) -> None:
@@ -152,79 +115,21 @@ def test_restart_begins_anew_and_keeps_the_old_story(channel: Channel, anna: Mem
     assert "JULIET" not in tree
 
 
-def test_model_shows_chooses_and_completes(channel: Channel, anna: Member) -> None:
-    assert "2 x 512" in answer(anna.slash(channel, "model"))
-    assert anna.complete(channel, "model", "name", "shak") == [("shakespeare", "shakespeare")]
-    assert "there is no model" in answer(anna.slash(channel, "model", name="nobody"))
-
-
-def test_settings_are_the_moderators(channel: Channel, anna: Member, moderator: Member) -> None:
-    assert "**length** 300" in answer(anna.slash(channel, "settings"))
-    assert "Manage Channels" in answer(anna.slash(channel, "settings", length=9))
-    assert "**length** 12" in answer(moderator.slash(channel, "settings", length=12, max_length=20))
-    written(anna.slash(channel, "continue", text="ab"))
-    assert len(text_of(anna, channel)) == 14
-    refused = anna.slash(channel, "continue", length=21)
-    assert "at most 20" in answer(refused)
-    assert "**length** 300" in answer(moderator.slash(channel, "settings", reset=True))
-
-
-def test_export_gives_a_text_and_what_replays_it(channel: Channel, anna: Member, model: engine.Engine) -> None:
-    written(anna.slash(channel, "continue", text="ROMEO:", length=50))
-    written(anna.slash(channel, "continue", text="JULIET:", length=50))
-    message = anna.slash(channel, "export").wait_message(lambda m: m.attachments)
-    text, replayable = (attachment.data.decode() for attachment in message.attachments)
-    assert engine.replay(model, replayable).text == text
-    assert json.loads(replayable)["model"] == "shakespeare"
-    assert message.ephemeral_to is not None
-
-
-def test_status_tells_how_it_is(channel: Channel, anna: Member) -> None:
-    assert "2.8 M parameters, int8" in answer(anna.slash(channel, "status"))
-
-
-def test_forget_deletes_for_good(channel: Channel, anna: Member, moderator: Member, bot: Bot, guild: Guild) -> None:
-    def on_disk(words: str) -> bool:
-        return any(words.encode() in path.read_bytes() for path in bot.path.parent.glob("stories.db*"))
-
-    bea = guild.add_member("Bea")
-    written(anna.slash(channel, "continue", text="unmistakable Anna", length=20))
-    written(bea.slash(channel, "continue", text="unmistakable Bea", length=20))
-    assert on_disk("unmistakable Anna")
-    assert "Manage Messages" in answer(anna.slash(channel, "forget", what="all stories here"))
-    assert "Deleted 1 of your texts" in answer(anna.slash(channel, "forget", what="what I wrote"))
-    assert not on_disk("unmistakable Anna")
-    assert on_disk("unmistakable Bea")
-    assert "unmistakable Bea" in answer(anna.slash(channel, "tree"), "Bea")
-    assert "Deleted 1 of your texts" in answer(bea.slash(channel, "forget", what="what I wrote"))
-    assert not on_disk("unmistakable Bea")
-    assert "nothing to delete" in answer(bea.slash(channel, "forget", what="what I wrote"))
-    assert "Deleted 1 story" in answer(moderator.slash(channel, "forget", what="all stories here"))
-
-
-def test_what_a_member_wrote_is_forgotten_in_threads_too(channel: Channel, anna: Member) -> None:
-    written(anna.slash(channel, "continue", text="unmistakable", length=20))
-    anna.slash(channel, "fork", name="Copy").wait_message(lambda m: "goes on" in m.content)
-    assert "Deleted 2 of your texts" in answer(anna.slash(channel, "forget", what="what I wrote"))
-
-
-def test_mentions_replies_and_direct_messages_continue(
-    discord: LocalDiscord, guild: Guild, channel: Channel, anna: Member
-) -> None:
-    anna.say(channel, f"<@{guild.me.id}> Once upon a time")
-    first = channel.wait_message(lambda m: "Once upon" in m.content and is_written(m))
-    anna.say(channel, "there was a king", reply_to=first, mention=True)
-    channel.wait_message(lambda m: "there was a king" in m.content and is_written(m))
-    anna.say(channel, "nobody asked the bot")
-    dm = discord.dm(anna)
-    anna.say(dm, "Only for you")
-    assert dm.wait_message(lambda m: "Only for you" in m.content and is_written(m))
-    time.sleep(0.3)
-    assert not [m for m in channel.messages if "nobody asked" in m.content and m.author is guild.me.user]
-
-
 def test_nothing_was_refused_and_nobody_was_pinged(discord: LocalDiscord, channel: Channel, anna: Member) -> None:
     text = "@everyone <@1> **bold** ```code``` https://example.org"
     written(anna.slash(channel, "continue", text=text, length=10))
     assert not discord.pings
     assert not discord.refused
+
+
+@pytest.mark.parametrize("here", [0, 1, 50, 98, 99])
+def test_of_a_large_tree_the_turns_up_to_the_present_one_are_shown(here: int) -> None:
+    lines = [f"```{number}``` {'word ' * 10}" + " <- here" * (number == here) for number in range(100)]
+    text, is_whole = around_present(lines)
+    assert not is_whole
+    assert MAX_TREE - 80 < len(text) <= MAX_TREE
+    assert text.count("<- here") == 1
+    assert "```" not in text
+    assert text.startswith("...\n") == (here > 40)
+    assert text.endswith("\n...") == (here < 99)
+    assert around_present(lines[here : here + 3])[1]

@@ -58,7 +58,7 @@ def test_nobody_is_named() -> None:
     assert not re.search(r"@(everyone|here|\d|&)", shown)
 
 
-def test_a_page_ends_at_a_sensible_place() -> None:
+def test_a_page_ends_after_a_sentence_or_paragraph() -> None:
     words = "The sun rose over the hill. " * 120
     first, second = pages(words)[:2]
     assert first.endswith("hill. ")

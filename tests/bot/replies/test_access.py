@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 import engine
 from bot.replies.access import StoryAccess
-from bot.replies.channels import Channel
 from bot.replies.refusals import Impossible, NoStory, Refusal, StoreFailed
 from bot.replies.stories import Stories
-from bot.settings import Writing
-from engine.serving.engine import Engine
-
-HERE, THERE = Channel(1, 10), Channel(1, 11)
-
-
-@pytest.fixture
-def stories(tiny: Engine, tmp_path: Path) -> Iterator[Stories]:
-    with engine.Store(f"sqlite:///{tmp_path}/s.db") as store:
-        yield Stories(store, {"tiny": tiny}, Writing())
+from tests.bot.replies.writing import HERE, THERE
 
 
 def test_a_channel_is_worked_on_by_one_at_a_time_and_only_so_many_wait(stories: Stories) -> None:

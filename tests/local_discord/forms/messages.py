@@ -68,10 +68,10 @@ class Draft:
             raise bad_form("attachments", "BASE_TYPE_MAX_LENGTH", f"Must be {MAX_FILES} or fewer in length.")
         if any(len(upload.data) > limit for upload in self.uploads.values()):
             raise Refused(413, 40005)
-        for place, entry in enumerate(listed):
+        for index, entry in enumerate(listed):
             if len(str(entry.get("description") or "")) > 1024:
                 message = "Must be 1024 or fewer in length."
-                raise bad_form(f"attachments.{place}.description", "BASE_TYPE_MAX_LENGTH", message)
+                raise bad_form(f"attachments.{index}.description", "BASE_TYPE_MAX_LENGTH", message)
 
     @property
     def is_empty(self) -> bool:
@@ -125,7 +125,7 @@ def check_embeds(embeds: list[Json]) -> None:
     """Each text of each embed, and all together."""
     if len(embeds) > MAX_EMBEDS:
         raise bad_form("embeds", "BASE_TYPE_MAX_LENGTH", f"Must be {MAX_EMBEDS} or fewer in length.")
-    if sum(_check_embed(embed, f"embeds.{place}") for place, embed in enumerate(embeds)) > MAX_EMBED_SIZE:
+    if sum(_check_embed(embed, f"embeds.{index}") for index, embed in enumerate(embeds)) > MAX_EMBED_SIZE:
         message = f"Embed size exceeds maximum size of {MAX_EMBED_SIZE}"
         raise bad_form("embeds", "MAX_EMBED_SIZE_EXCEEDED", message)
 
@@ -140,11 +140,11 @@ def _check_embed(embed: Json, at: str) -> int:
     fields = embed.get("fields") or []
     if len(fields) > 25:
         raise bad_form(f"{at}.fields", "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
-    for place, entry in enumerate(fields):
+    for index, entry in enumerate(fields):
         for key, longest in (("name", 256), ("value", 1024)):
             if not entry.get(key):
-                raise bad_form(f"{at}.fields.{place}.{key}", "BASE_TYPE_REQUIRED", "This field is required")
-            size += _check_embed_text(entry[key], longest, f"{at}.fields.{place}.{key}")
+                raise bad_form(f"{at}.fields.{index}.{key}", "BASE_TYPE_REQUIRED", "This field is required")
+            size += _check_embed_text(entry[key], longest, f"{at}.fields.{index}.{key}")
     return size
 
 

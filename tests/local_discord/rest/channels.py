@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.local_discord.errors import Json, Refused, bad_form, forbidden, unknown
-from tests.local_discord.rest.messages import CHANNEL, MESSAGE, found, place
+from tests.local_discord.rest.messages import CHANNEL, MESSAGE, channel_of, found
 from tests.local_discord.rest.server import Incoming, Route
 from tests.local_discord.world.channels import PRIVATE_THREAD, PUBLIC_THREAD, TEXT, Channel
 from tests.local_discord.world.messages import Message
@@ -16,17 +16,17 @@ ARCHIVE_MINUTES = {60, 1440, 4320, 10080}
 
 def get_channel(incoming: Incoming) -> Json:
     """GET of a channel or thread."""
-    return place(incoming).to_json()
+    return channel_of(incoming).to_json()
 
 
 def edit_channel(incoming: Incoming) -> Json:
     """PATCH: a thread's name and archive; a channel's name and topic."""
-    channel, form = place(incoming), incoming.fields
+    channel, form = channel_of(incoming), incoming.fields
     if channel.guild is None:
         raise forbidden(50003)
     own = channel.is_thread and channel.owner is incoming.world.bot
     if not own:
-        place(incoming, P.MANAGE_THREADS if channel.is_thread else P.MANAGE_CHANNELS)
+        channel_of(incoming, P.MANAGE_THREADS if channel.is_thread else P.MANAGE_CHANNELS)
     if channel.is_archived and form.get("archived", True):
         raise Refused(400, 50083)
     if "name" in form:
@@ -41,10 +41,10 @@ def edit_channel(incoming: Incoming) -> Json:
 
 def delete_channel(incoming: Incoming) -> Json:
     """DELETE of a channel or thread."""
-    channel = place(incoming)
+    channel = channel_of(incoming)
     if channel.guild is None:
         return channel.to_json()
-    place(incoming, P.MANAGE_THREADS if channel.is_thread else P.MANAGE_CHANNELS)
+    channel_of(incoming, P.MANAGE_THREADS if channel.is_thread else P.MANAGE_CHANNELS)
     incoming.world.events.delete_channel(channel)
     return channel.to_json()
 
@@ -61,7 +61,7 @@ def thread_name(name: object) -> str:
 def thread_on_message(incoming: Incoming) -> Json:
     """POST of a thread that begins at a message; both have one id."""
     channel = _thread_place(incoming)
-    place(incoming, P.CREATE_PUBLIC_THREADS)
+    channel_of(incoming, P.CREATE_PUBLIC_THREADS)
     message = found(incoming)
     if message.is_system:
         raise forbidden(50021)
@@ -76,12 +76,12 @@ def thread_alone(incoming: Incoming) -> Json:
     kind = incoming.fields.get("type", PRIVATE_THREAD)
     if kind not in (PUBLIC_THREAD, PRIVATE_THREAD):
         raise bad_form("type", "BASE_TYPE_CHOICES", "Value must be one of {10, 11, 12}.")
-    place(incoming, P.CREATE_PUBLIC_THREADS if kind == PUBLIC_THREAD else P.CREATE_PRIVATE_THREADS)
+    channel_of(incoming, P.CREATE_PUBLIC_THREADS if kind == PUBLIC_THREAD else P.CREATE_PRIVATE_THREADS)
     return _open(incoming, channel, kind, None)
 
 
 def _thread_place(incoming: Incoming) -> Channel:
-    channel = place(incoming)
+    channel = channel_of(incoming)
     if channel.guild is None:
         raise forbidden(50003)
     if channel.kind != TEXT:
@@ -114,7 +114,7 @@ def leave_thread(incoming: Incoming) -> None:
 def add_thread_member(incoming: Incoming) -> None:
     """PUT of somebody else."""
     thread, number = _thread(incoming), incoming.number("user")
-    place(incoming, P.SEND_MESSAGES_IN_THREADS)
+    channel_of(incoming, P.SEND_MESSAGES_IN_THREADS)
     if thread.guild is None or number not in thread.guild.members:
         raise unknown(10007)
     thread.thread_members.setdefault(number, iso(incoming.world.now()))
@@ -127,7 +127,7 @@ def thread_members(incoming: Incoming) -> list[Json]:
 
 
 def _thread(incoming: Incoming) -> Channel:
-    thread = place(incoming)
+    thread = channel_of(incoming)
     if not thread.is_thread:
         raise Refused(400, 50024)
     return thread
@@ -135,7 +135,7 @@ def _thread(incoming: Incoming) -> Channel:
 
 def archived_threads(incoming: Incoming) -> Json:
     """GET of a channel's public archived threads."""
-    channel = place(incoming, P.READ_MESSAGE_HISTORY)
+    channel = channel_of(incoming, P.READ_MESSAGE_HISTORY)
     threads = [thread for thread in channel.threads if thread.is_archived and thread.kind == PUBLIC_THREAD]
     return {"threads": [thread.to_json() for thread in reversed(threads)], "members": [], "has_more": False}
 

@@ -159,7 +159,7 @@ def _open(incoming: Incoming) -> Interaction:
 
 
 def follow_up(incoming: Incoming) -> Json:
-    """POST of a further message; the first one after a mere promise takes the place of the promise."""
+    """POST of a further message; the first one after a mere promise replaces the promise."""
     interaction, draft = _open(incoming), incoming.draft
     loading = interaction.original
     if loading is not None and loading.is_loading and not loading.is_deleted:

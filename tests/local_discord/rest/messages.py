@@ -24,19 +24,19 @@ def shown(message: Message) -> Json:
     return message.to_json(stripped=message.channel.world.hides_content(message))
 
 
-def place(incoming: Incoming, needed: Permission = NONE) -> Channel:
+def channel_of(incoming: Incoming, needed: Permission = NONE) -> Channel:
     """The channel of the path."""
     return incoming.world.require(incoming.number("channel"), needed)
 
 
 def found(incoming: Incoming, needed: Permission = NONE) -> Message:
     """The message of the path."""
-    return incoming.world.find_message(place(incoming, needed), incoming.number("message"))
+    return incoming.world.find_message(channel_of(incoming, needed), incoming.number("message"))
 
 
 def send(incoming: Incoming) -> Json:
-    """POST: checks, in this order, the place, the form, and what the form needs."""
-    channel, draft, world = place(incoming), incoming.draft, incoming.world
+    """POST: checks, in this order, the channel, the form, and what the form needs."""
+    channel, draft, world = channel_of(incoming), incoming.draft, incoming.world
     needed = P.SEND_MESSAGES_IN_THREADS if channel.is_thread else P.SEND_MESSAGES
     needed |= P.ATTACH_FILES if draft.uploads else 0
     needed |= P.EMBED_LINKS if draft.form.get("embeds") else 0
@@ -133,13 +133,13 @@ def delete(incoming: Incoming) -> None:
     if message.author is not world.bot:
         if message.channel.guild is None:
             raise forbidden(50003)
-        place(incoming, P.MANAGE_MESSAGES)
+        channel_of(incoming, P.MANAGE_MESSAGES)
     world.events.delete_message(message)
 
 
 def delete_many(incoming: Incoming) -> None:
     """POST bulk-delete."""
-    channel = place(incoming, P.MANAGE_MESSAGES)
+    channel = channel_of(incoming, P.MANAGE_MESSAGES)
     if channel.guild is None:
         raise forbidden(50003)
     ids = incoming.fields.get("messages") or []
@@ -159,7 +159,7 @@ def one(incoming: Incoming) -> Json:
 
 def many(incoming: Incoming) -> list[Json]:
     """GET of some, newest first; none without the permission to read the history."""
-    channel = place(incoming)
+    channel = channel_of(incoming)
     if not incoming.world.bot_may(channel, P.READ_MESSAGE_HISTORY):
         return []
     limit = int(incoming.query.get("limit", 50))
@@ -185,7 +185,7 @@ def react(incoming: Incoming) -> None:
     if not is_emoji(name):
         raise Refused(400, 10014)
     if name not in message.reactions:
-        place(incoming, P.ADD_REACTIONS)
+        channel_of(incoming, P.ADD_REACTIONS)
     message.reactions.setdefault(name, set()).add(incoming.world.bot.id)
     message.channel.bell.ring()
 
@@ -201,8 +201,8 @@ def unreact(incoming: Incoming) -> None:
 
 def typing(incoming: Incoming) -> None:
     """POST typing."""
-    channel = place(incoming)
-    place(incoming, P.SEND_MESSAGES_IN_THREADS if channel.is_thread else P.SEND_MESSAGES)
+    channel = channel_of(incoming)
+    channel_of(incoming, P.SEND_MESSAGES_IN_THREADS if channel.is_thread else P.SEND_MESSAGES)
     incoming.world.events.typing(channel, incoming.world.bot)
 
 

@@ -43,8 +43,8 @@ class Commands:
         """Takes a whole new set; commands of the same name keep their id."""
         if not isinstance(forms, list):
             raise Refused(400, 50035)
-        for place, form in enumerate(forms):
-            check_command(form, str(place))
+        for index, form in enumerate(forms):
+            check_command(form, str(index))
         check_together(forms)
         known = {(command["name"], command["type"]): command["id"] for command in self.of(guild_id).values()}
         made = [self._made(form, guild_id, known.get((form["name"], form.get("type") or 1))) for form in forms]

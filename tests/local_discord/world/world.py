@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tests.local_discord.errors import Refused, forbidden, unknown
-from tests.local_discord.gateway.gateway import Connection
+from tests.local_discord.gateway.connection import Connection
 from tests.local_discord.gateway.identify_limits import Gate
 from tests.local_discord.gateway.sessions import Sessions
-from tests.local_discord.misbehaviour import Misbehaviour
+from tests.local_discord.misbehavior import Misbehavior
 from tests.local_discord.records import Records
 from tests.local_discord.settings import Settings
 from tests.local_discord.waiting import Bell
@@ -46,7 +46,7 @@ class World:
         self.interactions: dict[str, Interaction] = {}
         self.bot = User(self, bot_name, is_bot=True)
         self.app_owner = User(self, "Owner")
-        self.misbehave = Misbehaviour(self)
+        self.misbehave = Misbehavior(self)
         self.gate = Gate(self)
         self.sessions = Sessions(self)
         self.connections: set[Connection] = set()

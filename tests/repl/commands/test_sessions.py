@@ -102,7 +102,7 @@ def test_export_and_import(sessions: Sessions, tmp_path: Path, suffix: str) -> N
     [
         ("/export story.doc", "ends in .txt"), ("/export", "ends in .txt"), ("/import", "give a .json"),
         ("/import nowhere.txt", "cannot be read"), ("/import {tmp}", "cannot be read"),
-        ("/import {tmp}/latin.txt", "not UTF-8"), ("/import {tmp}/empty.txt", "is empty"),
+        ("/import {tmp}/dos.txt", "not UTF-8"), ("/import {tmp}/empty.txt", "is empty"),
         ("/import {tmp}/wrong.json", "is no conversation"), ("/import {tmp}/chat.json", "a chat of another program"),
         ("/import {tmp}/chat.json", "train on it by 'python -m engine.train --data chat.json"),
         ("/import {tmp}/talk.JSON", "a chat of another program (a list of 2)"),
@@ -113,7 +113,7 @@ def test_export_and_import(sessions: Sessions, tmp_path: Path, suffix: str) -> N
     ],
 )  # fmt: skip
 def test_mistakes_with_files_and_names(sessions: Sessions, tmp_path: Path, line: str, words: str) -> None:
-    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "dos.txt").write_bytes(b"caf\x82\x82\x82")  # in an encoding that cannot be told
     (tmp_path / "empty.txt").touch()
     (tmp_path / "wrong.json").write_text('{"version": 1}')
     (tmp_path / "chat.json").write_text('\ufeff{"guild": {}, "channel": {}, "dateRange": {}, "messages": [], "n": 0}')
@@ -174,3 +174,19 @@ def test_a_session_of_other_weights_is_read_by_the_model_that_wrote_it_or_by_thi
         assert loaded == ["models/mine", "models/mine"]
         assert other.info.name == "tiny"
     assert opened(sessions, "novel").story.export() == session.story.export()
+
+
+@pytest.mark.parametrize(
+    ("data", "read_as"),
+    [
+        ("the caf\u00e9, the cat\n".encode("cp1252"), "Windows-1252"), ("the cat".encode("utf-16"), "UTF-16"),
+        (b"the cat \xc3", "its last byte was left out"),
+    ],
+)  # fmt: skip
+def test_a_text_is_imported_in_the_encodings_of_the_trainer(
+    sessions: Sessions, tmp_path: Path, data: bytes, read_as: str
+) -> None:
+    (path := tmp_path / "old.txt").write_bytes(data)
+    session = sessions.start()
+    assert read_as in enter(session, f"/import {path}").message.splitlines()[0]
+    assert "the cat" in session.story.text

@@ -28,6 +28,13 @@ def test_stdout_gets_the_continuation_and_nothing_else(model: str) -> None:
     assert run(*arguments, "--prompt", "the cat", "--backend", "keras").stdout == given.stdout
 
 
+def test_standard_input_is_read_in_the_encodings_of_the_trainer(model: str) -> None:
+    given = run(model, "--seed", "5", "--length", "20", "--prompt", "the cat")
+    for encoding, told in (("utf-8-sig", b""), ("utf-16", b"textrepl: standard input was read as UTF-16\n")):
+        done = run(model, "--seed", "5", "--length", "20", text="the cat".encode(encoding))
+        assert (done.stdout, done.stderr) == (given.stdout, told)
+
+
 def test_samples_and_json(model: str) -> None:
     done = run(model, "--prompt", "ab", "--seed", "5", "--length", "40", "--samples", "3", "--json")
     rows = [json.loads(line) for line in done.stdout.decode().splitlines()]

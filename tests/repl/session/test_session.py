@@ -7,7 +7,6 @@ import pytest
 import engine
 from repl.commands.dispatch import enter
 from repl.session.session import Session
-from repl.unseen import tell_unseen
 from tests.networks import level_engine, tiny_engine
 from tests.repl.session.lines import Sessions, opened, said, write, write_kept
 
@@ -25,7 +24,7 @@ def test_words_that_a_model_of_words_never_saw_are_told_as_words() -> None:
         message = enter(Session(model, engine.Sampling(length=2)), "the zebra said stop").message
     assert "never saw some of these words" in message
     assert "'zebra' as '<unk>'" in message
-    told = tell_unseen({f"word{number}": "" for number in range(2000)}, "word")
+    told = engine.tell_unseen({f"word{number}": "" for number in range(2000)}, "word")
     assert "'word11' and 1,988 more" in told
 
 

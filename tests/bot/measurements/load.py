@@ -1,4 +1,4 @@
-"""How the bot bears many people: python -m tests.bot.load (make bench-bot). The last line is JSON.
+"""How the bot bears many people: python -m tests.bot.measurements.load (make bench-bot). The last line is JSON.
 
 The bot runs as a process beside a local Discord with Discord's limits, on the bundled model in int8. Measured are the
 time from an interaction to the first visible words (idle, and with 200 channels streaming), what it sends against

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tests.local_discord.errors import Json
 
 if TYPE_CHECKING:
-    from tests.local_discord.gateway.gateway import Connection
+    from tests.local_discord.gateway.connection import Connection
     from tests.local_discord.gateway.sessions import Session
     from tests.local_discord.world.world import World
 
@@ -32,7 +32,7 @@ class Fault:
     everywhere: bool = False
 
 
-class Misbehaviour:
+class Misbehavior:
     """One method a fault. `matching` is searched for in such as `PATCH /channels/1/messages/2`."""
 
     def __init__(self, world: World) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
+import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,10 @@ import pytest
 import sqlalchemy as sql
 
 import engine
+from bot import program
 from tests.bot.conftest import ROOMY
 from tests.bot.reading import is_growing, is_written, same_words, story_of, text_of, turn_of, written
-from tests.bot.running import ROOT, TOKEN, Bot
+from tests.bot.running import ROOT, TOKEN, Bot, until
 from tests.local_discord import Guild, LocalDiscord, Message
 from tests.postgres import Server
 
@@ -47,47 +46,32 @@ def started(discord: LocalDiscord, folder: Path, settings: dict[str, Any] | None
     return bot
 
 
-def until(look: Callable[[], Any], seconds: float = 15) -> Any:
-    """Wait for something to be true."""
-    ends = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < ends, "it never came"
-        time.sleep(0.02)
-    return found
-
-
-def free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
-
-
 @pytest.mark.parametrize("delay", [0.0, 0.3])
 def test_kill_9_in_mid_reply_loses_nothing(
     discord: LocalDiscord, folder: Path, model: engine.Engine, delay: float
 ) -> None:
     guild = discord.add_guild("Writers")
-    anna, places = guild.add_member("Anna"), [guild.add_channel(f"story-{n}") for n in range(6)]
+    anna, channels = guild.add_member("Anna"), [guild.add_channel(f"story-{n}") for n in range(6)]
     mentioned = guild.add_channel("mentioned")
     with started(discord, folder, LONG) as bot:
-        old = written(anna.slash(places[0], "continue", text="ROMEO:", length=30, seed=1))
+        old = written(anna.slash(channels[0], "continue", text="ROMEO:", length=30, seed=1))
         anna.say(mentioned, f"<@{guild.me.id}> Once")
         mentioned.wait_message(is_growing, 20)
-        calls = [anna.slash(place, "continue", text="JULIET:", length=4000, seed=9) for place in places]
+        calls = [anna.slash(channel, "continue", text="JULIET:", length=4000, seed=9) for channel in channels]
         for call in calls:
             call.wait_answer()
-        places[-1].wait_message(is_growing, 20)
+        channels[-1].wait_message(is_growing, 20)
         time.sleep(delay)
         bot.kill()
     with started(discord, folder, LONG):
-        for place in places:
-            place.wait_message(lambda m: is_written(m) and m is not old, 30)
+        for channel in channels:
+            channel.wait_message(lambda m: is_written(m) and m is not old, 30)
         text = "JULIET:" + model.conversation(sampling=engine.Sampling(seed=9, length=4000)).say("JULIET:").text
-        cut = [place for place in places if any("restart" in m.content for m in place.messages)]
+        cut = [channel for channel in channels if any("restart" in m.content for m in channel.messages)]
         assert cut
-        for place in places[1:]:
-            assert same_words(story_of(*[m for m in place.messages if m.content]), text)
-            assert len([m for m in place.messages if is_written(m)]) == 1
+        for channel in channels[1:]:
+            assert same_words(story_of(*[m for m in channel.messages if m.content]), text)
+            assert len([m for m in channel.messages if is_written(m)]) == 1
         assert mentioned.wait_message(is_written, 30)
         assert turn_of(written(anna.press(old, "Continue"))) > turn_of(old)
         last = next(m for m in cut[-1].messages if is_written(m))
@@ -96,18 +80,18 @@ def test_kill_9_in_mid_reply_loses_nothing(
 
 def test_sigterm_seals_what_is_being_written(discord: LocalDiscord, folder: Path) -> None:
     guild = discord.add_guild("Writers")
-    anna, place = guild.add_member("Anna"), guild.add_channel("story")
+    anna, channel = guild.add_member("Anna"), guild.add_channel("story")
     slow = {**LONG, "engine": {"precision": "float32"}}
     with started(discord, folder, slow) as bot:
         for number in range(24):  # so many that none can end in time
             anna.slash(guild.add_channel(f"other-{number}"), "continue", length=4000)
-        call = anna.slash(place, "continue", text="ROMEO:", length=4000)
+        call = anna.slash(channel, "continue", text="ROMEO:", length=4000)
         call.wait_message(is_growing, 20)
         began = time.monotonic()
         assert bot.terminate() == 0
         assert time.monotonic() - began < 6
         assert not bot.complaints()
-    last = next(m for m in place.messages if is_written(m))
+    last = next(m for m in channel.messages if is_written(m))
     with started(discord, folder, slow):
         assert turn_of(written(anna.press(last, "Continue"))) > turn_of(last)
 
@@ -130,53 +114,19 @@ def test_the_line_and_the_cooldown_are_told(discord: LocalDiscord, folder: Path)
 
 def test_a_signal_reads_the_configuration_again(discord: LocalDiscord, folder: Path) -> None:
     guild = discord.add_guild("Writers")
-    anna, place = guild.add_member("Anna"), guild.add_channel("story")
+    anna, channel = guild.add_member("Anna"), guild.add_channel("story")
     with started(discord, folder) as bot:
         text = bot.path.read_text(encoding="utf-8")
         bot.path.write_text(text + "\n[writing]\nlength = 5\n", encoding="utf-8")
         bot.process.send_signal(signal.SIGHUP)
         until(lambda: any("event=reloaded" in line for line in bot.log))
-        written(anna.slash(place, "continue", text="ab"))
-        assert len(text_of(anna, place)) == 7
+        written(anna.slash(channel, "continue", text="ab"))
+        assert len(text_of(anna, channel)) == 7
         bot.path.write_text(text + "\n[writing]\nlenth = 5\n", encoding="utf-8")
         bot.process.send_signal(signal.SIGHUP)
         refused = until(lambda: [line for line in bot.log if "event=not-reloaded" in line])
         assert "no key 'lenth'" in refused[0]
-        assert written(anna.slash(place, "continue", text="ab"))
-
-
-def test_health_and_metrics(discord: LocalDiscord, folder: Path) -> None:
-    guild = discord.add_guild("Writers")
-    ports = free_port(), free_port()
-    service = {
-        "health_port": ports[0], "metrics_port": ports[1], "health_file": str(folder / "alive"), "log_format": "json",
-    }  # fmt: skip
-    bot = Bot(discord, folder, {"service": service})
-    with bot:
-        discord.wait_ready()
-        discord.wait_command("continue")
-
-        def healthy() -> bool:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/health", timeout=5) as answer:
-                    return bool(json.load(answer)["ok"])
-            except OSError:
-                return False
-
-        until(healthy)
-        written(guild.add_member("Anna").slash(guild.add_channel("s"), "continue", text="secret words", length=10))
-
-        def metrics() -> str:
-            with urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/metrics", timeout=5) as answer:
-                return str(answer.read().decode())
-
-        until(lambda: "textbot_replies_total 1.0" in metrics())
-        assert "textbot_tokens_total 10.0" in metrics()
-        until(lambda: (folder / "alive").exists())
-    events = [json.loads(line) for line in bot.log if line.startswith("{")]
-    assert {"ready", "reply", "ending"} <= {event.get("event") for event in events}
-    assert not any("secret words" in line for line in bot.log)
-    assert not any(TOKEN in line for line in bot.log)
+        assert written(anna.slash(channel, "continue", text="ab"))
 
 
 def run(*arguments: str, token: str | None = TOKEN, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -248,7 +198,7 @@ def test_two_processes_share_a_store_and_a_guild_moves_between_them(
         connection.exec_driver_sql("CREATE SCHEMA public")
     database.dispose()
     guilds = [discord.add_guild(f"Guild {n}", shard=(n, 2)) for n in range(2)]
-    places = [guild.add_channel("story") for guild in guilds]
+    channels = [guild.add_channel("story") for guild in guilds]
     people = [guild.add_member("Anna") for guild in guilds]
 
     def settings(count: int, *shards: int) -> dict[str, Any]:
@@ -258,15 +208,15 @@ def test_two_processes_share_a_store_and_a_guild_moves_between_them(
     with Bot(discord, folder, settings(2, 0), name="zero"), Bot(discord, folder, settings(2, 1), name="one") as one:
         discord.wait_ready(shards=2)
         discord.wait_command("continue")
-        for anna, place in zip(people, places, strict=True):
-            messages.append(written(anna.slash(place, "continue", text="ROMEO:", length=30, seed=4)))
+        for anna, channel in zip(people, channels, strict=True):
+            messages.append(written(anna.slash(channel, "continue", text="ROMEO:", length=30, seed=4)))
         assert story_of(messages[0]) == story_of(messages[1])
         until(lambda: any(f"guild={guilds[1].id}" in line for line in one.log))
         assert not [line for line in one.log if f"guild={guilds[0].id}" in line]
     with started(discord, folder, settings(1, 0), name="both") as both:  # all guilds are this process's now
-        for anna, place, message in zip(people, places, messages, strict=True):
+        for anna, channel, message in zip(people, channels, messages, strict=True):
             assert turn_of(written(anna.press(message, "Continue"))) > turn_of(message)
-            exported = anna.slash(place, "export").wait_message(lambda m: m.attachments)
+            exported = anna.slash(channel, "export").wait_message(lambda m: m.attachments)
             assert exported.attachments[0].data.decode().startswith(story_of(message))
         assert not both.complaints()
 
@@ -291,3 +241,38 @@ def test_commands_can_be_given_to_some_guilds_only(discord: LocalDiscord, folder
     with Bot(discord, folder, {"discord": {"guilds": [guild.id]}}):  # nothing is synced anew, and all works
         discord.wait_gateway("ready", 2)
         assert written(guild.add_member("Bea").slash(guild.add_channel("t"), "continue", length=10))
+
+
+def test_a_model_that_only_keras_runs_is_refused_without_advice_that_the_bot_cannot_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise engine.ModelLoadError("m.keras: has a layer that the fast backend does not know: use --backend keras")
+
+    (path := tmp_path / "bot.toml").write_text("[engine]\nmodels = ['m.keras']\n")
+    monkeypatch.setenv("DISCORD_TOKEN", "a.local.token")
+    monkeypatch.setattr(engine, "load", refuse)
+    assert program.run(["--config", str(path), "--check"]) == 1
+    told = capsys.readouterr().err
+    assert told == "textbot: m.keras: has a layer that the fast backend does not know, and the bot has no other\n"
+
+
+def test_a_disk_that_takes_nothing_is_left_without_half_a_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        assert program.run(["--init-config", str(tmp_path / "bot.toml")]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "cannot be written (File too large)" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_message_quotes_acts_on_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = str(tmp_path / "red\x1b[31m\udce9.toml")
+    assert program.run(["--config", name]) == 1
+    assert "red\ufffd[31m\ufffd.toml cannot be read" in capsys.readouterr().err
+    assert program.run(["--init-config", name]) == 0
+    assert "\x1b" not in capsys.readouterr().out

@@ -8,7 +8,7 @@ import pytest
 
 from tests.local_discord import Channel, Guild, Interaction, LocalDiscord, Member, Permission, Rate, Rates, Settings
 from tests.local_discord.errors import Json
-from tests.local_discord.raw import Answer, button, identify, request, row, send, talk
+from tests.local_discord.raw import Answer, button, exchange, identify, request, row, send
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def test_missing_rights_are_refused(
 
 
 def test_threads_have_rights_names_and_places_of_their_own(local: LocalDiscord, guild: Guild, channel: Channel) -> None:
-    def start(place: Channel, **form: object) -> Answer:
-        return request(local, "POST", f"/channels/{place.id}/threads", {"name": "Fork", "type": 11} | form)
+    def start(channel: Channel, **form: object) -> Answer:
+        return request(local, "POST", f"/channels/{channel.id}/threads", {"name": "Fork", "type": 11} | form)
 
     assert start(channel, name="").code == (400, 50035)
     assert start(channel, name="x" * 101).code == (400, 50035)
@@ -181,21 +181,21 @@ def test_the_gateway_closes_on_bad_manners() -> None:
             4003: [{"op": 8, "d": {}}],
             4007: [{"op": 6, "d": {"token": local.token, "session_id": "", "seq": 9}}],
         }
-        ready = talk(local, identify(local), identify(local))
+        ready = exchange(local, identify(local), identify(local))
         assert ready[-1] == {"close": 4005}
         closes[4007][0]["d"]["session_id"] = ready[1]["d"]["session_id"]
         for code, payloads in closes.items():
-            assert talk(local, *payloads)[-1] == {"close": code}
-        assert talk(local, query="v=6&encoding=json")[-1] == {"close": 4012}
-        assert talk(local, identify(local))[-2:] == [{"op": 9, "d": False, "s": None, "t": None}, {"close": 4000}]
+            assert exchange(local, *payloads)[-1] == {"close": code}
+        assert exchange(local, query="v=6&encoding=json")[-1] == {"close": 4012}
+        assert exchange(local, identify(local))[-2:] == [{"op": 9, "d": False, "s": None, "t": None}, {"close": 4000}]
         assert [late.closed for late in local.late_heartbeats] == [True]
 
 
 def test_session_starts_run_out() -> None:
     with LocalDiscord(settings=Settings(session_starts=1, identify_window=0.0)) as local:
-        assert talk(local, identify(local))[-1]["t"] == "READY"
+        assert exchange(local, identify(local))[-1]["t"] == "READY"
         limit = request(local, "GET", "/gateway/bot").body
         assert isinstance(limit, dict)
         assert limit["session_start_limit"]["remaining"] == 0
-        assert talk(local, identify(local))[-1] == {"close": 4004}
+        assert exchange(local, identify(local))[-1] == {"close": 4004}
         assert request(local, "GET", "/users/@me").code == (401, 0)

@@ -1,4 +1,4 @@
-"""A day in ten minutes: python -m tests.bot.soak [--minutes 10] [--interactions 10000] (make soak-bot).
+"""A day in ten minutes: python -m tests.bot.measurements.soak [--minutes 10] [--interactions 10000] (make soak-bot).
 
 Members ask, press and stop at random in many channels while Discord misbehaves at random. At the end every request has
 its answer, what stands in the messages is what the store has, and the process is no larger than it was after a fifth
@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bot.load import is_written
+from tests.bot.measurements.load import is_written
 from tests.bot.running import TOKEN, Bot
 from tests.local_discord import Channel, Guild, Interaction, LocalDiscord, Member, Message, NotPossible, Settings
 
@@ -27,7 +27,7 @@ MAX_GROWTH = 0.05
 
 def main() -> int:
     """0 nothing was lost, 1 something was."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bot.soak")
+    parser = argparse.ArgumentParser(prog="python -m tests.bot.measurements.soak")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--interactions", type=int, default=10_000)
     arguments = parser.parse_args()

@@ -1,0 +1,36 @@
+"""Buttons and their ids, which earlier versions have left below messages."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from discord.ui import View
+
+from bot.messages.buttons import BUTTONS, StoryButton, when_written, while_writing
+
+
+def test_a_reply_that_is_written_has_all_buttons_but_stop() -> None:
+    async def ids(make: Callable[[], View]) -> list[Any]:
+        return [getattr(item, "custom_id", None) for item in make().children]
+
+    assert asyncio.run(ids(lambda: while_writing(1, 2))) == ["textbot:stop:1:2"]
+    whole = [f"textbot:{action}:3:40" for action in ("continue", "retry", "undo", "fork")]
+    assert asyncio.run(ids(lambda: when_written(3, 40))) == whole
+
+
+@pytest.mark.parametrize("action", BUTTONS)
+def test_a_button_is_known_by_its_id(action: str) -> None:
+    async def read() -> StoryButton:
+        template = StoryButton.__discord_ui_compiled_template__
+        assert isinstance(template, re.Pattern)
+        match = template.fullmatch(f"textbot:{action}:12:345")
+        assert match is not None
+        assert template.fullmatch(f"textbot:{action}:-1:0") is None
+        return await StoryButton.from_custom_id(None, None, match)  # type: ignore[arg-type]
+
+    button = asyncio.run(read())
+    assert (button.action, button.serial, button.turn) == (action, 12, 345)
