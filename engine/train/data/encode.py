@@ -1,10 +1,17 @@
-"""From text in parts to a vocabulary, and to token ids in a file."""
+"""From text to token ids in a file: learns the vocabulary, then writes the ids of all parts.
+
+Of words, the text to learn from is cut once: what was learned from is kept as pieces, and encoded from these.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -14,8 +21,9 @@ from engine.errors import TrainingError
 from engine.text import byte_pairs
 from engine.text.vocabulary import Vocabulary
 from engine.text.words import UNKNOWN, joins_next, tokenize
+from engine.train.data import cache
 from engine.train.data.word_parts import Cuts, Cutter, Made, Met, Pieces
-from engine.train.reading.spool import CODES, wide_codes
+from engine.train.reading.spool import CODES, PARTS, Spool, Tell, wide_codes
 from engine.train.settings import TrainSettings
 
 CACHED = 1 << 18  # characters whose arrays of words stay in a core's cache
@@ -23,6 +31,90 @@ BYTES = 256
 CONTINUATION = bytes(range(0x80, 0xC0))  # bytes of UTF-8 after a character's first one
 APART_WORD = "a"  # a token that joins nothing, in either split
 _SPLIT_BEFORE = re.compile(rf"(?<!\S){UNKNOWN}(?!\S)")
+
+
+def write_tokens(
+    spool: Spool, cut: int, settings: TrainSettings, folder: Path, vocabulary: Vocabulary | None,
+    old: Vocabulary | None, tell: Tell,
+) -> cache.Entry:  # fmt: skip
+    """Write the ids of all parts into `cache.TOKENS` in `folder`; from character `cut` on, training text is held out.
+
+    Without a `vocabulary`, one is learned; of `old`, if that is given, all tokens keep their ids, and new ones follow.
+    Raises `TrainingError` if no such vocabulary can be learned.
+    """
+    pieces = Cuts(folder / "pieces")
+    vocabulary = vocabulary or _make_vocabulary(spool, cut, settings, old, pieces, tell)
+    is_cut = pieces.split == vocabulary.split
+    ranges: dict[str, list[tuple[str, int, int | None]]] = {
+        "training": [("training", pieces.characters if is_cut else 0, cut)],
+        "held_out": [("training", cut, spool.characters["training"]), ("held_out", 0, None)],
+        "test": [("test", 0, None)],
+    }
+    parts: dict[str, tuple[int, int, int]] = {}
+    files = set[int]()
+    with (folder / cache.TOKENS).open("wb") as file:
+        encoder = Encoder(vocabulary, file, spool.counts, pieces.cutter if is_cut else None)
+        for part in PARTS:
+            encoder.begin()
+            begin = encoder.tokens
+            for met in pieces if is_cut and part == "training" else ():
+                encoder.add_cut(met)
+                tell("making tokens", encoder.characters, 0.0)
+            for source, first, end in ranges[part]:
+                for blocks in _blocks(spool, settings, vocabulary.level, source, first, end):
+                    if part == "training" and settings.reset == "file":
+                        files.add(encoder.tokens)
+                    for data in blocks:
+                        encoder.add(data)
+                        tell("making tokens", encoder.characters, 0.0)
+            parts[part] = begin, encoder.tokens, encoder.characters
+        if not encoder.tokens:
+            file.write(b"\0" * np.dtype(encoder.dtype).itemsize)  # an empty file cannot be mapped
+    learned = vocabulary.to_json()
+    digest = spool.digest
+    if settings.level != "char":
+        digest = hashlib.sha256(digest.encode() + json.dumps(learned).encode()).hexdigest()
+    begins = [index for index in sorted(files) if 0 < index < parts["training"][1]]
+    return cache.Entry(encoder.dtype, parts, learned, digest, encoder.unseen, 0, begins)
+
+
+def _blocks(
+    spool: Spool, settings: TrainSettings, level: str, part: str, begin: int, end: int | None
+) -> Iterator[Iterator[bytes]]:
+    """A part of the text as UTF-8, by file where states begin anew there; of characters, blocks may end anywhere."""
+    if level == "char" and settings.reset != "file":
+        return iter([spool.blocks(part, begin, end)])
+    return (map(str.encode, texts) for texts in _texts(spool, settings, part, begin, end))
+
+
+def _texts(spool: Spool, settings: TrainSettings, part: str, begin: int, end: int | None) -> Iterator[Iterator[str]]:
+    if settings.reset == "file":
+        return spool.texts_by_file(part, begin, end)
+    return iter([spool.texts(part, begin, end)])
+
+
+def _make_vocabulary(
+    spool: Spool, cut: int, settings: TrainSettings, old: Vocabulary | None, pieces: Cuts, tell: Tell
+) -> Vocabulary:
+    """What the text has, after what an old vocabulary has; that of byte pairs lacks nothing."""
+    if old is not None and old.level == "bpe":
+        return old
+    if settings.level == "char":
+        learned = from_counts(spool.counts, settings)
+    else:
+        tell("learning a vocabulary", 0, 0.0)
+        parts = itertools.chain.from_iterable(_texts(spool, settings, "training", 0, cut))
+        learned = learn(parts, settings, pieces if settings.reset != "file" else None)  # files are encoded one by one
+    return extended(old, learned) if old is not None else learned
+
+
+def extended(old: Vocabulary, learned: Vocabulary) -> Vocabulary:
+    """The old tokens with their ids, then those that only the new text has."""
+    known = set(old.tokens)
+    if old.unknown is not None and learned.unknown is not None:
+        known.add(learned.unknown)  # one is enough
+    new = [token for token in learned.tokens if token not in known]
+    return replace(old, tokens=(*old.tokens, *new), unknown=old.unknown or learned.unknown)
 
 
 def from_counts(counts: NDArray[np.int64], settings: TrainSettings) -> Vocabulary:

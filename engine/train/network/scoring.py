@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from engine.train.data import lanes
 from engine.train.data.corpus import Ids
 from engine.train.hardware.distributed import Alone
 from engine.train.network.build import Twin
@@ -29,6 +29,17 @@ def never() -> bool:
     return False
 
 
+def scoring_lanes(tokens: int, lanes: int, context: int) -> tuple[NDArray[np.int64], int]:
+    """Split the targets 1..tokens-1 into lanes that are scored side by side.
+
+    Returns the first target of each lane `[B]` and the targets a lane (the last lanes may have fewer). Each
+    lane reads `context` tokens before its first target without scoring them, so its state is carried in.
+    """
+    count = max(1, min(lanes, (tokens - 1) // max(1, context)))
+    length = -(-(tokens - 1) // count)
+    return 1 + np.arange(count) * length, length
+
+
 class Scorer:
     """Scores a text with the weights of a twin, its lanes divided over the replicas."""
 
@@ -43,7 +54,7 @@ class Scorer:
         asked now and then, says so.
         """
         replicas = self._replicas
-        firsts, length = lanes.scoring_lanes(len(ids), SCORING_LANES, SCORING_CONTEXT)
+        firsts, length = scoring_lanes(len(ids), SCORING_LANES, SCORING_CONTEXT)
         firsts = np.pad(firsts, (0, -len(firsts) % replicas.count), constant_values=len(ids))  # with empty lanes
         states = replicas.share_all(map(np.asarray, self._twin.zero_state(len(firsts))), 0)
         total = 0.0

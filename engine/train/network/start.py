@@ -6,7 +6,7 @@ Weights go by the token that they belong to, never by its place in a vocabulary.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -107,15 +107,6 @@ def _read_network(files: directory.ModelFiles) -> Network:
     except ModelLoadError as error:
         told = directory.only_fast(error, "engine.train")
         raise ModelLoadError(told if told == str(error) else f"{told}: {_OURS}") from None
-
-
-def extended(old: Vocabulary, learned: Vocabulary) -> Vocabulary:
-    """The old tokens with their ids, then those that only the new text has."""
-    known = set(old.tokens)
-    if old.unknown is not None and learned.unknown is not None:
-        known.add(learned.unknown)  # one is enough
-    new = [token for token in learned.tokens if token not in known]
-    return replace(old, tokens=(*old.tokens, *new), unknown=old.unknown or learned.unknown)
 
 
 def _grown(rows: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> Array:

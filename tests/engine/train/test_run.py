@@ -18,12 +18,12 @@ from engine.model.directory import CHECKPOINT, NETWORK, VOCABULARY, write_json
 from engine.program import import_tensorflow
 from engine.train import History, checkpoint, fit
 from engine.train.__main__ import main
-from engine.train.data import lanes
 
 import_tensorflow()
 import tensorflow as tf  # noqa: E402
 
 from engine.train.folder import RunFolder  # noqa: E402
+from engine.train.network import scoring  # noqa: E402
 from engine.train.run import Run  # noqa: E402
 
 SMALL: dict[str, Any] = {
@@ -61,8 +61,8 @@ def test_a_run_that_was_stopped_while_it_scored_goes_on_exactly(
     plain_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight = fit(plain_text, tmp_path / "straight", **SMALL)
-    interrupt = first_time(lambda: signal.raise_signal(signal.SIGINT), lanes.scoring_lanes)
-    monkeypatch.setattr(lanes, "scoring_lanes", interrupt)
+    interrupt = first_time(lambda: signal.raise_signal(signal.SIGINT), scoring.scoring_lanes)
+    monkeypatch.setattr(scoring, "scoring_lanes", interrupt)
     out = tmp_path / "out"
     assert fit(plain_text, out, **SMALL).rows == ()
     kept = checkpoint.load(out).progress
@@ -186,8 +186,8 @@ def test_a_run_of_piped_text_is_not_gone_on_with_by_waiting_for_a_terminal(
 ) -> None:
     out = tmp_path / "my model"
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(plain_text.read_bytes())))
-    interrupt = first_time(lambda: signal.raise_signal(signal.SIGINT), lanes.scoring_lanes)
-    monkeypatch.setattr(lanes, "scoring_lanes", interrupt)
+    interrupt = first_time(lambda: signal.raise_signal(signal.SIGINT), scoring.scoring_lanes)
+    monkeypatch.setattr(scoring, "scoring_lanes", interrupt)
     assert not fit("-", out, **SMALL).is_done
     assert f"'python -m engine.train --data - --out '{out}' --resume'" in capsys.readouterr().out
     monkeypatch.setattr("sys.stdin", Terminal(io.BytesIO()))

@@ -98,7 +98,7 @@ def test_token_files_are_found_again_and_made_anew_where_they_are_damaged(
         raise AssertionError("the text is encoded again")
 
     with monkeypatch.context() as patch:
-        patch.setattr("engine.train.data.corpus._encode", no_encoding)
+        patch.setattr("engine.train.data.encode.write_tokens", no_encoding)
         again = read(folder, book)
         assert (again.training == first.training).all()
         (packed := tmp_path / "same.txt.gz").write_bytes(gzip.compress("".join(CHAPTERS).encode()))

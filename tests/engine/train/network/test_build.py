@@ -25,7 +25,7 @@ from engine.train.network.build import Twin, build_model  # noqa: E402
 from engine.train.network.dropout import NO_MASKS, Masks  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
 from engine.train.trainer import Trainer  # noqa: E402
-from tests.engine.train.gradients import B, T, V, loss_and_gradients, random_model  # noqa: E402
+from tests.engine.train.network.gradients import B, T, V, loss_and_gradients, random_model  # noqa: E402
 
 H = 6
 SHAPES: dict[str, dict[str, Any]] = {

@@ -13,7 +13,7 @@ import tensorflow as tf  # noqa: E402
 from engine.train.network.build import Twin  # noqa: E402
 from engine.train.network.dropout import NO_MASKS, Masks  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
-from tests.engine.train.gradients import B, V, loss_and_gradients, random_model  # noqa: E402
+from tests.engine.train.network.gradients import B, V, loss_and_gradients, random_model  # noqa: E402
 
 SETTINGS = TrainSettings(units=6, layers=2, embedding=5, dropout=0.3, weight_drop=0.3)
 
