@@ -20,7 +20,7 @@ from engine.errors import TrainingError
 from engine.train.__main__ import main
 from engine.train.data import cache
 from engine.train.data.corpus import Corpus, read_corpus
-from engine.train.reading.spool import Inputs, Spool
+from engine.train.reading.spool import Inputs
 from engine.train.settings import TrainSettings
 
 CHAPTERS = [f"chapter {n}\nThe cat sat on the mat {'and sat ' * n}.\n" for n in range(1, 21)]
@@ -288,11 +288,3 @@ def test_a_run_on_packed_filtered_files_with_their_own_validation_and_test(
     (tmp_path / "valid.txt").write_text("another text, that was not there.\n" * 20)
     assert main(["--out", str(out), "--resume", "--epochs", "3"]) == 1
     assert "the text has changed" in capsys.readouterr().err
-
-
-def test_files_are_read_in_order_and_normalized(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfone\r\n")
-    (tmp_path / "b").write_bytes("e\u0301".encode())
-    spool = Spool(tmp_path)
-    spool.fill(Inputs((str(tmp_path / "a"), str(tmp_path / "b"))), TrainSettings(), lambda *_: None)
-    assert "".join(spool.texts("training")) == "one\n\u00e9"
