@@ -139,11 +139,3 @@ def test_characters_are_those_of_the_vocabulary(parts: list[str], size: int, mis
     expected = [index for part in parts for index in vocabulary.encode(part).ids.tolist()]
     assert np.frombuffer(file.getvalue(), encoder.dtype).tolist() == expected
     assert encoder.characters == len(expected)
-
-
-def test_a_learned_vocabulary_counts_every_part() -> None:
-    parts = ["b a\n", "a “b”, c", " a\n"]
-    learned = encode.learn(parts, TrainSettings(level="word", vocabulary=7, split="words"))
-    assert learned.tokens == ("<unk>", "a", "\n", "b", ",", "c", "“")
-    with_unknown = encode.learn(["a <unk> b ,\n"], TrainSettings(level="word"))
-    assert (with_unknown.split, with_unknown.tokens) == ("spaces", ("<unk>", "\n", ",", "a", "b"))

@@ -20,11 +20,14 @@ import tensorflow as tf  # noqa: E402
 from engine import program  # noqa: E402
 from engine.model.directory import NETWORK, VOCABULARY, write_json  # noqa: E402
 from engine.train.data.corpus import read_corpus  # noqa: E402
-from engine.train.network import loss as head  # noqa: E402
 from engine.train.network.build import Twin, build_model  # noqa: E402
 from engine.train.network.dropout import NO_MASKS, Masks  # noqa: E402
-from engine.train.settings import TrainSettings  # noqa: E402
-from engine.train.trainer import Trainer  # noqa: E402
+from engine.train.settings import (  # noqa: E402
+    TrainSettings,
+)
+from engine.train.trainer import (  # noqa: E402
+    Trainer,
+)
 from tests.engine.train.network.gradients import B, T, V, loss_and_gradients, random_model  # noqa: E402
 
 H = 6
@@ -198,35 +201,39 @@ def test_lanes_are_divided_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> Non
     assert parts[1024, "bfloat16"] == parts[512, "float32"] == [1] * 6
 
 
-@pytest.mark.parametrize("is_tied", [False, True])
-def test_a_loss_in_chunks_is_the_loss(*, is_tied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head, "CHUNK", V * 4)
-    rng = np.random.default_rng(5)
-    x, kernel, bias = (
-        tf.constant(rng.normal(size=shape).astype(np.float32))
-        for shape in ([10, H], [V, H] if is_tied else [H, V], [V])
-    )
-    targets, weights = tf.constant(rng.integers(V, size=10)), tf.constant(rng.random(10).astype(np.float32))
-    found = []
-    for is_whole in (False, True):
-        with tf.GradientTape() as tape:
-            tape.watch([x, kernel, bias])
-            if is_whole:
-                logits = tf.matmul(x, kernel, transpose_b=is_tied) + bias
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+def test_weights_are_spread_evenly() -> None:
+    made = build_model(30, TrainSettings(units=40, layers=2, embedding=20, init_scale=0.1, normalization=True))
+    for layer in made.layers:
+        for variable in layer.trainable_variables:
+            values = np.asarray(variable)
+            if "normalization" in layer.name:
+                assert set(np.unique(values)) <= {0.0, 1.0}
             else:
-                losses = head.cross_entropy(x, kernel, bias, targets, tf.float32, is_tied=is_tied)
-            loss = tf.reduce_sum(losses * weights)
-        found.append([losses.numpy(), *(g.numpy() for g in tape.gradient(loss, [x, kernel, bias]))])
-    for one, other in zip(*found, strict=True):
-        assert np.abs(one - other).max() < 1e-5
+                assert 0.07 < np.abs(values).max() <= 0.1
+                assert np.abs(values).mean() == pytest.approx(0.05, abs=0.015)
+    again = build_model(30, TrainSettings(units=40, layers=2, embedding=20, init_scale=0.1, normalization=True))
+    assert all((a == b).all() for a, b in zip(made.get_weights(), again.get_weights(), strict=True))
 
 
-@pytest.mark.parametrize("shape", ["gru", "tied"])
-def test_the_loss_on_a_gpu_is_the_loss_on_a_cpu(shape: str) -> None:
-    made, is_tied = random_model(settings_of(shape)), shape == "tied"
-    x = tf.constant(np.random.default_rng(5).normal(size=(T, B, H)).astype(np.float32))
-    targets = tf.constant(np.random.default_rng(6).integers(V, size=(T, B)).astype(np.int32))
-    ours, theirs = (Twin(made, fused=fused, is_tied=is_tied).losses(x, targets).numpy() for fused in (False, True))
-    assert ours.shape == (T, B)
-    assert ours == pytest.approx(theirs, abs=1e-5)
+SETTINGS = TrainSettings(units=6, layers=2, embedding=5, dropout=0.3, weight_drop=0.3)
+
+
+def test_the_table_and_the_product_are_the_same_projection() -> None:
+    """Few tokens are multiplied, many are looked up in the folded table: V = 7, so one lane of 3 is multiplied."""
+    twin = Twin(random_model(SETTINGS))
+    ids = tf.constant(np.arange(6).reshape(3, 2).astype(np.int32) % V)
+    few, _ = twin.forward(ids[:, :1], twin.zero_state(1), NO_MASKS)
+    many, _ = twin.forward(tf.tile(ids, [1, 4]), twin.zero_state(8), NO_MASKS)
+    assert few.numpy()[:, 0] == pytest.approx(many.numpy()[:, 0], abs=1e-5)
+
+
+def test_the_twin_is_the_saved_model() -> None:
+    made = random_model(SETTINGS)
+    ids = np.random.default_rng(1).integers(V, size=(1, 40)).astype(np.int32)
+    twin = Twin(made)
+    state = twin.zero_state(1)
+    parts = []
+    for chunk in np.split(ids[0], 4):  # the state carried over chunks
+        logits, state = twin.forward(tf.constant(chunk[:, None]), state, NO_MASKS)
+        parts.append(logits.numpy()[:, 0])
+    assert np.concatenate(parts) == pytest.approx(np.asarray(made(ids))[0], abs=1e-5)

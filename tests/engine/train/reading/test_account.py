@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.train.reading import sources
-from tests.engine.train.texts import RAIN, account_lines
+from tests.engine.train.common.texts import RAIN, account_lines
 
 
 def test_how_a_text_was_read_is_told(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from engine.train.reading import chats
-from tests.engine.train.texts import read_with_omissions as read
-from tests.engine.train.texts import refused, written
+from tests.engine.train.common.texts import read_with_omissions as read
+from tests.engine.train.common.texts import refused, written
 
 
 def said(content: str, name: str = "eve", *, bot: bool = False, **more: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.train.reading import documents
-from tests.engine.train.texts import read_with_omissions as read
-from tests.engine.train.texts import refused, written
+from tests.engine.train.common.texts import read_with_omissions as read
+from tests.engine.train.common.texts import refused, written
 
 
 def packed(path: Path, members: dict[str, str | bytes]) -> Path:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.text.vocabulary import normalize
 from engine.train.reading import filters
-from tests.engine.train.texts import read
+from tests.engine.train.common.texts import read
 
 
 @given(st.lists(st.text(max_size=40), max_size=20), st.integers(1, 50), st.integers(2, 60))

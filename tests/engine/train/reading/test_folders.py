@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.train.texts import RAIN, account_lines, corpus_refused
+from tests.engine.train.common.texts import RAIN, account_lines, corpus_refused
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.engine.train.texts import read, refused
+from tests.engine.train.common.texts import read, refused
 
 TEXT = "Call me Ishmaël.\nSome years ago — never mind how long.\n"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.train.reading.account import Account
 from engine.train.reading.gutenberg import LEFT_OUT, WINDOW, without_gutenberg
-from tests.engine.train.texts import read
+from tests.engine.train.common.texts import read
 
 BODY = "CHAPTER I\n\n" + "It rained on the harbor all night.\n" * 40 + "\nTHE END\n"
 STORY = "MY OWN STORY\n\nNobody had seen the dog since noon.\nIt came back.\n"

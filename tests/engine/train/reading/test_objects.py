@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.engine.train.texts import read, refused
+from tests.engine.train.common.texts import read, refused
 
 
 def test_json_lines(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.train.texts import read_with_omissions as read
-from tests.engine.train.texts import written
+from tests.engine.train.common.texts import read_with_omissions as read
+from tests.engine.train.common.texts import written
 
 PAGE = """<!DOCTYPE html><html><head><title>Not this</title><style>p { color: red }</style>
 <script>if (a < b) {}</script></head><body><nav><ul><li>Home</li></ul></nav><h1>A &amp; B</h1><p>One

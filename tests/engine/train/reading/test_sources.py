@@ -18,7 +18,7 @@ import pytest
 
 from engine import evaluate
 from engine.train.reading import sources
-from tests.engine.train.texts import RAIN, corpus_refused, read, refused, zipped
+from tests.engine.train.common.texts import RAIN, corpus_refused, read, refused, zipped
 
 TEXT = "Call me Ishmaël.\nSome years ago — never mind how long.\n"
 

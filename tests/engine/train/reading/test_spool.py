@@ -9,7 +9,7 @@ import pytest
 
 from engine.train.reading.spool import Inputs, Spool
 from engine.train.settings import TrainSettings
-from tests.engine.train.texts import RAIN, account_lines, corpus_refused
+from tests.engine.train.common.texts import RAIN, account_lines, corpus_refused
 
 
 def test_what_the_filters_and_line_ends_take_is_told(tmp_path: Path) -> None:

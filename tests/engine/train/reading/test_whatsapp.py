@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.train.reading import chats
-from tests.engine.train.texts import read_with_omissions as read
-from tests.engine.train.texts import written
+from tests.engine.train.common.texts import read_with_omissions as read
+from tests.engine.train.common.texts import written
 
 
 @pytest.mark.parametrize(
