@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.model.directory import CHECKPOINT, replace_file
-from engine.train.network.start import Origin
+from engine.train.network.pretrained import Origin
 from engine.train.settings import TrainSettings
 
 VERSION = 1

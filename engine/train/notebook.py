@@ -21,7 +21,7 @@ from engine.train.quantities import LN2, duration
 from engine.train.reading.spool import Inputs
 from engine.train.report import card
 from engine.train.report.curve import Curve, Points
-from engine.train.report.plain import Watch
+from engine.train.report.plain import Reporter
 from engine.train.settings import TrainSettings, as_text
 
 Names = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -76,10 +76,10 @@ def fit(
     Raises `ValueError` for a wrong setting and `EngineError` for text or a directory that will not do.
     """
     inputs = Inputs(_names(data), _names(validation), _names(test))
-    board = Path(out, TENSORBOARD) if tensorboard is True else Path(tensorboard) if tensorboard else None
+    events = Path(out, TENSORBOARD) if tensorboard is True else Path(tensorboard) if tensorboard else None
     folder, model = Path(cache) if cache is not None else None, os.fspath(start) if start is not None else None
-    job = Job(Path(out), inputs, _checked(settings), resume, folder, board, model)
-    outcome = train(job, NotebookWatch if _display() else Watch)
+    job = Job(Path(out), inputs, _checked(settings), resume, folder, events, model)
+    outcome = train(job, NotebookReporter if _display() else Reporter)
     return History(tuple(card.rows(outcome.history)), job.out, outcome.is_done)
 
 
@@ -111,7 +111,7 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     return checked
 
 
-class NotebookWatch(Watch):
+class NotebookReporter(Reporter):
     """Shows a run in the output of a notebook's cell, which is drawn again in place."""
 
     def __init__(
@@ -129,7 +129,7 @@ class NotebookWatch(Watch):
         self, epoch: int, update: int, loss: float, best: float | None, learning_rate: float | None = None
     ) -> None:
         """Call after each update, `update` counted from 1."""
-        self._follow(loss)
+        self._smooth_in(loss)
         self._update = update
         self._curve.add_training(update, self._loss * self._rate / LN2)
         self._now = "  ".join(self._figures(epoch, update, best))

@@ -1,6 +1,6 @@
 """The training loop: updates over sequences of the text, and the held-out score.
 
-Knows arrays and Keras; prints nothing and writes no file. What a person sees is in `watch`, what is kept on
+Knows arrays and Keras; prints nothing and writes no file. What a person sees is in `reporter`, what is kept on
 disk in `checkpoint`; `__main__` puts them together.
 """
 
@@ -23,13 +23,13 @@ from engine.train.checkpoint import Progress, RunState
 from engine.train.data.batches import make_sequences
 from engine.train.data.corpus import Corpus
 from engine.train.hardware import devices
-from engine.train.hardware.distributed import Alone, Rank
+from engine.train.hardware.distributed import Rank, SingleReplica
 from engine.train.hardware.precision import fastest_precision
 from engine.train.network.averaging import Average
-from engine.train.network.build import Twin, build_model
+from engine.train.network.build import StatelessNetwork, build_model
 from engine.train.network.dropout import Masks, activation_penalty
+from engine.train.network.pretrained import Origin, Pretrained
 from engine.train.network.scoring import MustStop, Scorer, never
-from engine.train.network.start import Origin, Parent
 from engine.train.settings import TrainSettings
 
 EXPLODED = 3.0  # times the first loss
@@ -77,11 +77,16 @@ class Trainer:
     """One run. `updates()` trains and yields after each update; it may be left and gone on with at any one."""
 
     def __init__(
-        self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None, replicas: Alone | None = None
+        self,
+        settings: TrainSettings,
+        corpus: Corpus,
+        *,
+        fused: bool | None = None,
+        replicas: SingleReplica | None = None,
     ) -> None:
         is_gpu = devices.has_gpu()
         fused = is_gpu if fused is None else fused
-        self.replicas = replicas or Alone()
+        self.replicas = replicas or SingleReplica()
         (is_slower,) = self.replicas.agree(fastest_precision(is_gpu=fused) == "float32")  # asked whatever is set
         fastest = "float32" if is_slower else "bfloat16"
         self.precision = fastest if settings.precision == "auto" else settings.precision
@@ -96,24 +101,26 @@ class Trainer:
         if self.batch != self.sequences.batch:
             self.sequences = make_sequences(replace(settings, batch=self.batch), corpus)
         self.model = build_model(len(corpus.vocabulary), settings)
-        self.twin = Twin(self.model, dtype=self.precision, fused=fused, is_tied=settings.tied, is_gpu=is_gpu)
+        self.network = StatelessNetwork(
+            self.model, dtype=self.precision, fused=fused, is_tied=settings.tied, is_gpu=is_gpu
+        )
         self.states: list[Any] = self._zero_state(self.batch)
         self._optimizer = make_optimizer(settings, self.sequences.count(0))
-        self._optimizer.build(self.twin.variables)
-        self.average = Average(self.twin.variables, settings.average)
+        self._optimizer.build(self.network.variables)
+        self.average = Average(self.network.variables, settings.average)
         self.origin: Origin | None = None
         whole = sum(map(self.sequences.count, range(settings.epochs)))
         self.total_updates = min(whole, settings.updates or whole)
         self._step = tf.function(self._update)
-        self.scorer = Scorer(self.twin, self.replicas)
+        self.scorer = Scorer(self.network, self.replicas)
 
     def _zero_state(self, batch: int) -> list[Any]:
-        return self.replicas.share_all(map(np.asarray, self.twin.zero_state(batch)), 0)
+        return self.replicas.share_all(map(np.asarray, self.network.zero_state(batch)), 0)
 
     @property
     def parameters(self) -> int:
         """How many numbers are trained."""
-        return sum(math.prod(variable.shape) for variable in self.twin.variables)
+        return sum(math.prod(variable.shape) for variable in self.network.variables)
 
     @property
     def learning_rate(self) -> float:
@@ -212,7 +219,7 @@ class Trainer:
     def weights(self) -> list[NDArray[Any]]:
         """Those of the model as it would be saved now: the averages where weights are averaged."""
         with self.average.in_place():
-            self.twin.finish()
+            self.network.finish()
             weights: list[NDArray[Any]] = self.model.get_weights()
         return weights
 
@@ -225,15 +232,15 @@ class Trainer:
         finally:
             self.model.set_weights(trained)
 
-    def begin_from(self, parent: Parent) -> None:
+    def begin_from(self, pretrained: Pretrained) -> None:
         """Take the weights of a model, each token's to where it stands in this run's vocabulary."""
-        self.model.set_weights(parent.weights(self.corpus.vocabulary, self.settings.seed))
+        self.model.set_weights(pretrained.weights(self.corpus.vocabulary, self.settings.seed))
         self.average.begin()
-        self.origin = parent.origin
+        self.origin = pretrained.origin
 
     def run_state(self, data: tuple[str, ...]) -> RunState:
         """Everything that `restore` needs, as arrays. Raises `TrainingError` where an update spoiled the weights."""
-        weights = [np.asarray(variable) for variable in self.twin.variables]
+        weights = [np.asarray(variable) for variable in self.network.variables]
         if not all(np.isfinite(weight).all() for weight in weights):
             raise self._useless("a weight", math.nan)
         arrays = {
@@ -253,7 +260,7 @@ class Trainer:
         self.progress, self.origin = saved.progress, saved.origin
         self.states = self.replicas.share_all(saved.arrays["states"], 0)
         groups = (
-            ("weights", self.twin.variables), ("optimizer", self._optimizer.variables),
+            ("weights", self.network.variables), ("optimizer", self._optimizer.variables),
             ("average", self.average.variables),
         )  # fmt: skip
         for group, variables in groups:
@@ -285,12 +292,12 @@ class Trainer:
     ) -> tuple[Any, list[Any], Any]:
         """The loss of some lanes, weighed as it would be in the whole batch, its gradients, and the states after."""
         with tf.GradientTape() as tape:
-            dropped, whole, after = self.twin.hidden(inputs, states, masks, keep)
-            losses = self.twin.losses(dropped, targets)
+            dropped, whole, after = self.network.hidden(inputs, states, masks, keep)
+            losses = self.network.losses(dropped, targets)
             if weights is None:
                 loss = tf.reduce_mean(losses)
             else:
                 loss = tf.reduce_sum(losses * weights) / self.replicas.average(tf.reduce_sum(weights))
             total = loss + activation_penalty(self.settings, dropped, whole)
-        gradients = tape.gradient(total, [variable.value for variable in self.twin.variables])
+        gradients = tape.gradient(total, [variable.value for variable in self.network.variables])
         return loss, [tf.convert_to_tensor(gradient) for gradient in gradients], after

@@ -22,7 +22,7 @@ from engine.text.vocabulary import Vocabulary
 from engine.train.data import cache, encode
 from engine.train.data.boundaries import Indices, at_files, at_lines
 from engine.train.reading.account import Account
-from engine.train.reading.spool import PARTS, Inputs, Spool, Tell
+from engine.train.reading.spool import PARTS, Inputs, OnProgress, Spool
 from engine.train.settings import TrainSettings
 
 Ids = NDArray[Any]  # whole numbers of any width
@@ -97,7 +97,7 @@ class Corpus:
 
 def read_corpus(
     paths: Sequence[str | Path] | Inputs, held_out: float, steps: int, settings: TrainSettings | None = None,
-    vocabulary: Vocabulary | None = None, folder: Path | None = None, tell: Tell = lambda *_: None,
+    vocabulary: Vocabulary | None = None, folder: Path | None = None, on_progress: OnProgress = lambda *_: None,
     *, old: Vocabulary | None = None,
 ) -> Corpus:  # fmt: skip
     """Read all inputs in order as one text, and split off the last `held_out` share of its characters.
@@ -105,7 +105,7 @@ def read_corpus(
     Nothing is split off where validation files are named or every n-th file is held out. The vocabulary, if none is
     given, has the characters of all parts, so that none is unseen; one of words or byte pairs is learned from the text
     to learn from alone. Of `old`, if that is given, all tokens keep their ids, and new ones follow.
-    Token files are kept in `folder`; `tell` is told how far the reading is.
+    Token files are kept in `folder`; `on_progress` is told how far the reading is.
     Raises `TrainingError` if a source is unusable or the text is shorter than a few updates.
     """
     settings = settings or TrainSettings()
@@ -114,7 +114,7 @@ def read_corpus(
     has_tail = not (inputs.validation or settings.held_out_every)
     with cache.writing(folder) as temporary:
         spool = Spool(temporary)
-        spool.fill(inputs, settings, tell)
+        spool.fill(inputs, settings, on_progress)
         look = None if settings.level == "char" else lambda begin, end: "".join(spool.texts("training", begin, end))
         cut = split_point(spool.characters["training"], held_out if has_tail else 0.0, look)
         name = cache.key(
@@ -126,7 +126,7 @@ def read_corpus(
         if found is None:
             if not cut:
                 raise TrainingError(_nothing_left(settings, held_out if has_tail else 0.0))
-            entry = encode.write_tokens(spool, cut, settings, temporary, vocabulary, old, tell)
+            entry = encode.write_tokens(spool, cut, settings, temporary, vocabulary, old, on_progress)
             found = cache.keep(folder, name, temporary, entry)
     if found is None:
         raise TrainingError(f"token files in {folder} do not last: look after the disk, or name another by --cache")

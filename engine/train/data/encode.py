@@ -22,8 +22,8 @@ from engine.text import byte_pairs
 from engine.text.vocabulary import Vocabulary
 from engine.text.words import UNKNOWN, joins_next, tokenize
 from engine.train.data import cache
-from engine.train.data.word_parts import Cuts, Cutter, Made, Met, Pieces
-from engine.train.reading.spool import CODES, PARTS, Spool, Tell, wide_codes
+from engine.train.data.pieces import PieceFile, PieceIds, PieceReader, PieceValues, PreTokenizer
+from engine.train.reading.spool import CODES, PARTS, OnProgress, Spool, wide_codes
 from engine.train.settings import TrainSettings
 
 CACHED = 1 << 18  # characters whose arrays of words stay in a core's cache
@@ -35,15 +35,15 @@ _SPLIT_BEFORE = re.compile(rf"(?<!\S){UNKNOWN}(?!\S)")
 
 def write_tokens(
     spool: Spool, cut: int, settings: TrainSettings, folder: Path, vocabulary: Vocabulary | None,
-    old: Vocabulary | None, tell: Tell,
+    old: Vocabulary | None, on_progress: OnProgress,
 ) -> cache.Entry:  # fmt: skip
     """Write the ids of all parts into `cache.TOKENS` in `folder`; from character `cut` on, training text is held out.
 
     Without a `vocabulary`, one is learned; of `old`, if that is given, all tokens keep their ids, and new ones follow.
     Raises `TrainingError` if no such vocabulary can be learned.
     """
-    pieces = Cuts(folder / "pieces")
-    vocabulary = vocabulary or _make_vocabulary(spool, cut, settings, old, pieces, tell)
+    pieces = PieceFile(folder / "pieces")
+    vocabulary = vocabulary or _make_vocabulary(spool, cut, settings, old, pieces, on_progress)
     is_cut = pieces.split == vocabulary.split
     ranges: dict[str, list[tuple[str, int, int | None]]] = {
         "training": [("training", pieces.characters if is_cut else 0, cut)],
@@ -53,20 +53,20 @@ def write_tokens(
     parts: dict[str, tuple[int, int, int]] = {}
     files = set[int]()
     with (folder / cache.TOKENS).open("wb") as file:
-        encoder = Encoder(vocabulary, file, spool.counts, pieces.cutter if is_cut else None)
+        encoder = Encoder(vocabulary, file, spool.counts, pieces.pretokenizer if is_cut else None)
         for part in PARTS:
             encoder.begin()
             begin = encoder.tokens
-            for met in pieces if is_cut and part == "training" else ():
-                encoder.add_cut(met)
-                tell("making tokens", encoder.characters, 0.0)
+            for piece_ids in pieces if is_cut and part == "training" else ():
+                encoder.add_pieces(piece_ids)
+                on_progress("making tokens", encoder.characters, 0.0)
             for source, first, end in ranges[part]:
                 for blocks in _blocks(spool, settings, vocabulary.level, source, first, end):
                     if part == "training" and settings.reset == "file":
                         files.add(encoder.tokens)
                     for data in blocks:
                         encoder.add(data)
-                        tell("making tokens", encoder.characters, 0.0)
+                        on_progress("making tokens", encoder.characters, 0.0)
             parts[part] = begin, encoder.tokens, encoder.characters
         if not encoder.tokens:
             file.write(b"\0" * np.dtype(encoder.dtype).itemsize)  # an empty file cannot be mapped
@@ -94,7 +94,7 @@ def _texts(spool: Spool, settings: TrainSettings, part: str, begin: int, end: in
 
 
 def _make_vocabulary(
-    spool: Spool, cut: int, settings: TrainSettings, old: Vocabulary | None, pieces: Cuts, tell: Tell
+    spool: Spool, cut: int, settings: TrainSettings, old: Vocabulary | None, pieces: PieceFile, on_progress: OnProgress
 ) -> Vocabulary:
     """What the text has, after what an old vocabulary has; that of byte pairs lacks nothing."""
     if old is not None and old.level == "bpe":
@@ -102,7 +102,7 @@ def _make_vocabulary(
     if settings.level == "char":
         learned = from_counts(spool.counts, settings)
     else:
-        tell("learning a vocabulary", 0, 0.0)
+        on_progress("learning a vocabulary", 0, 0.0)
         parts = itertools.chain.from_iterable(_texts(spool, settings, "training", 0, cut))
         learned = learn(parts, settings, pieces if settings.reset != "file" else None)  # files are encoded one by one
     return extended(old, learned) if old is not None else learned
@@ -125,12 +125,12 @@ def from_counts(counts: NDArray[np.int64], settings: TrainSettings) -> Vocabular
     return Vocabulary(tuple(map(chr, often)))
 
 
-def learn(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | None = None) -> Vocabulary:
+def learn(parts: Iterable[str], settings: TrainSettings, cuts: PieceFile | None = None) -> Vocabulary:
     """Learn a vocabulary of `--level word` or `bpe`. Parts end at line ends; as words they are kept in `cuts`."""
     return _learn_words(parts, settings, cuts) if settings.level == "word" else _learn_byte_pairs(parts, settings)
 
 
-def _learn_words(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | None) -> Vocabulary:
+def _learn_words(parts: Iterable[str], settings: TrainSettings, cuts: PieceFile | None) -> Vocabulary:
     """The unknown token, then the most frequent ones; of two as frequent, the first in alphabetical order."""
     parts = iter(parts)
     first = next(parts, "")
@@ -138,17 +138,17 @@ def _learn_words(parts: Iterable[str], settings: TrainSettings, cuts: Cuts | Non
     if split == "auto":
         split = "spaces" if _SPLIT_BEFORE.search(first) else "words"
 
-    def look(piece: str, joins: bool) -> Made:
+    def look(piece: str, joins: bool) -> PieceValues:
         tokens = tokenize(piece, split, None if joins else APART_WORD)
         joins = joins_next(tokens[-1], split) if tokens else joins
-        return Made([numbers.setdefault(token, len(numbers)) for token in tokens], joins)
+        return PieceValues([numbers.setdefault(token, len(numbers)) for token in tokens], joins)
 
-    pieces, counts = Pieces(look, split), np.zeros(1 << 16, np.int64)
+    pieces, counts = PieceReader(look, split), np.zeros(1 << 16, np.int64)
     for part in _smaller(itertools.chain([first], parts)):
-        met = pieces.cut(part.encode())
+        piece_ids = pieces.cut(part.encode())
         if cuts is not None:
-            cuts.add(met, pieces.cutter, len(part))
-        found = np.bincount(pieces.values(met)[0])
+            cuts.add(piece_ids, pieces.pretokenizer, len(part))
+        found = np.bincount(pieces.values(piece_ids)[0])
         while len(counts) < len(found):
             counts = np.concatenate([counts, np.zeros_like(counts)])
         counts[: len(found)] += found
@@ -185,16 +185,20 @@ class Encoder:
     """Writes ids into a file, a piece of text at a time, and counts."""
 
     def __init__(
-        self, vocabulary: Vocabulary, file: IO[bytes], counts: NDArray[np.int64], cutter: Cutter | None = None
+        self,
+        vocabulary: Vocabulary,
+        file: IO[bytes],
+        counts: NDArray[np.int64],
+        pretokenizer: PreTokenizer | None = None,
     ) -> None:
-        """`counts [CODES]` tells which characters will come; `cutter` is that of parts that come cut."""
+        """`counts [CODES]` tells which characters will come; `pretokenizer` is that of parts that come cut."""
         self.dtype = smallest_type(len(vocabulary) + 1)
         self._missing = len(vocabulary)
         known = [ord(token) for token in vocabulary.tokens if len(token) == 1]
         self._may_miss = int(counts[known].sum()) < int(counts.sum())
         self.tokens = self.characters = self.unseen = 0
         self._vocabulary, self._file = vocabulary, file
-        self._pieces = Pieces(self._look, vocabulary.split, cutter) if vocabulary.level == "word" else None
+        self._pieces = PieceReader(self._look, vocabulary.split, pretokenizer) if vocabulary.level == "word" else None
         joins = [joins_next(token, vocabulary.split) for token in vocabulary.tokens] if self._pieces else []
         self._joins, self._apart = joins, joins.index(False) if False in joins else None
         self._table: NDArray[Any] | None = None
@@ -214,17 +218,17 @@ class Encoder:
     def add(self, data: bytes) -> None:
         """Write a piece of normalized text, given as UTF-8."""
         if self._pieces:
-            self.add_cut(self._pieces.cut(data))
+            self.add_pieces(self._pieces.cut(data))
         elif (found := self._look_up(data)) is not None:
             self._write(found, len(found), 0)
         else:
             encoding = self._vocabulary.encode(data.decode())
             self._write(encoding.ids, encoding.characters, encoding.unseen)
 
-    def add_cut(self, met: Met) -> None:
-        """The same of words, as the cutter has cut it."""
+    def add_pieces(self, piece_ids: PieceIds) -> None:
+        """The same of words, as the pretokenizer has cut it."""
         if self._pieces:
-            self._write(*self._pieces.values(met))
+            self._write(*self._pieces.values(piece_ids))
 
     def _write(self, ids: NDArray[Any], characters: int, unseen: int) -> None:
         self.tokens += len(ids)
@@ -232,11 +236,11 @@ class Encoder:
         self.unseen += unseen
         self._file.write(ids.astype(self.dtype, copy=False).data)
 
-    def _look(self, piece: str, joins: bool) -> Made:
-        """What `Pieces` asks of words."""
+    def _look(self, piece: str, joins: bool) -> PieceValues:
+        """What `PieceReader` asks of words."""
         encoding = self._vocabulary.encode(piece, None if joins else self._apart)
         ids = encoding.ids.tolist()
-        return Made(ids, self._joins[ids[-1]] if ids else joins, encoding.characters, encoding.unseen)
+        return PieceValues(ids, self._joins[ids[-1]] if ids else joins, encoding.characters, encoding.unseen)
 
     def _look_up(self, data: bytes) -> NDArray[Any] | None:
         """The ids of characters by a table; None where one is unseen, and for byte pairs."""

@@ -45,7 +45,7 @@ class Decision:
     is_due: bool = False  # a checkpoint is to be written
 
 
-class Alone:
+class SingleReplica:
     """This device alone. What it is given it gives back."""
 
     count = workers = 1  # replicas in all, and the processes that they are in
@@ -98,7 +98,7 @@ class Alone:
         yield
 
 
-class Together(Alone):
+class MultiReplica(SingleReplica):
     """The replicas of a strategy, in `workers` processes."""
 
     def __init__(self, strategy: tf.distribute.Strategy, workers: int = 1, *, is_chief: bool = True) -> None:
@@ -206,7 +206,7 @@ def _all_reduce(how: str, values: list[Any]) -> list[Any]:
     return [tf.reshape(part, value.shape) for part, value in zip(parts, values, strict=True)]
 
 
-def find() -> Alone:
+def find() -> SingleReplica:
     """What this process has to train on, to be called before anything else is done with TensorFlow.
 
     Several machines by `TF_CONFIG` or in a step of Slurm's with several tasks; else all GPUs here. Waits for the
@@ -218,8 +218,8 @@ def find() -> Alone:
     gpus = tf.config.get_visible_devices("GPU")
     if len(gpus) > 1:
         with quiet_stderr():
-            return Together(tf.distribute.MirroredStrategy())
-    return Alone()
+            return MultiReplica(tf.distribute.MirroredStrategy())
+    return SingleReplica()
 
 
 def _by_tf_config() -> Any:
@@ -266,7 +266,7 @@ def _by_slurm() -> Any:
         raise TrainingError(f"Slurm's environment cannot be read ({error}): set TF_CONFIG in its place") from None
 
 
-def _joined(resolver: Any) -> Alone:
+def _joined(resolver: Any) -> SingleReplica:
     """The strategy of a cluster, once all of it is there."""
     cluster = resolver.cluster_spec()
     role, number, roles = resolver.task_type, resolver.task_id, cluster.as_dict()
@@ -280,7 +280,7 @@ def _joined(resolver: Any) -> Alone:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
         raise TrainingError(f"the {len(addresses)} machines cannot be joined ({reason}): start them again") from None
     is_chief = role == "chief" or ("chief" not in roles and number == 0)
-    return Together(strategy, len(addresses), is_chief=is_chief)
+    return MultiReplica(strategy, len(addresses), is_chief=is_chief)
 
 
 def _meet(own: str, others: list[str]) -> None:

@@ -28,7 +28,7 @@ from engine.train.settings import TrainSettings
 PARTS = ("training", "held_out", "test")
 CODES = 0x110000
 ASCII = bytes(range(128))
-Tell = Callable[[str, int, float], None]  # what is done, characters done, seconds
+OnProgress = Callable[[str, int, float], None]  # what is done, characters done, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Spool:
             return self._digests["training"].hexdigest()
         return hashlib.sha256("".join(digest.hexdigest() for digest in self._digests.values()).encode()).hexdigest()
 
-    def fill(self, inputs: Inputs, settings: TrainSettings, tell: Tell) -> None:
+    def fill(self, inputs: Inputs, settings: TrainSettings, on_progress: OnProgress) -> None:
         """Read everything. Raises `TrainingError` for a source that cannot be read or has no text."""
         named = (inputs.training, inputs.validation, inputs.test)
         self._filter = make_filter(is_ascii=settings.ascii, is_lower=settings.lower, keep=settings.keep)
@@ -90,14 +90,14 @@ class Spool:
                 every, before = settings.held_out_every if part == "training" else 0, self.account.files
                 for number, source in enumerate(sources.open_all(names, self._folder, self.account), 1):
                     here = "held_out" if every and number % every == 0 else part
-                    self._add(here, source, settings, tell, hashing)
+                    self._add(here, source, settings, on_progress, hashing)
                 if names and self.account.files == before:
                     raise TrainingError(
                         f"{' '.join(names)}: no text is in it{self.account.in_brackets()}: give other text"
                     )
 
     def _add(
-        self, part: str, source: sources.Source, settings: TrainSettings, tell: Tell, hashing: Executor,
+        self, part: str, source: sources.Source, settings: TrainSettings, on_progress: OnProgress, hashing: Executor,
     ) -> None:  # fmt: skip
         flags = " and ".join(["--ascii"] * settings.ascii + ["--keep"] * bool(settings.keep))
         account = sources.Account()
@@ -121,7 +121,7 @@ class Spool:
             for piece in normalized(texts, counted):
                 is_empty = is_empty and not piece.strip()
                 self._write(part, piece, file, hashing)
-                tell(f"reading {source.name}", sum(self.characters.values()), time.monotonic() - self._began)
+                on_progress(f"reading {source.name}", sum(self.characters.values()), time.monotonic() - self._began)
         if is_empty and source.is_named:
             raise TrainingError(_nothing_in(source.name, account, flags, is_blank=is_blank))
         if flags and not is_blank:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from engine.model.directory import SETTINGS, replace_file, write_json, write_text
 from engine.names import UNKNOWN, visible
 from engine.train import presets
-from engine.train.network.start import Origin
+from engine.train.network.pretrained import Origin
 from engine.train.quantities import LN2, bits_of, perplexity
 from engine.train.reading.spool import Inputs
 from engine.train.settings import PRESETS, TrainSettings, as_text

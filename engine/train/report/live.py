@@ -16,14 +16,14 @@ from rich.text import Text
 
 from engine.train.quantities import LN2
 from engine.train.report.curve import Curve
-from engine.train.report.plain import Watch
+from engine.train.report.plain import Reporter
 
 DRAWINGS_A_SECOND = 4
 WIDEST = 76  # columns of the bar and the curve
 CURVE_ROWS, FEW_ROWS, FEW_COLUMNS = 6, 16, 30  # of lower or narrower terminals the curve is left out
 
 
-class View(Watch):
+class LiveReporter(Reporter):
     """Shows a run while it is entered; before and after, plain lines."""
 
     def __init__(
@@ -59,7 +59,7 @@ class View(Watch):
         self, epoch: int, update: int, loss: float, best: float | None, learning_rate: float | None = None
     ) -> None:
         """Call after each update; what is drawn of it is drawn by a thread, some times a second."""
-        self._follow(loss)
+        self._smooth_in(loss)
         self._update = update
         self._curve.add_training(update, self._loss * self._rate / LN2)
         figures = self._figures(epoch, update, best)

@@ -20,7 +20,7 @@ POINTS = 1000  # of the training loss over a whole run
 SCALARS, TEXT = "scalars", "text"  # the plugins that show them
 
 
-class Board:
+class TensorBoard:
     """Writes into `folder`, beside what is there; `rate` is the tokens a character."""
 
     def __init__(self, folder: Path, updates: int, tokens_an_update: int, rate: float) -> None:

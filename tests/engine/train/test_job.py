@@ -88,8 +88,8 @@ def test_a_device_that_is_too_small_is_told_in_a_line(
 @pytest.mark.parametrize("widths", [(64, 32), (64, 64, 64)])
 def test_widths_are_as_many_layers_whatever_the_preset_has(widths: tuple[int, ...], tmp_path: Path) -> None:
     given: dict[str, Any] = {"preset": "tutorial", "units": widths}
-    asked = Job(tmp_path / "mine", Inputs(("x.txt",)), given).asked()
+    asked = Job(tmp_path / "mine", Inputs(("x.txt",)), given).configure()
     assert asked.settings.widths == widths
     assert asked.given["layers"] == len(widths)  # so that --time leaves them, too
     with pytest.raises(ValueError, match="--layers 1: --units"):
-        Job(tmp_path / "mine", Inputs(("x.txt",)), {**given, "layers": 1}).asked()
+        Job(tmp_path / "mine", Inputs(("x.txt",)), {**given, "layers": 1}).configure()

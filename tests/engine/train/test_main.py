@@ -24,7 +24,7 @@ from engine.program import import_tensorflow
 from engine.train import checkpoint
 from engine.train.__main__ import main
 from engine.train.report import card
-from engine.train.report.plain import Watch
+from engine.train.report.plain import Reporter
 
 import_tensorflow()
 
@@ -189,7 +189,7 @@ def test_the_losses_of_every_epoch_are_there_at_once(
     """Also of one that was no better, so that nobody has to wait for the next one that is."""
     out, seen = tmp_path / "mine", list[int]()
     monkeypatch.setattr(
-        Watch, "epoch", lambda *_: seen.append(len((out / "training.csv").read_text().splitlines()) - 1)
+        Reporter, "epoch", lambda *_: seen.append(len((out / "training.csv").read_text().splitlines()) - 1)
     )
     arguments = ["--data", str(plain_text), "--out", str(out), *SMALL, "--rate", "0", "--epochs", "3"]
     assert main([*arguments, "--sample-every", "0"]) == 0

@@ -85,15 +85,15 @@ def test_a_loss_summed_over_steps_is_ours_with_rate_and_clip_converted(plain_tex
     trainer = Trainer(settings, read_corpus([plain_text], 0.1, settings.steps, settings))
     batch = next(iter(trainer.sequences.read(0)))
     with tf.GradientTape() as tape:
-        logits, _ = trainer.twin.forward(tf.constant(batch.inputs), trainer.states, NO_MASKS)
+        logits, _ = trainer.network.forward(tf.constant(batch.inputs), trainer.states, NO_MASKS)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=batch.targets, logits=logits)
         summed = tf.reduce_sum(losses) / trainer.batch
-    gradients = tape.gradient(summed, [variable.value for variable in trainer.twin.variables])
+    gradients = tape.gradient(summed, [variable.value for variable in trainer.network.variables])
     gradients, norm = tf.clip_by_global_norm([tf.convert_to_tensor(g) for g in gradients], 5.0)
     assert norm > 5
-    wanted = [(v.value - g).numpy() for v, g in zip(trainer.twin.variables, gradients, strict=True)]
+    wanted = [(v.value - g).numpy() for v, g in zip(trainer.network.variables, gradients, strict=True)]
     next(trainer.updates())
-    for variable, value in zip(trainer.twin.variables, wanted, strict=True):
+    for variable, value in zip(trainer.network.variables, wanted, strict=True):
         assert np.asarray(variable) == pytest.approx(value, abs=1e-5)
 
 

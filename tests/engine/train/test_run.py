@@ -87,7 +87,7 @@ def test_a_useless_loss_leaves_a_checkpoint_to_go_on_from_with_a_lower_rate(
 
     def spoiled(trainer: Trainer) -> Iterator[float]:
         yield from updates(trainer)
-        trainer.twin.variables[0].assign(np.full(trainer.twin.variables[0].shape, np.nan, np.float32))
+        trainer.network.variables[0].assign(np.full(trainer.network.variables[0].shape, np.nan, np.float32))
 
     fit(plain_text, out := tmp_path / "out", **FLAGS | {"epochs": 1})
     before = (out / CHECKPOINT).read_bytes()

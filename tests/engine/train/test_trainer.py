@@ -19,7 +19,7 @@ import tensorflow as tf  # noqa: E402
 
 from engine.train import checkpoint  # noqa: E402
 from engine.train.data.corpus import Corpus, read_corpus  # noqa: E402
-from engine.train.hardware.distributed import Alone  # noqa: E402
+from engine.train.hardware.distributed import SingleReplica  # noqa: E402
 from engine.train.hardware.precision import fastest_precision  # noqa: E402
 from engine.train.network.dropout import NO_MASKS  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
@@ -62,7 +62,7 @@ def test_a_run_that_was_interrupted_ends_in_the_same_weights(
     second = Trainer(saved.settings, corpus)
     second.restore(saved)
     assert begun + train(second) == losses
-    for one, other in zip(straight.twin.variables, second.twin.variables, strict=True):
+    for one, other in zip(straight.network.variables, second.network.variables, strict=True):
         assert (np.asarray(one) == np.asarray(other)).all()
     assert [row["held_out_nats"] for row in second.progress.history] == [
         row["held_out_nats"] for row in straight.progress.history
@@ -88,7 +88,7 @@ def test_a_useless_loss_stops_the_run(corpus: Corpus) -> None:
     with pytest.raises(TrainingError, match=r"lower --rate \(now 10\)"):
         train(trainer)
     broken = Trainer(SETTINGS, corpus)
-    broken.twin.variables[0].assign(np.full(broken.twin.variables[0].shape, np.nan, np.float32))
+    broken.network.variables[0].assign(np.full(broken.network.variables[0].shape, np.nan, np.float32))
     with pytest.raises(TrainingError, match="the loss became nan"):
         train(broken)
 
@@ -127,7 +127,7 @@ def test_every_optimizer_learns_and_is_resumed(corpus: Corpus, optimizer: str) -
     begun = train(first, 12)
     second.restore(first.run_state(()))
     assert begun + train(second) == losses
-    for one, other in zip(straight.twin.variables, second.twin.variables, strict=True):
+    for one, other in zip(straight.network.variables, second.network.variables, strict=True):
         assert (np.asarray(one) == np.asarray(other)).all()
 
 
@@ -152,7 +152,7 @@ def test_every_way_to_read_learns_and_is_resumed(tmp_path: Path, way: dict[str, 
     assert np.mean(losses[-5:]) < 0.7 * losses[0]
     resumed.restore(checkpoint.load(tmp_path))
     assert train(resumed) == losses[begun:]
-    for one, other in zip(straight.twin.variables, resumed.twin.variables, strict=True):
+    for one, other in zip(straight.network.variables, resumed.network.variables, strict=True):
         assert (np.asarray(one) == np.asarray(other)).all()
 
 
@@ -164,7 +164,7 @@ def test_padding_is_not_learned_from(tmp_path: Path) -> None:
     batch = next(iter(trainer.sequences.read(0)))
     assert batch.weights is not None
     assert 0 < batch.weights.mean() < 1
-    logits, _ = trainer.twin.forward(tf.constant(batch.inputs), trainer.twin.zero_state(trainer.batch), NO_MASKS)
+    logits, _ = trainer.network.forward(tf.constant(batch.inputs), trainer.network.zero_state(trainer.batch), NO_MASKS)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=batch.targets, logits=logits).numpy()
     assert next(trainer.updates()) == pytest.approx(losses[batch.weights > 0].mean(), rel=1e-5)
 
@@ -211,7 +211,7 @@ def test_automatic_precision_is_settled_anew_on_each_machine(plain_text: Path) -
 
 
 def test_automatic_precision_is_that_of_the_slowest_machine(plain_text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class WithASlower(Alone):
+    class WithASlower(SingleReplica):
         def agree(self, *flags: bool) -> tuple[bool, ...]:
             return tuple(True for _ in flags)
 

@@ -36,7 +36,7 @@ import_tensorflow()
 import tensorflow as tf
 from pathlib import Path
 from engine.train.data.corpus import read_corpus
-from engine.train.hardware.distributed import Alone, Together
+from engine.train.hardware.distributed import SingleReplica, MultiReplica
 from engine.train.trainer import Trainer
 from engine.train.settings import TrainSettings
 
@@ -49,7 +49,7 @@ settings = TrainSettings(
 )
 corpus = read_corpus([sys.argv[1]], 0.1, settings.steps, settings)
 found = {}
-for kind in (Alone(), Together(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
+for kind in (SingleReplica(), MultiReplica(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
     trainer = Trainer(settings, corpus, replicas=kind)
     updates = trainer.updates()
     losses = [next(updates) for _ in range(9)]
@@ -247,7 +247,7 @@ def _listens(address: str) -> bool:
 
 def test_lanes_that_cannot_be_shared_are_refused() -> None:
     strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
-    together = distributed.Together(strategy)
+    together = distributed.MultiReplica(strategy)
     together.count = 3
     with pytest.raises(TrainingError, match="--batch 64: 3 devices share its lanes evenly; give a multiple of 3"):
         together.whole(64, 64)

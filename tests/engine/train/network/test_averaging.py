@@ -36,15 +36,15 @@ def test_the_averages_are_judged_and_saved_and_training_goes_on_from_the_weights
     corpus: Corpus, tmp_path: Path
 ) -> None:
     trainer = Trainer(SMALL, corpus)
-    wanted = [np.asarray(variable, np.float64) for variable in trainer.twin.variables]
+    wanted = [np.asarray(variable, np.float64) for variable in trainer.network.variables]
     for update, _ in enumerate(itertools.islice(trainer.updates(), 40)):
         share = min(0.98, (1 + update) / (10 + update))
-        now = [np.asarray(variable) for variable in trainer.twin.variables]
+        now = [np.asarray(variable) for variable in trainer.network.variables]
         wanted = [share * old + (1 - share) * new for old, new in zip(wanted, now, strict=True)]
-    trained = [np.asarray(variable) for variable in trainer.twin.variables]
+    trained = [np.asarray(variable) for variable in trainer.network.variables]
     trainer.save_model(tmp_path / "model.keras", trainer.weights())
     judged = trainer.held_out_nats()
-    for variable, value in zip(trainer.twin.variables, trained, strict=True):
+    for variable, value in zip(trainer.network.variables, trained, strict=True):
         assert (np.asarray(variable) == value).all()
     saved = read_network(tmp_path / "model.keras").weights
     for found, value in zip([*saved[:-2], saved[-1]], wanted, strict=True):  # all but the output's copy of the input

@@ -16,7 +16,7 @@ import tensorflow as tf  # noqa: E402
 
 from engine.train import checkpoint  # noqa: E402
 from engine.train.data.corpus import Corpus, read_corpus  # noqa: E402
-from engine.train.network.build import Twin, build_model  # noqa: E402
+from engine.train.network.build import StatelessNetwork, build_model  # noqa: E402
 from engine.train.network.dropout import NO_MASKS, Masks, activation_penalty  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
 from engine.train.trainer import Trainer  # noqa: E402
@@ -67,11 +67,13 @@ def test_a_dropped_token_reads_as_nothing(kind: str, batch: int, fused: bool) ->
     made = build_model(V, dataclasses.replace(PLAIN, input=kind))
     tokens = np.array([0, 2, 1, 0, 2, 2, 0], np.float32)
     ids = tf.constant(np.random.default_rng(1).integers(V, size=(T if batch > 1 else 1, batch)), tf.int32)
-    found, _ = (twin := Twin(made, fused=fused)).forward(ids, twin.zero_state(batch), Masks(tokens=tf.constant(tokens)))
+    found, _ = (network := StatelessNetwork(made, fused=fused)).forward(
+        ids, network.zero_state(batch), Masks(tokens=tf.constant(tokens))
+    )
     weights = made.get_weights()
     weights[0] = weights[0] * tokens[:, None]
     made.set_weights(weights)
-    wanted, _ = twin.forward(ids, twin.zero_state(batch), NO_MASKS)
+    wanted, _ = network.forward(ids, network.zero_state(batch), NO_MASKS)
     assert found.numpy() == pytest.approx(wanted.numpy(), abs=1e-6)
 
 
@@ -83,14 +85,14 @@ def test_an_input_mask_is_one_of_a_lane_for_all_steps(kind: str, fused: bool) ->
     width = V if kind == "one-hot" else 5
     inputs = rng.choice(np.array([0, 2], np.float32), (1, B, width))
     ids = tf.constant(rng.integers(V, size=(T, B)), tf.int32)
-    twin = Twin(made, fused=fused)
-    found, _ = twin.forward(ids, twin.zero_state(B), Masks(inputs=tf.constant(inputs)))
+    network = StatelessNetwork(made, fused=fused)
+    found, _ = network.forward(ids, network.zero_state(B), Masks(inputs=tf.constant(inputs)))
     weights = made.get_weights()
     for lane in range(B):  # the mask belongs to the first layer's rows as well as to its inputs
         place = 0 if kind == "one-hot" else 1
         masked = [weight * inputs[0, lane][:, None] if n == place else weight for n, weight in enumerate(weights)]
         made.set_weights(masked)
-        wanted, _ = twin.forward(ids[:, lane : lane + 1], twin.zero_state(1), NO_MASKS)
+        wanted, _ = network.forward(ids[:, lane : lane + 1], network.zero_state(1), NO_MASKS)
         assert found.numpy()[:, lane] == pytest.approx(wanted.numpy()[:, 0], abs=1e-6)
 
 
@@ -111,8 +113,8 @@ def test_the_penalties_hold_the_outputs_back(corpus: Corpus) -> None:
     for ar in (0.0, 50.0):
         trainer = Trainer(dataclasses.replace(SMALL, average=0.0, ar=ar, tar=ar), corpus)
         losses.append(list(itertools.islice(trainer.updates(), 30)))
-        _, whole, _ = trainer.twin.hidden(
-            tf.constant(np.asarray(corpus.training[:9, None], np.int32)), trainer.twin.zero_state(1), NO_MASKS
+        _, whole, _ = trainer.network.hidden(
+            tf.constant(np.asarray(corpus.training[:9, None], np.int32)), trainer.network.zero_state(1), NO_MASKS
         )
         sizes.append(float(tf.reduce_mean(whole**2)))
     assert losses[0][0] == losses[1][0]

@@ -13,7 +13,7 @@ import_tensorflow()
 import tensorflow as tf  # noqa: E402
 
 from engine.train.network import loss as head  # noqa: E402
-from engine.train.network.build import Twin  # noqa: E402
+from engine.train.network.build import StatelessNetwork  # noqa: E402
 from engine.train.settings import (  # noqa: E402
     TrainSettings,
 )
@@ -69,6 +69,8 @@ def test_the_loss_on_a_gpu_is_the_loss_on_a_cpu(shape: str) -> None:
     made, is_tied = random_model(settings_of(shape)), shape == "tied"
     x = tf.constant(np.random.default_rng(5).normal(size=(T, B, H)).astype(np.float32))
     targets = tf.constant(np.random.default_rng(6).integers(V, size=(T, B)).astype(np.int32))
-    ours, theirs = (Twin(made, fused=fused, is_tied=is_tied).losses(x, targets).numpy() for fused in (False, True))
+    ours, theirs = (
+        StatelessNetwork(made, fused=fused, is_tied=is_tied).losses(x, targets).numpy() for fused in (False, True)
+    )
     assert ours.shape == (T, B)
     assert ours == pytest.approx(theirs, abs=1e-5)

@@ -34,7 +34,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
+class Pretrained:
     """A model to begin from. `fixed` are the settings that come with it."""
 
     origin: Origin
@@ -88,7 +88,7 @@ class Parent:
         return arrays
 
 
-def read(path: str) -> Parent:
+def read(path: str) -> Pretrained:
     """The model of a directory, a file or a name. Raises `ModelLoadError`, or `TrainingError` for a foreign network."""
     files = directory.find(path)
     vocabulary, network = directory.read_vocabulary(files), _read_network(files)
@@ -97,7 +97,7 @@ def read(path: str) -> Parent:
     fixed = {"level": vocabulary.level, **_shape(files.name, network)}
     if vocabulary.level == "word":
         fixed["split"] = vocabulary.split
-    return Parent(Origin(files.name, len(vocabulary), digest), vocabulary, network, fixed)
+    return Pretrained(Origin(files.name, len(vocabulary), digest), vocabulary, network, fixed)
 
 
 def _read_network(files: directory.ModelFiles) -> Network:
