@@ -31,9 +31,9 @@ class Progress:
     chunk: int = 0  # of this epoch, the next one to read
     update: int = 0
     seconds: float = 0.0
-    elapsed: float = 0.0  # seconds of all sittings, with reading, scoring and saving
+    elapsed: float = 0.0  # seconds since the run began, over all its processes, with reading, scoring and saving
     epoch_loss: float = 0.0  # summed over the chunks of this epoch so far
-    first_loss: float | None = None  # of the run, by which a useless one is told
+    first_loss: float | None = None  # of the run; a loss far above it is useless
     best: float | None = None  # held-out loss of the model that is kept
     best_epoch: int | None = None  # and the epoch it is from, counted from 0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What is kept: weights, the optimizer's variables, the lanes' states, averages, each in its own order."""
+    """A whole run: the weights, the optimizer's variables, the lanes' states and the averages, in the order of each."""
 
     settings: TrainSettings
     data: tuple[str, ...]
@@ -80,7 +80,7 @@ def load(directory: Path) -> RunState:
                 if group in arrays:
                     arrays[group].append(file[name])
         return RunState(
-            TrainSettings(**_settled(header["settings"])),
+            TrainSettings(**_upgraded(header["settings"])),
             tuple(header["data"]),
             header["digest"],
             Progress(**header["progress"]),
@@ -93,8 +93,8 @@ def load(directory: Path) -> RunState:
         raise TrainingError(f"{path} cannot be read ({error}): start again without --resume") from None
 
 
-def _settled(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a run as they are meant: `weight_decay` was adamw's alone in runs older than `average`."""
+def _upgraded(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings that an older program wrote: before there was `average`, only adamw had `weight_decay`."""
     if "average" in settings or settings["optimizer"] == "adamw":
         return settings
     return {**settings, "weight_decay": "auto"}

@@ -1,6 +1,6 @@
-"""A run's directory: what is written into it, and what becomes of a run when the disk takes nothing.
+"""A run's directory: writes the model, the checkpoint and the card, and handles a disk that takes nothing.
 
-Of several machines one, the chief, writes; the others are told what came of it.
+Of several machines only one, the chief, writes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CARD_SAMPLE_LENGTH, CARD_TEMPERATURE = 400, 0.8
 
 
 class RunFolder:
-    """Keeps what a trainer makes. `note` is told what could not be saved; training goes on and tries again."""
+    """Writes what a trainer makes. `note` reports what could not be saved; training goes on and tries again."""
 
     def __init__(self, path: Path, trainer: Trainer, data: tuple[str, ...], note: Callable[[str], None]) -> None:
         self.path, self._trainer, self._data, self._note = path, trainer, data, note
@@ -39,7 +39,7 @@ class RunFolder:
         return (self.path / NETWORK).exists()
 
     def keep(self, what: str, write: Callable[[], None]) -> bool:
-        """Write something. False where the disk does not take it, which is told, or another machine writes it."""
+        """Write something. False if the disk does not take it, which is reported, or if another machine writes it."""
         if not self._trainer.replicas.is_chief:
             return False
         try:

@@ -1,6 +1,6 @@
 """`engine.train.fit`: what the command line does, called from Python; in a notebook, with a live curve.
 
-Knows IPython only if it is running already; elsewhere a run is told in plain lines.
+Uses IPython only if it is running already; elsewhere it reports in plain lines.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 class NotebookReporter(Reporter):
-    """Shows a run in the output of a notebook's cell, which is drawn again in place."""
+    """Shows a run in the output of a notebook's cell, and redraws it."""
 
     def __init__(
         self, epochs: int, updates: int, tokens_an_update: int, *, level: str = "char", rate: float = 1.0
@@ -173,13 +173,13 @@ def _svg(curve: Curve) -> str:
         return ""
     last, low, high = window
 
-    def place(points: Points) -> list[str]:
+    def pixels(points: Points) -> list[str]:
         return [
             f"{LEFT + x / last * (WIDTH - LEFT):.1f},{(high - min(y, high)) / (high - low) * (HEIGHT - BELOW):.1f}"
             for x, y in points
         ]
 
-    held = place(curve.held_out)
+    held = pixels(curve.held_out)
     dots = "".join(f'<circle cx="{x}" cy="{y}" r="3"/>' for x, y in (point.split(",") for point in held))
     return (
         f'<svg viewBox="-4 -8 {WIDTH + 8} {HEIGHT + 12}" width="{WIDTH}" style="max-width: 100%" font-size="12" '
@@ -188,7 +188,7 @@ def _svg(curve: Curve) -> str:
         f'<text x="0" y="8">{high:.2f}</text><text x="0" y="{HEIGHT - BELOW}">{low:.2f}</text>'
         f'<text x="{LEFT}" y="{HEIGHT - 4}">bits a character: '
         '<tspan fill="#888">&#8212; training</tspan> <tspan fill="#d60">&#9679; held out</tspan></text>'
-        f'<polyline points="{" ".join(place(curve.training))}" fill="none" stroke="#888"/>'
+        f'<polyline points="{" ".join(pixels(curve.training))}" fill="none" stroke="#888"/>'
         f'<g fill="#d60"><polyline points="{" ".join(held)}" fill="none" stroke="#d60" stroke-width="2"/>{dots}</g>'
         "</svg>"
     )

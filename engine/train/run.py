@@ -1,4 +1,4 @@
-"""A run from its first update to its last: keeps checkpoints and the best model, prints, stops when asked."""
+"""A run from its first update to its last: saves checkpoints and the best model, reports, stops when asked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from engine.train.report.tensorboard import TensorBoard
 from engine.train.trainer import Trainer
 
 CHECKPOINT_SECONDS = 60.0
-MAX_WHOLE = 2_000_000  # held-out tokens that are scored one after the other; of more, the score in lanes is told
+MAX_WHOLE = 2_000_000  # held-out tokens to score in one lane; for more, the score in many lanes stands
 TRIED_TOKENS = 1000  # to see how long that takes
 SAMPLE_LENGTH = 120
 
@@ -132,7 +132,7 @@ class Run:
             raise KeyboardInterrupt
         self._is_asked = True
         line = "stopping after this update, and saving (once more to stop at once) ..."
-        threading.Thread(target=self._reporter.note, args=(line,)).start()  # this one may be in the midst of writing
+        threading.Thread(target=self._reporter.note, args=(line,)).start()  # this thread may be writing now
 
     def _end_epoch(self, *, is_over: bool = True) -> None:
         """Score the epoch, keep the model if it is the best so far, and show a sample; nothing if asked to stop."""
@@ -178,7 +178,7 @@ class Run:
     def _finish(self) -> None:
         """Score the held-out text whole, with the engine that serves the model, and write the card.
 
-        Raises `Stopped` if asked to stop meanwhile.
+        Raises `Stopped` if it is asked to stop.
         """
         if self._trainer.progress.best_epoch is None or not self._folder.has_vocabulary:
             return

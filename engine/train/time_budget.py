@@ -31,7 +31,7 @@ LEAST_UPDATES = 16  # an epoch, for which small texts are read in fewer lanes
 LEAST_SECONDS = 15.0  # for the smallest network; the search begins a size higher for each doubling
 STARTS = 2.0  # times that an update is prepared: to train, to score, to write
 SPARE = 0.85  # of what is left of the time is planned with
-EPOCH_SECONDS = 1.0  # to keep a model and its papers, and to show samples
+EPOCH_SECONDS = 1.0  # to write a model and its card, and to show samples
 SCORING_SPEED = 2.5  # times that of training
 MOST_SCORING = 0.25  # of the time
 MEASURED_SECONDS, MEASURED_SHARE = 1.5, 0.15  # of one size; of the time, for all of them
@@ -138,7 +138,7 @@ def climb(
 
 
 def scheduled(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, seconds: float, cost: float) -> Plan:
-    """As many updates as fit into `seconds`, at `cost` seconds each, beside scoring and keeping."""
+    """As many updates as fit into `seconds`, at `cost` seconds each, after time for scoring and saving."""
     per_epoch = _updates_in(settings, corpus)
     tokens = make_sequences(settings, corpus).tokens_an_update
     scoring = len(corpus.held_out) * cost / tokens / SCORING_SPEED

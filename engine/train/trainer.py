@@ -1,7 +1,7 @@
 """The training loop: updates over sequences of the text, and the held-out score.
 
-Knows arrays and Keras; prints nothing and writes no file. What a person sees is in `reporter`, what is kept on
-disk in `checkpoint`; `__main__` puts them together.
+Knows arrays and Keras; prints nothing, and writes no file but the model. `report/` shows a run, `checkpoint` keeps it,
+`job` puts them together.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def rate_at(settings: TrainSettings, update: int, updates: int) -> float:
     if settings.schedule == "step":
         return settings.rate * math.pow(settings.decay, max(0, math.floor(epochs + 1e-9) - settings.decay_after + 1))
     if settings.schedule == "exponential":
-        begun = settings.warmup / max(1, updates) * settings.epochs
-        return settings.rate * math.pow(settings.decay, epochs - begun)
+        warmed_up = settings.warmup / max(1, updates) * settings.epochs
+        return settings.rate * math.pow(settings.decay, epochs - warmed_up)
     share = (update - settings.warmup) / max(1, updates - settings.warmup)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
     return settings.rate * (settings.final_rate + (1 - settings.final_rate) * cosine)
@@ -74,7 +74,7 @@ def make_optimizer(settings: TrainSettings, updates: int) -> Any:
 
 
 class Trainer:
-    """One run. `updates()` trains and yields after each update; it may be left and gone on with at any one."""
+    """One run. `updates()` trains and yields after each update, where it may be stopped and continued."""
 
     def __init__(
         self,
@@ -87,7 +87,9 @@ class Trainer:
         is_gpu = devices.has_gpu()
         fused = is_gpu if fused is None else fused
         self.replicas = replicas or SingleReplica()
-        (is_slower,) = self.replicas.agree(fastest_precision(is_gpu=fused) == "float32")  # asked whatever is set
+        (is_slower,) = self.replicas.agree(
+            fastest_precision(is_gpu=fused) == "float32"
+        )  # on every machine, whatever its settings
         fastest = "float32" if is_slower else "bfloat16"
         self.precision = fastest if settings.precision == "auto" else settings.precision
         if fused and settings.reset != "never":

@@ -22,7 +22,7 @@ from engine.train.data.corpus import Corpus, Ids
 from engine.train.settings import TrainSettings
 
 SHAPES = 4  # a batch of lines has a quarter of --steps, or two, three, all: no more shapes than that to compile for
-SHUFFLING = 1  # beside the seed and the epoch, so that the order does not hang on what the offset is drawn from
+SHUFFLING = 1  # with the seed and the epoch, so that the order and the offset are independent
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def lane_count(tokens: int, batch: int, steps: int) -> int:
 
 
 def epoch_offset(seed: int, epoch: int, steps: int) -> int:
-    """Where the first lane of an epoch begins: drawn from [0, steps), the same each time it is asked."""
+    """Where the first lane of an epoch begins: drawn from [0, steps) by the seed and the epoch."""
     return int(np.random.default_rng((seed, epoch)).integers(steps))
 
 

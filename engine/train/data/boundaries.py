@@ -1,7 +1,7 @@
-"""Where a text may be begun anew, as indices of its tokens: at lines, after blank lines, at files.
+"""Where a state may begin anew, as token indices: at lines, after blank lines, at files.
 
-The index is that of the line end before a line, because an empty conversation goes on from one, too: a state that
-begins anew reads it first, and predicts the line's first token from it. Blank lines belong to the line before them.
+Each index is that of the line end before a line: a new state reads it first and predicts the line's first token from
+it, as an empty conversation does. Blank lines belong to the line before them.
 Knows ids and a vocabulary; no file and no network.
 """
 

@@ -63,16 +63,16 @@ def key(**made_from: Any) -> str:
 
 def find(folder: Path, name: str) -> tuple[Entry, NDArray[Any]] | None:
     """An entry and its tokens, mapped into memory; None if there is none that is whole."""
-    place = folder / name
+    entry_folder = folder / name
     try:
-        data = json.loads((place / ENTRY).read_text(encoding="utf-8"))
+        data = json.loads((entry_folder / ENTRY).read_text(encoding="utf-8"))
         entry = Entry(**{**data, "parts": {part: tuple(values) for part, values in data["parts"].items()}})
-        tokens: NDArray[Any] = np.memmap(place / TOKENS, dtype=entry.dtype, mode="r")
+        tokens: NDArray[Any] = np.memmap(entry_folder / TOKENS, dtype=entry.dtype, mode="r")
         if len(tokens) != max(end for _, end, _ in entry.parts.values()):
             return None
-        if _checksum(place / TOKENS, entry) != entry.checksum:
+        if _checksum(entry_folder / TOKENS, entry) != entry.checksum:
             return None
-        os.utime(place)
+        os.utime(entry_folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return entry, tokens
@@ -107,7 +107,7 @@ def keep(folder: Path, name: str, temporary: Path, entry: Entry) -> tuple[Entry,
         for _ in range(LOOKS):
             if found := find(folder, name):
                 break
-            if not made.exists():  # another process is about to put its own in the place of ours
+            if not made.exists():  # another process is replacing ours
                 time.sleep(LOOK_SECONDS)
                 continue
             shutil.rmtree(folder / name, ignore_errors=True)  # damaged
@@ -137,7 +137,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _checksum(path: Path, entry: Entry) -> int:
-    """Of the tokens, and of all that the entry says beside its checksum."""
+    """The checksum of the tokens and of all other fields of the entry."""
     checksum = zlib.crc32(json.dumps(asdict(replace(entry, checksum=0)), sort_keys=True).encode())
     with path.open("rb") as file:
         while data := file.read(READ):

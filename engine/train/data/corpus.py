@@ -1,6 +1,6 @@
-"""From what stands after --data to token ids, and what is held out of them.
+"""The corpus of a run: token ids to learn from, to judge by and to test on.
 
-The text is read once as a stream and its ids are written into a file that is mapped into memory, so that memory does
+The text is read once, as a stream, and its ids are written into a file that is mapped into memory, so that memory does
 not grow with the text. Knows files and text; no TensorFlow and no network.
 """
 
@@ -30,7 +30,7 @@ Ids = NDArray[Any]  # whole numbers of any width
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A text as token ids: what is learned from, what is held out to judge by, what is scored at the end."""
+    """A text as token ids: the part to learn from, the held-out part that judges epochs, the part to test on."""
 
     vocabulary: Vocabulary
     training: Ids  # [N]
@@ -44,9 +44,9 @@ class Corpus:
     _boundaries: dict[str, Indices] = field(default_factory=dict, repr=False, compare=False)  # found so far
 
     def boundaries(self, kind: str) -> Indices:
-        """Where the text to learn from may be begun anew: at each "line", after each "blank" line, at each "file".
+        """The indices where a state may begin anew: at each "line", after each "blank" line, or at each "file".
 
-        The text is searched once for each kind.
+        Each kind is searched for once.
         """
         if kind not in self._boundaries:
             if kind == "file":
@@ -79,20 +79,20 @@ class Corpus:
         return len(self.held_out) / max(1, self.held_out_characters)
 
     def describe(self) -> str:
-        """How much there is of what, in half a line."""
+        """The sizes of all parts, in half a line."""
         test = f", {len(self.test):,} to test" if len(self.test) else ""
         if self.vocabulary.level == "char":
-            told = (
+            parts = (
                 f"{len(self.training):,} characters to learn from, {len(self.held_out):,} held out{test}, "
                 f"{len(self.vocabulary)} different"
             )
         else:
             different = f"{len(self.vocabulary):,} different"
-            told = (
+            parts = (
                 f"{len(self.training):,} tokens ({self.training_characters:,} characters) to learn from, "
                 f"{len(self.held_out):,} ({self.held_out_characters:,}) held out{test}, {different}"
             )
-        return told + (f", {self.unseen:,} unknown" if self.unseen else "")
+        return parts + (f", {self.unseen:,} unknown" if self.unseen else "")
 
 
 def read_corpus(
@@ -105,7 +105,7 @@ def read_corpus(
     Nothing is split off where validation files are named or every n-th file is held out. The vocabulary, if none is
     given, has the characters of all parts, so that none is unseen; one of words or byte pairs is learned from the text
     to learn from alone. Of `old`, if that is given, all tokens keep their ids, and new ones follow.
-    Token files are kept in `folder`; `on_progress` is told how far the reading is.
+    Token files are kept in `folder`; `on_progress` hears what is being done and how many characters were read.
     Raises `TrainingError` if a source is unusable or the text is shorter than a few updates.
     """
     settings = settings or TrainSettings()

@@ -96,7 +96,7 @@ def _texts(spool: Spool, settings: TrainSettings, part: str, begin: int, end: in
 def _make_vocabulary(
     spool: Spool, cut: int, settings: TrainSettings, old: Vocabulary | None, pieces: PieceFile, on_progress: OnProgress
 ) -> Vocabulary:
-    """What the text has, after what an old vocabulary has; that of byte pairs lacks nothing."""
+    """The tokens of `old`, then those of the text. A byte-pair vocabulary covers every text, and stays as it is."""
     if old is not None and old.level == "bpe":
         return old
     if settings.level == "char":
@@ -158,7 +158,7 @@ def _learn_words(parts: Iterable[str], settings: TrainSettings, cuts: PieceFile 
 
 
 def _smaller(parts: Iterable[str]) -> Iterator[str]:
-    """The same text in smaller parts, each to the end of a line."""
+    """A text in parts of about `CACHED` characters, each to the end of a line."""
     for part in parts:
         begin = 0
         while begin < len(part):
@@ -182,7 +182,7 @@ def smallest_type(size: int) -> str:
 
 
 class Encoder:
-    """Writes ids into a file, a piece of text at a time, and counts."""
+    """Writes the ids of a text into a file, a part at a time, and counts."""
 
     def __init__(
         self,
@@ -210,7 +210,7 @@ class Encoder:
             self._bytes = self._table[:128].tobytes() + bytes([self._missing]) * 128 if self.dtype == "<u1" else b""
 
     def begin(self) -> None:
-        """What comes next does not follow what came before."""
+        """Begin a new text: what is added next does not continue what came before."""
         self.characters = 0
         if self._pieces:
             self._pieces.begin()
@@ -226,7 +226,7 @@ class Encoder:
             self._write(encoding.ids, encoding.characters, encoding.unseen)
 
     def add_pieces(self, piece_ids: PieceIds) -> None:
-        """The same of words, as the pretokenizer has cut it."""
+        """Write the ids of pieces that the pretokenizer has cut."""
         if self._pieces:
             self._write(*self._pieces.values(piece_ids))
 
@@ -237,7 +237,7 @@ class Encoder:
         self._file.write(ids.astype(self.dtype, copy=False).data)
 
     def _look(self, piece: str, joins: bool) -> PieceValues:
-        """What `PieceReader` asks of words."""
+        """The ids of one piece."""
         encoding = self._vocabulary.encode(piece, None if joins else self._apart)
         ids = encoding.ids.tolist()
         return PieceValues(ids, self._joins[ids[-1]] if ids else joins, encoding.characters, encoding.unseen)
@@ -252,9 +252,9 @@ class Encoder:
         ids = np.frombuffer(data.translate(self._bytes, CONTINUATION), np.uint8)
         if data.isascii() and not self._may_miss:
             return ids
-        places, found = np.flatnonzero(ids == self._missing), self._table[wide_codes(data)]
-        if len(places) != len(found) or (found == self._missing).any():
+        missing, found = np.flatnonzero(ids == self._missing), self._table[wide_codes(data)]
+        if len(missing) != len(found) or (found == self._missing).any():
             return None
         ids = ids.copy()
-        ids[places] = found
+        ids[missing] = found
         return ids

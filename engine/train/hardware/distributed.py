@@ -38,7 +38,7 @@ TO_RESUME = "when all are back, start them again with --out DIR --resume"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a run does next, the same on all machines. Each tells its own wishes, and what one wants, all do."""
+    """What a run does next, the same on all machines: whatever any of them asks for."""
 
     must_stop: bool = False  # somebody asked for it
     is_late: bool = False  # the time is up
@@ -46,7 +46,7 @@ class Decision:
 
 
 class SingleReplica:
-    """This device alone. What it is given it gives back."""
+    """One device, without communication."""
 
     count = workers = 1  # replicas in all, and the processes that they are in
     is_chief = True
@@ -60,7 +60,7 @@ class SingleReplica:
         return tf.constant(array)
 
     def share_all(self, arrays: Iterable[NDArray[Any] | None], axis: int = 1) -> list[Any]:
-        """The same of several arrays, of which some may be none."""
+        """What each replica gets of several arrays; None stays None."""
         return [None if array is None else self.share(array, axis) for array in arrays]
 
     def gather(self, values: list[Any]) -> list[NDArray[Any]]:
@@ -78,7 +78,7 @@ class SingleReplica:
         return number, kept
 
     def average(self, number: Any) -> Any:
-        """The mean of a number over all replicas, asked in the midst of `mean`."""
+        """The mean of a number over all replicas; for use inside the function of `mean`."""
         return number
 
     def agree(self, *flags: bool) -> tuple[bool, ...]:
@@ -94,7 +94,7 @@ class SingleReplica:
 
     @contextmanager
     def taking_part(self) -> Iterator[None]:
-        """Silence all but the chief, and raise `TrainingError` if another process is lost meanwhile."""
+        """Silence all but the chief, and raise `TrainingError` if another process is lost."""
         yield
 
 
@@ -210,7 +210,7 @@ def find() -> SingleReplica:
     """What this process has to train on, to be called before anything else is done with TensorFlow.
 
     Several machines by `TF_CONFIG` or in a step of Slurm's with several tasks; else all GPUs here. Waits for the
-    other machines. Raises `TrainingError` if they do not come, or are told wrongly.
+    other machines. Raises `TrainingError` if they do not come, or if the environment is wrong.
     """
     resolver = _by_tf_config() or _by_slurm()
     if resolver is not None:
@@ -284,7 +284,7 @@ def _joined(resolver: Any) -> SingleReplica:
 
 
 def _meet(own: str, others: list[str]) -> None:
-    """Wait until all other machines answer; TensorFlow would wait for ever, deaf to Ctrl-C.
+    """Wait until all other machines answer; TensorFlow would wait forever, and ignore Ctrl-C.
 
     Each listens where TensorFlow will and knocks at the others until they answered once, this way or TensorFlow's.
     """
@@ -294,9 +294,9 @@ def _meet(own: str, others: list[str]) -> None:
         why = getattr(error, "strerror", None) or error
         raise TrainingError(f"cannot listen at {own} ({why}): name another port, the same on all machines") from None
     with listener:
-        begun = time.monotonic()
+        began = time.monotonic()
         while others := [other for other in others if not _answers(other)]:
-            if time.monotonic() - begun > JOIN_SECONDS:
+            if time.monotonic() - began > JOIN_SECONDS:
                 raise TrainingError(f"{others[0]} did not answer within {JOIN_SECONDS:.0f} s: start it, too")
             time.sleep(0.2)
 

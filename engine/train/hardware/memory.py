@@ -1,4 +1,4 @@
-"""What a run will need of memory, told before it begins. Plain arithmetic over settings; knows no TensorFlow.
+"""How much memory a run will need, estimated before it begins. Arithmetic over settings; knows no TensorFlow.
 
 The factors are a little below what runs took on a CPU, so that nothing is refused that fits.
 """
@@ -64,9 +64,9 @@ def check(
     need = needed(settings, vocabulary_size, held_out, machines)
     if free is None or need <= free:
         return
-    for smaller, told in _smaller(settings):
+    for smaller, flags in _smaller(settings):
         if (less := needed(smaller, vocabulary_size, held_out, machines)) <= free:
-            advice = f"{told} needs {_gigabytes(less)}"
+            advice = f"{flags} needs {_gigabytes(less)}"
             break
     else:
         advice = "lower --units" if settings.level == "char" else "lower --units or --vocabulary"

@@ -1,12 +1,12 @@
-"""Dynamic evaluation: a text is scored while the weights follow it.
+"""Dynamic evaluation: the weights adapt to a text while it is scored.
 
-The text is read in segments. Each is scored by the weights as they are, and only then do the weights take a step down
-its gradient, so that no token is known before it is scored. The rule is RMS with decay of Krause et al. 2018 ("Dynamic
+The text is read in segments. Each is scored first, and only then do the weights take a step down its gradient, so that
+no token influences its own score. The rule is RMS with decay of Krause et al. 2018 ("Dynamic
 evaluation of neural sequence models"): with g the gradient of a segment's mean nats a token, r the root of the mean
 of squared gradients so far, and w0 the weights as they were trained,
     w <- w - rate * g / (r + EPSILON) + decay * (w0 - w)
-Krause takes r over the text that was learned from; here it is that of the segments already scored, for a model
-directory has no text. What is a model's on the disk is only read.
+Krause et al. take r over the training text; here it is taken over the segments scored so far, for a model directory
+has no text. The model on disk is not changed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NEAR = 1e-2  # nats between one network's two ways of scoring a token; they diff
 
 
 class DynamicEvaluator:
-    """A trained network, and weights of its own that follow a text."""
+    """A copy of a trained network whose weights adapt to a text."""
 
     def __init__(self, network: Path, rate: float, decay: float) -> None:
         """Raises `EngineError` if the network is not one that engine.train could have made."""
@@ -38,7 +38,7 @@ class DynamicEvaluator:
         try:
             self._network = StatelessNetwork(keras.models.load_model(network, compile=False, safe_mode=True))
             self._network.forward(tf.zeros([1, 1], tf.int32), self._network.zero_state(1), NO_MASKS)
-        except Exception as error:  # Keras raises whatever its layers raise, and the network what it does not find
+        except Exception as error:  # Keras and the layers of a foreign network raise anything
             raise self._unfit from error
         self._weights = [variable.value for variable in self._network.variables]
         self._trained = [tf.constant(weight) for weight in self._weights]
@@ -51,7 +51,7 @@ class DynamicEvaluator:
     ) -> NDArray[np.float64]:
         """`-log p` of every token but the first, `[N - 1]`, the weights moved after each `steps` tokens.
 
-        `fixed [N - 1]` is the same of the weights as they were trained. `tell` is told the share that was scored.
+        `fixed [N - 1]` is the same by the trained weights. `tell` is called with the share that was scored.
         Raises `EngineError` where the two differ before a weight has moved: the network has something in it that is
         not known here.
         """

@@ -1,6 +1,6 @@
-"""The model that a run begins from (`--from`): what it fixes of the settings, and how it takes in tokens it lacks.
+"""The pretrained model that a run begins from (`--from`): the settings that it fixes, and rows for new tokens.
 
-Weights go by the token that they belong to, never by its place in a vocabulary. Knows files and arrays, no TensorFlow.
+Weights follow their token, whatever its id in the new vocabulary. Knows files and arrays, no TensorFlow.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NEW_SPREAD = 0.1  # of a new token's row around the mean of the old ones, in the
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a run's papers tell of the model that it began from."""
+    """What a run records of the model that it began from."""
 
     name: str
     tokens: int
@@ -35,7 +35,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Pretrained:
-    """A model to begin from. `fixed` are the settings that come with it."""
+    """A model to begin from. `fixed` are the settings that it brings."""
 
     origin: Origin
     vocabulary: Vocabulary
@@ -43,15 +43,15 @@ class Pretrained:
     fixed: dict[str, Any]
 
     def settings(self, given: Mapping[str, Any], recipe: Mapping[str, Any] | None = None) -> TrainSettings:
-        """The settings of a command line with those of the model. Raises `ValueError` where they contradict.
+        """A command line's settings with those of the model. Raises `ValueError` where they contradict.
 
-        What a recipe (`--preset`) has of the model's own gives way.
+        The model's own settings replace those of a preset.
         """
         for name, kept in self.fixed.items():
             if name in given and not self._is_same(name, given[name]):
                 raise ValueError(
-                    f"--{name} {_told(given[name])}: {self.origin.name} has {_told(kept)}, and what begins --from it "
-                    f"keeps that; leave --{name} out"
+                    f"--{name} {_flag_text(given[name])}: {self.origin.name} has {_flag_text(kept)}, and what begins "
+                    f"--from it keeps that; leave --{name} out"
                 )
         if "vocabulary" in given and self.vocabulary.level == "bpe":
             raise ValueError(
@@ -101,12 +101,12 @@ def read(path: str) -> Pretrained:
 
 
 def _read_network(files: directory.ModelFiles) -> Network:
-    """Raises `ModelLoadError`, which advises no flag that training lacks."""
+    """Raises `ModelLoadError`, which mentions no flag that training lacks."""
     try:
         return read_network(files.network)
     except ModelLoadError as error:
-        told = directory.only_fast(error, "engine.train")
-        raise ModelLoadError(told if told == str(error) else f"{told}: {_OURS}") from None
+        message = directory.only_fast(error, "engine.train")
+        raise ModelLoadError(message if message == str(error) else f"{message}: {_OURS}") from None
 
 
 def _grown(rows: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> Array:
@@ -152,5 +152,5 @@ def _is_default(layer: Normalization) -> bool:
     return layer.gamma is not None and layer.beta is not None and layer.epsilon == EPSILON
 
 
-def _told(value: Any) -> str:
+def _flag_text(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else as_text(value)

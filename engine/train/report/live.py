@@ -79,7 +79,7 @@ class LiveReporter(Reporter):
         lines += [Text(line, no_wrap=True, overflow="crop") for line in flowed(self._shown_figures, width)]
         if height >= FEW_ROWS and width >= FEW_COLUMNS and not is_plain:
             curve = self._curve.drawn(width, CURVE_ROWS)
-            lines += [_coloured(line) for line in curve]
+            lines += [_colored(line) for line in curve]
             if curve:
                 lines.append(Text("bits a character: dots training, o held out", style="dim"))
         yield Group(*lines[: max(1, height - 1)])  # of more, rich would leave some behind
@@ -109,7 +109,7 @@ def _bar(share: float, width: int, is_plain: bool) -> Text:
     return Text.assemble((full * done, "green"), (rest * (width - done), "dim"), no_wrap=True, overflow="crop")
 
 
-def _coloured(line: str) -> Text:
+def _colored(line: str) -> Text:
     text = Text(line, no_wrap=True, overflow="crop")
     text.highlight_regex("[\u2801-\u28ff]+", "cyan")
     text.highlight_regex("o", "bold yellow")

@@ -1,4 +1,4 @@
-"""What a person sees of a training run in plain lines: one now and then, one an epoch, samples. No TensorFlow."""
+"""Reports a training run in plain lines: one now and then, one an epoch, samples. Knows no TensorFlow."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 class Reporter:
     """Prints lines to `stream`: one now and then, one an epoch, samples. Made `with`, so that a view is put away.
 
-    Losses come in nats a token; `rate` is the tokens a character, by which bits a character are told.
+    Losses come in nats a token; `rate` is tokens per character, from which bits per character follow.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Reporter:
             self.note("  ".join(self._figures(epoch, update, best)))
 
     def pause(self) -> None:
-        """What follows took time that is no training: begin the clock anew after it."""
+        """Restart the clock, after something that is not training."""
         self._last = time.monotonic()
 
     def note(self, line: str) -> None:
@@ -97,14 +97,14 @@ class Reporter:
         return lines
 
     def _smooth_in(self, loss: float) -> None:
-        """Take an update's loss and time into the smoothed ones."""
+        """Add an update's loss and time to the smoothed ones."""
         now = time.monotonic()
         took, self._last = now - self._last, now
         self._loss = _smooth(self._loss, loss)
         self._seconds = _smooth(self._seconds, took)
 
     def _figures(self, epoch: int, update: int, best: float | None) -> list[str]:
-        """What there is to say now, piece by piece."""
+        """The figures of this moment, in the order in which they are shown."""
         figures = [
             f"epoch {epoch + 1}/{self._epochs}", f"loss {self._loss:.3f}",
             f"{self._loss * self._rate / LN2:.3f} bits/char",
@@ -119,7 +119,7 @@ class Reporter:
 
 
 class ForgivingStream(io.TextIOBase):
-    """A stream that takes everything: a reader that went away, or letters that it lacks, must not end a long run."""
+    """A stream whose writes never fail: a closed pipe or a character it cannot encode must not end a long run."""
 
     def __init__(self, stream: TextIO | None) -> None:
         """None where standard output is closed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.train.reading import sources
+from engine.train.reading.account import Account
 from tests.engine.train.common.texts import RAIN, account_lines
 
 
@@ -20,7 +20,7 @@ def test_how_a_text_was_read_is_told(tmp_path: Path) -> None:
 
 
 def test_an_account_tells_how_much_was_read_and_left_out() -> None:
-    account = sources.Account(files=1, characters=1_204_331)
+    account = Account(files=1, characters=1_204_331)
     assert account.describe() == "read 1 file, 1,204,331 characters"
     account.leave_out("pictures")
     account.leave_out("pictures", 2)
