@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _folder(text: str) -> Path:
-    """A folder that was named; an empty name, as of a variable that was never set, would be the present one."""
+    """A folder. Refuses an empty name, as of an unset variable: it would mean the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("'' names nothing; '.' is this folder")
     return Path(text)

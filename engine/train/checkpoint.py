@@ -52,7 +52,7 @@ class RunState:
 
 
 def save(directory: Path, state: RunState) -> None:
-    """Replace the checkpoint of a run. Raises `OSError` and leaves the old one if it cannot be written."""
+    """Replace a run's checkpoint. Raises `OSError`, and leaves the old one, if it cannot be written."""
     header = {
         "version": VERSION,
         "settings": dataclasses.asdict(state.settings),
@@ -67,7 +67,7 @@ def save(directory: Path, state: RunState) -> None:
 
 
 def load(directory: Path) -> RunState:
-    """Raises `TrainingError` if there is no checkpoint, or one that this program cannot go on from."""
+    """Read a run's checkpoint. Raises `TrainingError` if there is none, or none that this program can resume."""
     path = directory / CHECKPOINT
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:

@@ -134,11 +134,11 @@ def train(job: Job, make_reporter: MakeReporter) -> Outcome:
         ) from None
     import tensorflow as tf
 
-    from engine.train.hardware import devices, distributed
+    from engine.train.hardware import cluster, devices
 
     tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
     is_gpu = devices.choose(prepared.settings.device)
-    found = distributed.find()
+    found = cluster.find()
     try:
         with found.taking_part():
             return _train(

@@ -86,7 +86,7 @@ class Run:
         return not self._decision.must_stop
 
     def _decide(self, seconds: float = 0.0) -> Decision:
-        """What all machines do next. All must ask at the same time, before something that takes so many seconds."""
+        """What all machines do next, before something that takes this many seconds. All must call it together."""
         wishes = Decision(self._is_asked, self._is_late(), self._is_due(seconds))
         self._decision = self._trainer.replicas.decide(wishes)
         return self._decision
@@ -95,11 +95,11 @@ class Run:
         return self._decide().must_stop
 
     def _is_due(self, seconds: float = 0.0) -> bool:
-        """Whether a checkpoint would come too late after so many seconds."""
+        """Whether a checkpoint would be overdue after this many seconds."""
         return self._is_chief and time.monotonic() + seconds - self._saved_at > CHECKPOINT_SECONDS
 
     def _is_late(self) -> bool:
-        """Whether there is just time to score and keep what was learned (--time)."""
+        """Whether only the time to score and save is left (--time)."""
         return time.monotonic() + self._scoring_seconds > self._deadline
 
     def _is_over(self) -> bool:
@@ -108,7 +108,7 @@ class Run:
         return decision.must_stop or trainer.has_no_more_updates or trainer.has_given_up or is_late
 
     def _tell_why(self) -> None:
-        """Why the run ended before its last update, if it did."""
+        """Report why the run ended before its last update, if it did."""
         trainer, progress = self._trainer, self._trainer.progress
         if trainer.has_given_up:
             self._reporter.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
@@ -119,7 +119,7 @@ class Run:
             )
 
     def _listen(self) -> dict[int, Any]:
-        """Let signals that would end the process stop the run; returns what they did. A thread hears none."""
+        """Let signals stop the run; returns the handlers that they had. Only the main thread can set any."""
         if threading.current_thread() is not threading.main_thread():
             return {}
         heard = [signal.SIGINT, signal.SIGTERM]
@@ -135,7 +135,7 @@ class Run:
         threading.Thread(target=self._reporter.note, args=(line,)).start()  # this thread may be writing now
 
     def _end_epoch(self, *, is_over: bool = True) -> None:
-        """Score the epoch, keep the model if it is the best so far, and show a sample; nothing if asked to stop."""
+        """Score the epoch, save the model if it is the best so far, and show a sample; return early if asked to stop."""
         trainer, progress, seconds = self._trainer, self._trainer.progress, self._scoring_seconds
         if self._decide(seconds).is_due or not seconds:  # that are not known before the first
             self._keep_checkpoint()
@@ -165,7 +165,7 @@ class Run:
                     self._tensorboard.sample(progress.update, temperature, text)
 
     def _save_best(self) -> None:
-        """Write the best model and its card, if that is still to be done. All machines must do so at the same time."""
+        """Write the best model and its card, unless that is done. All machines must call it together."""
         if self._unsaved is None:
             return
         row, weights = self._unsaved
@@ -176,7 +176,7 @@ class Run:
             self._folder.keep_card(self._held_out_nats(row), None, is_final=False)
 
     def _finish(self) -> None:
-        """Score the held-out text whole, with the engine that serves the model, and write the card.
+        """Score the whole held-out text with the engine that serves the model, and write the card.
 
         Raises `Stopped` if it is asked to stop.
         """
@@ -201,7 +201,7 @@ class Run:
             self._reporter.note(f"test, whole: {self._reporter.describe_loss(test_nats, rate)}")
 
     def _has_time_for(self, ids: NDArray[Any]) -> bool:
-        """Whether a text can be scored in one lane before the time is up, by the time that its beginning takes."""
+        """Whether a text can be scored in one lane before the time is up, estimated from its first tokens."""
         if self._deadline == math.inf:
             return True
         some = np.asarray(ids[:TRIED_TOKENS], np.int32)
@@ -212,7 +212,7 @@ class Run:
         return time.monotonic() + took * len(ids) / len(some) < self._deadline
 
     def _whole_nats(self, what: str, ids: NDArray[Any], characters: int) -> float:
-        """Nats a token of a text, by the engine that serves the model, in one lane."""
+        """Nats per token of a text, scored in one lane by the engine that serves the model."""
         self._reporter.note(f"scoring {what} whole ...")
         with engine.load(self._folder.path) as model:
             return model.score_tokens(np.asarray(ids, np.int32), characters, self._go_on).nats / len(ids)

@@ -37,9 +37,9 @@ def _option(
     default: Any, help: str, *, low: float = -math.inf, high: float = math.inf, choices: tuple[str, ...] = (),
     read: Callable[[str], Any] | None = None, metavar: str | None = None,
 ) -> Any:  # fmt: skip
-    """A field with what the command line needs; `low` and `high` are the allowed ends.
+    """A field with its help, choices and range, from `low` to `high`.
 
-    `read` makes the value of a flag's text, where that is not the default's type.
+    `read` makes a value of a flag's text, if the default's type does not.
     """
     further = {"choices": choices, "read": read, "metavar": metavar}
     return field(default=default, metadata={"help": help, "low": low, "high": high, **further})
@@ -58,7 +58,7 @@ def _number_or(word: str) -> Callable[[str], float | str]:
 
 
 def _read_units(text: str) -> int | tuple[int, ...]:
-    """As in "512", or "512,512,1024"."""
+    """Read "512" or "512,512,1024"."""
     try:
         widths = tuple(int(word) for word in text.split(","))
     except ValueError:
@@ -68,7 +68,7 @@ def _read_units(text: str) -> int | tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """Everything that decides what a run computes. The recipe is that of docs/training.md."""
+    """Everything that decides what a run computes. docs/training.md explains the defaults."""
 
     preset: str = _option(
         "", f"a recipe to begin with, which any other flag overrides: {', '.join(PRESETS)}; a wrong name tells of each"
@@ -203,7 +203,7 @@ class TrainSettings:
                 )
 
     def _normalize_widths(self, widths: tuple[int, ...]) -> None:
-        """One form for one network: a number where all layers are as wide, and their count in `layers`."""
+        """Store equal widths as one number, and their count in `layers`."""
         check_layers(
             widths, None if self.layers == TrainSettings.__dataclass_fields__["layers"].default else self.layers
         )
@@ -230,8 +230,9 @@ class TrainSettings:
     def decay_of_weights(self, updates: int) -> float:
         """Decoupled weight decay of the optimizer, times the rate, where an epoch has so many updates.
 
-        "auto" forgets weights no sooner than in 6.8 epochs at the full rate. That as many epochs serve texts of any
-        length is of Wang and Aitchison 2024, "How to set AdamW's weight decay as you scale model and dataset size".
+        "auto" decays weights by a factor e in no less than 6.8 epochs at the full rate. The same number of epochs suits
+        texts of any length (Wang and Aitchison 2024, "How to set AdamW's weight decay as you scale model and dataset
+        size").
         """
         if not isinstance(self.weight_decay, str):
             return self.weight_decay
@@ -264,7 +265,7 @@ def check_range(item: dataclasses.Field[Any], value: Any) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser, only: Container[str] | None = None) -> None:
-    """One flag for each setting, or for some. A flag that was not given leaves no trace in the namespace."""
+    """One flag for each setting, or for `only` some. A flag that is not given is not in the namespace."""
     group = parser.add_argument_group("settings")
     for item in dataclasses.fields(TrainSettings):
         if only is not None and item.name not in only:
@@ -283,7 +284,7 @@ def add_arguments(parser: argparse.ArgumentParser, only: Container[str] | None =
 
 
 def _truth(text: str) -> bool:
-    """For flags that may stand alone or have a value."""
+    """Read a flag that may stand alone or have a value."""
     if text.lower() in ("true", "yes", "1"):
         return True
     if text.lower() in ("false", "no", "0"):

@@ -126,12 +126,12 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        """Of the next update."""
+        """The learning rate of the next update."""
         return rate_at(self.settings, self.progress.update, self.total_updates)
 
     @property
     def has_given_up(self) -> bool:
-        """Whether the held-out score has not become better for as many epochs as there is patience for."""
+        """Whether the held-out score has not improved for `patience` epochs."""
         patience, best = self.settings.patience, self.progress.best_epoch
         return bool(patience) and best is not None and self.progress.epoch - 1 - best >= patience
 
@@ -146,10 +146,10 @@ class Trainer:
         return self.sequences.tokens_an_update
 
     def updates(self) -> Iterator[float]:
-        """Train the present epoch from where it stands; yields each update's loss in nats a token.
+        """Train the rest of the present epoch; yields each update's loss in nats per token.
 
-        Raises `TrainingError` when the loss is not a number or three times the first one; the weights are
-        then of no use, so nothing must be saved after it.
+        Raises `TrainingError` when the loss is not a number or three times the first one. The weights are then useless,
+        so nothing must be saved after it.
         """
         settings, progress = self.settings, self.progress
         if progress.chunk == 0:
@@ -184,11 +184,10 @@ class Trainer:
         )
 
     def end_epoch(self, *, is_over: bool = True, must_stop: MustStop = never) -> dict[str, float]:
-        """Score the held-out text, note the epoch in the history and move on to the next one.
+        """Score the held-out text, add the epoch to the history and move on to the next one.
 
-        Where it is not over yet, it is scored as far as it came and can be gone on with; the better one of the two
-        scores is then the epoch's. Raises `TrainingError` when that loss is not a number, `Stopped` as
-        `held_out_nats` does.
+        An epoch that is not over is scored at this point and can be continued; the better of its scores counts. Raises
+        `TrainingError` when that loss is not a number, `Stopped` as `held_out_nats` does.
         """
         progress, held_out = self.progress, self.held_out_nats(must_stop)
         if not math.isfinite(held_out):
@@ -209,9 +208,9 @@ class Trainer:
         return row
 
     def held_out_nats(self, must_stop: MustStop = never) -> float:
-        """Nats a token over the whole held-out text (the training loss where nothing is held out).
+        """Nats per token over the whole held-out text; the training loss where nothing is held out.
 
-        Where weights are averaged, it is the averages that are judged. Raises `Stopped` as `Scorer.nats` does.
+        With averaged weights, the averages are scored. Raises `Stopped` as `Scorer.nats` does.
         """
         if len(self.corpus.held_out) < 2:
             return self.progress.epoch_loss / max(1, self.progress.chunk)
@@ -219,7 +218,7 @@ class Trainer:
             return self.scorer.nats(self.corpus.held_out, must_stop)
 
     def weights(self) -> list[NDArray[Any]]:
-        """Those of the model as it would be saved now: the averages where weights are averaged."""
+        """The weights to save: the averages, if weights are averaged."""
         with self.average.in_place():
             self.network.finish()
             weights: list[NDArray[Any]] = self.model.get_weights()
@@ -235,13 +234,13 @@ class Trainer:
             self.model.set_weights(trained)
 
     def begin_from(self, pretrained: Pretrained) -> None:
-        """Take the weights of a model, each token's to where it stands in this run's vocabulary."""
+        """Take the weights of a pretrained model, with each token's rows at its id in this run's vocabulary."""
         self.model.set_weights(pretrained.weights(self.corpus.vocabulary, self.settings.seed))
         self.average.begin()
         self.origin = pretrained.origin
 
     def run_state(self, data: tuple[str, ...]) -> RunState:
-        """Everything that `restore` needs, as arrays. Raises `TrainingError` where an update spoiled the weights."""
+        """Everything that `restore` needs, as arrays. Raises `TrainingError` if a weight is not a number."""
         weights = [np.asarray(variable) for variable in self.network.variables]
         if not all(np.isfinite(weight).all() for weight in weights):
             raise self._useless("a weight", math.nan)
@@ -254,7 +253,7 @@ class Trainer:
         return RunState(self.settings, data, self.corpus.digest, self.progress, arrays, self.origin)
 
     def restore(self, saved: RunState) -> None:
-        """Go on from a checkpoint. Raises `TrainingError` if it belongs to another text or network."""
+        """Continue from a checkpoint. Raises `TrainingError` if it belongs to another text or network."""
         if saved.digest != self.corpus.digest:
             raise TrainingError("the text has changed since this run began: give the same --data to --resume")
         if any(len(state) != self.batch for state in saved.arrays["states"]):
@@ -292,7 +291,7 @@ class Trainer:
     def _gradients(
         self, masks: Masks, inputs: Any, targets: Any, states: Any, keep: Any, weights: Any
     ) -> tuple[Any, list[Any], Any]:
-        """The loss of some lanes, weighed as it would be in the whole batch, its gradients, and the states after."""
+        """The loss of some lanes, weighted as in the whole batch, its gradients, and the states after."""
         with tf.GradientTape() as tape:
             dropped, whole, after = self.network.hidden(inputs, states, masks, keep)
             losses = self.network.losses(dropped, targets)

@@ -36,14 +36,14 @@ class Batch:
 
 
 class Sequences(Protocol):
-    """One way to read a text."""
+    """A way to cut a text into batches."""
 
     batch: int  # rows of an update, B
     is_carried: bool  # whether a row goes on from the state that the same row of the update before it ended with
 
     @property
     def tokens_an_update(self) -> int:
-        """How many tokens are learned from at once, padding left out."""
+        """How many tokens an update learns from, without padding."""
         ...
 
     def count(self, epoch: int) -> int:
@@ -71,7 +71,7 @@ def make_sequences(settings: TrainSettings, corpus: Corpus) -> Sequences:
 
 
 def of_batch(settings: TrainSettings, corpus: Corpus) -> TrainSettings:
-    """The settings with as many rows as the text can fill."""
+    """The settings with `batch` lowered to the rows that the text can fill."""
     return replace(settings, batch=make_sequences(settings, corpus).batch)
 
 
@@ -96,7 +96,7 @@ def _take(ids: Ids, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDAr
 
 
 def lane_count(tokens: int, batch: int, steps: int) -> int:
-    """As many lanes as asked for, or as few as a short text can fill with one chunk each."""
+    """The number of lanes: `batch`, or fewer if the text is too short to fill each with one chunk."""
     return max(1, min(batch, (tokens - 1) // (steps + 1)))
 
 
@@ -142,7 +142,7 @@ class Lanes:
         return self.batch * self._settings.steps
 
     def _offset(self, epoch: int) -> int:
-        """As drawn, but that each lane of a short text has one chunk at least."""
+        """The epoch's offset, lowered where a short text would leave a lane without a chunk."""
         return min(_offset(self._settings, epoch), len(self._ids) - 1 - self.tokens_an_update)
 
     def count(self, epoch: int) -> int:
@@ -160,8 +160,10 @@ class Lanes:
 
 
 class Windows:
-    """Pieces of `--steps` tokens, one after the other from the epoch's offset on; a last batch that is not full is
-    left out, another one each epoch."""
+    """Windows of `--steps` tokens, in shuffled order.
+
+    They begin at the epoch's offset and do not overlap. A last batch that is not full is left out.
+    """
 
     is_carried = False
 
@@ -190,7 +192,7 @@ class Windows:
 class Lines:
     """A line a row, with the line end before it as its first input and the one after it as its last target.
 
-    A line of more than `--steps` tokens goes on in further rows, cut elsewhere each epoch. `begins` are the
+    A line of more than `--steps` tokens continues in further rows, cut elsewhere each epoch. `begins` are the
     indices where lines begin; the last batch is filled up with rows of padding.
     """
 
@@ -207,7 +209,7 @@ class Lines:
         return round((len(self._ids) - 1) / self.count(0))
 
     def _cuts(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """How far before its line a row of full length would begin, and the rows of each line."""
+        """For each line, how far before its begin its first full row starts, and how many rows it has."""
         steps = self._settings.steps
         before = np.where(self._lengths > steps, _offset(self._settings, epoch), 0)
         return before, -(-(self._lengths + before) // steps)

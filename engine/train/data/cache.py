@@ -40,7 +40,7 @@ _NAME = re.compile("[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What lies in a token file: where each part begins and ends, its characters, and what made it."""
+    """The contents of a token file: where each part begins and ends, its characters, and its vocabulary."""
 
     dtype: str
     parts: dict[str, tuple[int, int, int]]  # first token, one past the last, characters
@@ -52,17 +52,17 @@ class Entry:
 
 
 def default_folder() -> Path:
-    """Where a person's programs keep what can be made again."""
+    """The user's cache folder."""
     return Path(platformdirs.user_cache_dir("textrepl")) / "tokens"
 
 
 def key(**made_from: Any) -> str:
-    """The name of the entry that is made from these, as `_NAME` has it."""
+    """The name of the entry that is made from these: 32 hexadecimal digits."""
     return hashlib.sha256(json.dumps([VERSION, made_from], sort_keys=True).encode()).hexdigest()[:32]
 
 
 def find(folder: Path, name: str) -> tuple[Entry, NDArray[Any]] | None:
-    """An entry and its tokens, mapped into memory; None if there is none that is whole."""
+    """An entry and its tokens, mapped into memory; None if it is missing or damaged."""
     entry_folder = folder / name
     try:
         data = json.loads((entry_folder / ENTRY).read_text(encoding="utf-8"))
@@ -94,7 +94,7 @@ def writing(folder: Path) -> Iterator[Path]:
 
 
 def keep(folder: Path, name: str, temporary: Path, entry: Entry) -> tuple[Entry, NDArray[Any]] | None:
-    """Make an entry of what was written, unless another process has just made it; drop those not used for longest.
+    """Make an entry of the files in `temporary`, unless another process was faster, and drop the oldest entries.
 
     Returns it as `find` does.
     """
@@ -122,7 +122,7 @@ def keep(folder: Path, name: str, temporary: Path, entry: Entry) -> tuple[Entry,
 
 
 def _used(path: Path) -> float:
-    """When it was used last; what is gone already was never."""
+    """When it was last used; 0 if it is gone."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -130,7 +130,7 @@ def _used(path: Path) -> float:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what processes left that were killed on the way, long ago."""
+    """Remove temporary folders of processes that were killed long ago."""
     for path in folder.iterdir():
         if path.name.startswith((NEW, MADE)) and time.time() - _used(path) > LEFT_BEHIND:
             shutil.rmtree(path, ignore_errors=True)

@@ -126,7 +126,7 @@ def from_counts(counts: NDArray[np.int64], settings: TrainSettings) -> Vocabular
 
 
 def learn(parts: Iterable[str], settings: TrainSettings, cuts: PieceFile | None = None) -> Vocabulary:
-    """Learn a vocabulary of `--level word` or `bpe`. Parts end at line ends; as words they are kept in `cuts`."""
+    """Learn a vocabulary of `--level word` or `bpe`. Parts end at line ends; the pieces of words are kept in `cuts`."""
     return _learn_words(parts, settings, cuts) if settings.level == "word" else _learn_byte_pairs(parts, settings)
 
 
@@ -191,7 +191,7 @@ class Encoder:
         counts: NDArray[np.int64],
         pretokenizer: PreTokenizer | None = None,
     ) -> None:
-        """`counts [CODES]` tells which characters will come; `pretokenizer` is that of parts that come cut."""
+        """`counts [CODES]` tells which characters will come; `pretokenizer` has cut the pieces that will come."""
         self.dtype = smallest_type(len(vocabulary) + 1)
         self._missing = len(vocabulary)
         known = [ord(token) for token in vocabulary.tokens if len(token) == 1]
@@ -216,7 +216,7 @@ class Encoder:
             self._pieces.begin()
 
     def add(self, data: bytes) -> None:
-        """Write a piece of normalized text, given as UTF-8."""
+        """Write the ids of a part of normalized text, given as UTF-8."""
         if self._pieces:
             self.add_pieces(self._pieces.cut(data))
         elif (found := self._look_up(data)) is not None:
@@ -243,7 +243,7 @@ class Encoder:
         return PieceValues(ids, self._joins[ids[-1]] if ids else joins, encoding.characters, encoding.unseen)
 
     def _look_up(self, data: bytes) -> NDArray[Any] | None:
-        """The ids of characters by a table; None where one is unseen, and for byte pairs."""
+        """The ids of characters, from a table; None if one is unseen, and for byte pairs."""
         if self._table is None:
             return None
         if not self._bytes:
