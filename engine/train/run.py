@@ -135,7 +135,7 @@ class Run:
         threading.Thread(target=self._reporter.note, args=(line,)).start()  # this thread may be writing now
 
     def _end_epoch(self, *, is_over: bool = True) -> None:
-        """Score the epoch, save the model if it is the best so far, and show a sample; return early if asked to stop."""
+        """Score the epoch, save the model if it is the best so far, and show a sample. Nothing if asked to stop."""
         trainer, progress, seconds = self._trainer, self._trainer.progress, self._scoring_seconds
         if self._decide(seconds).is_due or not seconds:  # that are not known before the first
             self._keep_checkpoint()
