@@ -227,7 +227,7 @@ def test_the_table_and_the_product_are_the_same_projection() -> None:
     assert few.numpy()[:, 0] == pytest.approx(many.numpy()[:, 0], abs=1e-5)
 
 
-def test_the_twin_is_the_saved_model() -> None:
+def test_the_stateless_network_is_the_saved_model() -> None:
     made = random_model(SETTINGS)
     ids = np.random.default_rng(1).integers(V, size=(1, 40)).astype(np.int32)
     network = StatelessNetwork(made)
