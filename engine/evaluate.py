@@ -184,12 +184,12 @@ def _dynamic_nats(model: str | None, score: engine.Score, arguments: argparse.Na
         raise engine.EngineError(
             "--dynamic needs TensorFlow: install it with \"pip install 'textrepl[train]'\""
         ) from None
-    from engine.train.network.dynamic import Follower
+    from engine.train.network.dynamic import DynamicEvaluator
 
     files, fixed = find(model), score.surprisal_bits * LN2
-    follower = Follower(files.network, arguments.dynamic_rate, arguments.dynamic_decay)
+    evaluator = DynamicEvaluator(files.network, arguments.dynamic_rate, arguments.dynamic_decay)
     with _progress(f"{files.name}, dynamic", len(score.tokens)) as tell:
-        return float(fixed[0] + follower.nats(score.tokens, fixed[1:], arguments.dynamic_steps, tell).sum())
+        return float(fixed[0] + evaluator.nats(score.tokens, fixed[1:], arguments.dynamic_steps, tell).sum())
 
 
 def _figures(nats: float, tokens: int, characters: int) -> Figures:

@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def score(inputs: Inputs, settings: TrainSettings, order: int | None) -> str:
     """One line: what was counted, and how well it predicts the held-out text."""
     with ReadingLine() as line:
-        corpus = read_corpus(inputs, settings.held_out, order or ORDER, settings, tell=line.tell)
+        corpus = read_corpus(inputs, settings.held_out, order or ORDER, settings, on_progress=line.tell)
     if len(corpus.held_out) < 2:
         raise TrainingError("nothing is held out to score: name --validation, or give --held-out")
     order = order or most_in_a_row(len(corpus.vocabulary), ORDER)

@@ -14,7 +14,7 @@ __all__ = ["History", "fit"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when asked for: the command line imports this package, too, and needs none of it."""
+    """Import the notebook module on first use: the command line imports this package, and needs none of it."""
     if name in __all__:
         from engine.train import notebook
 

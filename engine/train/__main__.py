@@ -16,7 +16,7 @@ from engine.errors import EngineError
 from engine.program import fail
 from engine.train.job import TENSORBOARD, Job, train
 from engine.train.reading.spool import Inputs
-from engine.train.report.plain import Watch, is_terminal
+from engine.train.report.plain import Reporter, is_terminal
 from engine.train.settings import add_arguments
 
 
@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--validation", nargs="+", action="extend", metavar="PATH", help="text to hold out, no tail then"
     )
     parser.add_argument("--test", nargs="+", action="extend", metavar="PATH", help="text to score once, at the end")
-    parser.add_argument("--cache", metavar="DIR", type=_place, help="where token files are kept, to be found again")
-    parser.add_argument("--out", required=True, metavar="DIR", type=_place, help="the model directory to make")
+    parser.add_argument("--cache", metavar="DIR", type=_folder, help="where token files are kept, to be found again")
+    parser.add_argument("--out", required=True, metavar="DIR", type=_folder, help="the model directory to make")
     beginning = parser.add_mutually_exclusive_group()
     beginning.add_argument("--resume", action="store_true", help="go on with the run in DIR")
     beginning.add_argument(
@@ -49,20 +49,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_arguments(parser)
     arguments = vars(parser.parse_args(argv))
-    out, is_resumed, folder = arguments.pop("out"), arguments.pop("resume"), arguments.pop("cache")
+    out, is_resumed, cache = arguments.pop("out"), arguments.pop("resume"), arguments.pop("cache")
     start = arguments.pop("start")
     inputs = Inputs(*(tuple(arguments.pop(name) or ()) for name in ("data", "validation", "test")))
-    board = arguments.pop("tensorboard")
-    place = None if board is None else Path(board or out / TENSORBOARD)
-    job = Job(out, inputs, arguments, is_resumed, folder, place, start)
+    named = arguments.pop("tensorboard")
+    tensorboard = None if named is None else Path(named or out / TENSORBOARD)
+    job = Job(out, inputs, arguments, is_resumed, cache, tensorboard, start)
     try:
-        job.asked()
+        job.configure()
     except ValueError as error:
         parser.error(str(error))
     except EngineError as error:
         return fail("engine.train", str(error))
     try:
-        return 0 if train(job, watching()).is_done else 130
+        return 0 if train(job, reporter_type()).is_done else 130
     except KeyboardInterrupt:
         print("stopped at once; what was saved before is whole", file=sys.stderr)
         return 130
@@ -70,22 +70,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail("engine.train", str(error))
 
 
-def _place(text: str) -> Path:
-    """A folder that was named; an empty name, as of a variable that was never set, would be the present one."""
+def _folder(text: str) -> Path:
+    """A folder. Refuses an empty name, as of an unset variable: it would mean the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("'' names nothing; '.' is this folder")
     return Path(text)
 
 
-def watching() -> type[Watch]:
+def reporter_type() -> type[Reporter]:
     """The live view where a terminal can show it, else plain lines."""
     if not is_terminal(sys.stdout):
-        return Watch
+        return Reporter
     try:
-        from engine.train.report.live import View
+        from engine.train.report.live import LiveReporter
     except ModuleNotFoundError:  # it is in the extra "train", but the run does not need it
-        return Watch
-    return View
+        return Reporter
+    return LiveReporter
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.model.directory import CHECKPOINT, replace_file
-from engine.train.network.start import Origin
+from engine.train.network.pretrained import Origin
 from engine.train.settings import TrainSettings
 
 VERSION = 1
@@ -31,9 +31,9 @@ class Progress:
     chunk: int = 0  # of this epoch, the next one to read
     update: int = 0
     seconds: float = 0.0
-    elapsed: float = 0.0  # seconds of all sittings, with reading, scoring and saving
+    elapsed: float = 0.0  # seconds since the run began, over all its processes, with reading, scoring and saving
     epoch_loss: float = 0.0  # summed over the chunks of this epoch so far
-    first_loss: float | None = None  # of the run, by which a useless one is told
+    first_loss: float | None = None  # of the run; a loss far above it is useless
     best: float | None = None  # held-out loss of the model that is kept
     best_epoch: int | None = None  # and the epoch it is from, counted from 0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What is kept: weights, the optimizer's variables, the lanes' states, averages, each in its own order."""
+    """A whole run: the weights, the optimizer's variables, the lanes' states and the averages, in the order of each."""
 
     settings: TrainSettings
     data: tuple[str, ...]
@@ -52,7 +52,7 @@ class RunState:
 
 
 def save(directory: Path, state: RunState) -> None:
-    """Replace the checkpoint of a run. Raises `OSError` and leaves the old one if it cannot be written."""
+    """Replace a run's checkpoint. Raises `OSError`, and leaves the old one, if it cannot be written."""
     header = {
         "version": VERSION,
         "settings": dataclasses.asdict(state.settings),
@@ -67,7 +67,7 @@ def save(directory: Path, state: RunState) -> None:
 
 
 def load(directory: Path) -> RunState:
-    """Raises `TrainingError` if there is no checkpoint, or one that this program cannot go on from."""
+    """Read a run's checkpoint. Raises `TrainingError` if there is none, or none that this program can resume."""
     path = directory / CHECKPOINT
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -80,7 +80,7 @@ def load(directory: Path) -> RunState:
                 if group in arrays:
                     arrays[group].append(file[name])
         return RunState(
-            TrainSettings(**_settled(header["settings"])),
+            TrainSettings(**_upgraded(header["settings"])),
             tuple(header["data"]),
             header["digest"],
             Progress(**header["progress"]),
@@ -93,8 +93,8 @@ def load(directory: Path) -> RunState:
         raise TrainingError(f"{path} cannot be read ({error}): start again without --resume") from None
 
 
-def _settled(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a run as they are meant: `weight_decay` was adamw's alone in runs older than `average`."""
+def _upgraded(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings that an older program wrote: before there was `average`, only adamw had `weight_decay`."""
     if "average" in settings or settings["optimizer"] == "adamw":
         return settings
     return {**settings, "weight_decay": "auto"}

@@ -1,6 +1,6 @@
-"""A run's directory: what is written into it, and what becomes of a run when the disk takes nothing.
+"""A run's directory: writes the model, the checkpoint and the card, and handles a disk that takes nothing.
 
-Of several machines one, the chief, writes; the others are told what came of it.
+Of several machines only one, the chief, writes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CARD_SAMPLE_LENGTH, CARD_TEMPERATURE = 400, 0.8
 
 
 class RunFolder:
-    """Keeps what a trainer makes. `note` is told what could not be saved; training goes on and tries again."""
+    """Writes what a trainer makes. `note` reports what could not be saved; training goes on and tries again."""
 
     def __init__(self, path: Path, trainer: Trainer, data: tuple[str, ...], note: Callable[[str], None]) -> None:
         self.path, self._trainer, self._data, self._note = path, trainer, data, note
@@ -35,11 +35,11 @@ class RunFolder:
 
     @property
     def has_model(self) -> bool:
-        """Whether a model is there to write with."""
+        """Whether a model was saved."""
         return (self.path / NETWORK).exists()
 
     def keep(self, what: str, write: Callable[[], None]) -> bool:
-        """Write something. False where the disk does not take it, which is told, or another machine writes it."""
+        """Write something. False if the disk does not take it, which is reported, or if another machine writes it."""
         if not self._trainer.replicas.is_chief:
             return False
         try:
@@ -63,7 +63,7 @@ class RunFolder:
         return f"begin from the model with --from {quoted(self.path)}" if self.has_model else "start again"
 
     def keep_vocabulary(self) -> None:
-        """Write it, unless that is done."""
+        """Write the vocabulary, once."""
         if not self.has_vocabulary:
             self.has_vocabulary = self.keep("the vocabulary", self._write_vocabulary)
 
@@ -72,13 +72,13 @@ class RunFolder:
         write_json(self.path / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
 
     def keep_checkpoint(self) -> bool:
-        """Write the run as it stands."""
+        """Write the run's present state."""
         made = self._trainer.run_state(self._data)
         self.keep_vocabulary()
         return self.keep("a checkpoint", lambda: checkpoint.save(self.path, made))
 
     def keep_model(self, weights: list[NDArray[Any]]) -> bool:
-        """Write the model with these weights. All machines must do so at the same time, and hear the same."""
+        """Write the model with these weights; whether it was saved. All machines must call it at the same time."""
 
         def write() -> None:
             with replace_file(self.path / NETWORK) as temporary:
@@ -88,11 +88,11 @@ class RunFolder:
         return is_kept
 
     def keep_losses(self) -> None:
-        """Write the history, and its picture."""
+        """Write the history and the picture of it."""
         self.keep("the losses", lambda: card.write_history(self.path, self._trainer.progress.history))
 
     def keep_card(self, held_out_nats: float | None, test_nats: float | None, *, is_final: bool) -> None:
-        """Write what people read of the model that is on the disk."""
+        """Write the settings and the card of the saved model."""
         self.keep("the card", lambda: self._write_card(held_out_nats, test_nats, is_final=is_final))
 
     def _write_card(self, held_out_nats: float | None, test_nats: float | None, *, is_final: bool) -> None:
@@ -109,7 +109,7 @@ class RunFolder:
         )  # fmt: skip
 
     def samples(self, temperatures: Sequence[float], length: int, seed: int) -> list[str]:
-        """What the model that is on the disk writes on from the sample prompt, at each temperature."""
+        """The saved model's continuations of the sample prompt, one for each temperature."""
         prompt = self._trainer.settings.sample_prompt
         try:
             with engine.load(self.path) as model:

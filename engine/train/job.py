@@ -1,7 +1,7 @@
-"""A training run as people ask for it, on the command line or in a notebook: from what they name to a kept model.
+"""A training run, from what people ask for on the command line or in a notebook to a saved model.
 
-Checks what was asked for, reads the text, and puts trainer, view and run together. Knows no flags and no terminal;
-TensorFlow is imported only when the text is known to be well.
+Checks the request, reads the text, and puts the trainer, the reporter and the run together. Knows no flags and no
+terminal. Imports TensorFlow only after the text was read without an error.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from engine.train import checkpoint, presets
 from engine.train.data.batches import make_sequences, of_batch
 from engine.train.data.corpus import Corpus, known_vocabulary, read_corpus
 from engine.train.hardware import memory
-from engine.train.network.start import Parent
-from engine.train.network.start import read as read_parent
+from engine.train.network.pretrained import Pretrained
+from engine.train.network.pretrained import read as read_pretrained
 from engine.train.quantities import seconds_of
 from engine.train.reading.spool import Inputs
 from engine.train.report import card
-from engine.train.report.plain import ReadingLine, Watch
+from engine.train.report.plain import ReadingLine, Reporter
 from engine.train.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from engine.train.hardware.distributed import Alone
+    from engine.train.hardware.distributed import SingleReplica
     from engine.train.time_budget import Plan
 
 CHANGEABLE = {  # when going on with a run
     "epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "time", "device", "precision", "rate",
     "clip",
 }  # fmt: skip
-TENSORBOARD = "tensorboard"  # in a run's directory, where no other place is named
-Show = Callable[..., Watch]  # makes what shows a run, as `Watch(epochs, updates, tokens_an_update, level=, rate=)`
+TENSORBOARD = "tensorboard"  # in a run's directory, unless another folder is named
+MakeReporter = Callable[..., Reporter]  # called as `Reporter(epochs, updates, tokens_an_update, level=, rate=)`
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is asked for: the text, the directory, and the settings that were given a value."""
+    """What a person asks for: the text, the directory, and the settings that were given a value."""
 
     out: Path
     inputs: Inputs
@@ -58,13 +58,13 @@ class Job:
     start: str | None = None  # the model to begin with, as a path or name
 
     @property
-    def board(self) -> Path | None:
+    def tensorboard_folder(self) -> Path | None:
         """Where TensorBoard's files go; a resumed run goes on with those in its directory."""
         own = self.out / TENSORBOARD
         return own if self.tensorboard is None and self.is_resumed and own.is_dir() else self.tensorboard
 
-    def asked(self) -> Asked:
-        """What is asked for. Raises `ValueError` for what cannot be, `EngineError` for a model that cannot be read."""
+    def configure(self) -> Config:
+        """Check the request. Raises `ValueError` where it makes no sense, `EngineError` if a model cannot be read."""
         if not self.inputs.training and not self.is_resumed:
             raise ValueError("--data: name the text files to learn from")
         if self.start == "":
@@ -79,23 +79,23 @@ class Job:
         if isinstance(widths := self.given.get("units"), tuple):
             recipe["layers"] = len(widths)
         given = recipe | self.given
-        parent = read_parent(self.start) if self.start is not None else None
-        settings = parent.settings(self.given, recipe) if parent else TrainSettings.from_arguments(given)
+        pretrained = read_pretrained(self.start) if self.start is not None else None
+        settings = pretrained.settings(self.given, recipe) if pretrained else TrainSettings.from_arguments(given)
         if not self.is_resumed:
             settings.check_used(self.given)
-        return Asked(settings, given | (parent.fixed if parent else {}), parent)
+        return Config(settings, given | (pretrained.fixed if pretrained else {}), pretrained)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Config:
     """The settings of a new run, those of them that were given a value, and the model that it begins with.
 
-    A resumed run has its own in place of those that were not given.
+    A resumed run takes its own settings in place of those that were not given.
     """
 
     settings: TrainSettings
     given: dict[str, Any]
-    parent: Parent | None = None
+    pretrained: Pretrained | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    """What is needed before TensorFlow is."""
+class _Prepared:
+    """What is known before TensorFlow is imported."""
 
     settings: TrainSettings
     inputs: Inputs
@@ -116,14 +116,14 @@ class _Ready:
     saved: checkpoint.RunState | None = None
 
 
-def train(job: Job, show: Show) -> Outcome:
-    """Train until done or asked to stop. Raises `TrainingError`, and `ValueError` as `Job.asked` does."""
+def train(job: Job, make_reporter: MakeReporter) -> Outcome:
+    """Train until done or asked to stop. Raises `TrainingError`, and `ValueError` as `Job.configure` does."""
     began = time.monotonic()
-    asked = job.asked()
-    ready = _ready(job, asked)
+    config = job.configure()
+    prepared = _prepare(job, config)
     _make(job.out, "--out")
-    if job.board:
-        _make(job.board, "--tensorboard")
+    if job.tensorboard_folder:
+        _make(job.tensorboard_folder, "--tensorboard")
     try:
         import_tensorflow()
         with own_folders():
@@ -134,14 +134,16 @@ def train(job: Job, show: Show) -> Outcome:
         ) from None
     import tensorflow as tf
 
-    from engine.train.hardware import devices, distributed
+    from engine.train.hardware import cluster, devices
 
     tf.config.experimental.enable_op_determinism()  # so that a resumed run ends in the same weights
-    is_gpu = devices.choose(ready.settings.device)
-    found = distributed.find()
+    is_gpu = devices.choose(prepared.settings.device)
+    found = cluster.find()
     try:
         with found.taking_part():
-            return _train(job, show if found.is_chief else Watch, asked, ready, found, began, is_gpu=is_gpu)
+            return _train(
+                job, make_reporter if found.is_chief else Reporter, config, prepared, found, began, is_gpu=is_gpu
+            )
     except tf.errors.ResourceExhaustedError:
         raise TrainingError(
             "the device that trains has too little memory: lower --batch, --steps or --units, or take --device cpu"
@@ -149,49 +151,51 @@ def train(job: Job, show: Show) -> Outcome:
 
 
 def _train(
-    job: Job, show: Show, asked: Asked, ready: _Ready, found: Alone, began: float, *, is_gpu: bool
+    job: Job, make_reporter: MakeReporter, config: Config, prepared: _Prepared, found: SingleReplica, began: float,
+    *, is_gpu: bool,
 ) -> Outcome:  # fmt: skip
-    """The same, on the devices and machines that were found."""
-    from engine.train.report.tensorboard import Board
+    """Train on the devices and machines that were found."""
+    from engine.train.report.tensorboard import TensorBoard
     from engine.train.run import Run
     from engine.train.trainer import Trainer
 
-    settings, corpus, notes = ready.settings, ready.corpus, ready.corpus.account.lines()
-    if settings.time and ready.saved is None:
+    settings, corpus, notes = prepared.settings, prepared.corpus, prepared.corpus.account.lines()
+    if settings.time and prepared.saved is None:
         if found.workers > 1:
             raise TrainingError("--time: measures one machine, and these are several; name a network and --epochs")
-        chosen = _plan(asked, ready, began)
+        chosen = _plan(config, prepared, began)
         settings = chosen.settings
         notes.append(chosen.describe())
-        if "batch" not in asked.given:
+        if "batch" not in config.given:
             settings = replace(settings, batch=max(1, settings.batch // found.count) * found.count)
     if not is_gpu:
         free, lanes = memory.available(), of_batch(settings, corpus)
         memory.check(lanes, len(corpus.vocabulary), len(corpus.held_out), free, found.workers)
     trainer = Trainer(settings, corpus, replicas=found)
-    if ready.saved is not None:
-        trainer.restore(ready.saved)
-    if asked.parent is not None:
-        trainer.begin_from(asked.parent)
+    if prepared.saved is not None:
+        trainer.restore(prepared.saved)
+    if config.pretrained is not None:
+        trainer.begin_from(config.pretrained)
     found.compare(trainer.settings, corpus.digest, trainer.progress.update, trainer.origin)
     notes.append(
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
         f"{trainer.total_updates:,} updates of {trainer.batch} {settings.sequences} x {settings.steps} steps in "
         f"{trainer.precision}"
     )
-    notes += _further_notes(settings, is_gpu, asked.parent, corpus)
+    notes += _further_notes(settings, is_gpu, config.pretrained, corpus)
     numbers, rate = (trainer.total_updates, trainer.tokens_an_update), corpus.training_rate
-    board = Board(job.board, *numbers, rate) if job.board and found.is_chief else None
-    watch = show(settings.epochs, *numbers, level=settings.level, rate=rate)
-    watch.history(trainer.progress.history, trainer.progress.update)
-    with watch:
+    events = job.tensorboard_folder if found.is_chief else None
+    tensorboard = TensorBoard(events, *numbers, rate) if events else None
+    reporter = make_reporter(settings.epochs, *numbers, level=settings.level, rate=rate)
+    reporter.history(trainer.progress.history, trainer.progress.update)
+    with reporter:
         for note in notes:
-            watch.note(note)
-        is_done = Run(trainer, job.out, ready.inputs.words(), watch, board, began=began).train()
+            reporter.note(note)
+        is_done = Run(trainer, job.out, prepared.inputs.words(), reporter, tensorboard, began=began).train()
         if is_done:
-            watch.note(f"done: write with it by 'textrepl {quoted(job.out)}'")
+            reporter.note(f"done: write with it by 'textrepl {quoted(job.out)}'")
         else:
-            watch.note(f"saved; go on with '{_resuming(job.out, ready.inputs)}'")
+            reporter.note(f"saved; go on with '{_resuming(job.out, prepared.inputs)}'")
     return Outcome(is_done, trainer.progress.history)
 
 
@@ -201,25 +205,27 @@ def _resuming(out: Path, inputs: Inputs) -> str:
     return f"python -m engine.train {piped}--out {quoted(out)} --resume"
 
 
-def _further_notes(settings: TrainSettings, is_gpu: bool, parent: Parent | None, corpus: Corpus) -> list[str]:
+def _further_notes(settings: TrainSettings, is_gpu: bool, pretrained: Pretrained | None, corpus: Corpus) -> list[str]:
     notes = []
     if is_gpu and settings.cell == "rnn":
         notes.append(
             "SimpleRNN has no cuDNN kernel: a GPU runs it a step at a time; --cell gru and lstm are faster there"
         )
-    if parent is not None:
-        new = len(corpus.vocabulary) - len(parent.vocabulary)
-        notes.append(f"begins from {parent.origin.name}: its {len(parent.vocabulary):,} tokens, and {new:,} new ones")
+    if pretrained is not None:
+        new = len(corpus.vocabulary) - len(pretrained.vocabulary)
+        notes.append(
+            f"begins from {pretrained.origin.name}: its {len(pretrained.vocabulary):,} tokens, and {new:,} new ones"
+        )
     return notes
 
 
-def _ready(job: Job, asked: Asked) -> _Ready:
-    _check_place(job.out, is_resumed=job.is_resumed)
+def _prepare(job: Job, config: Config) -> _Prepared:
+    _check_folder(job.out, is_resumed=job.is_resumed)
     if not job.is_resumed:
-        old = asked.parent.vocabulary if asked.parent else None
-        corpus = _read(job.inputs, asked.settings, None, job.cache, old)
-        make_sequences(asked.settings, corpus)  # a text without the lines it wants is refused before anything is made
-        return _Ready(asked.settings, job.inputs, corpus)
+        old = config.pretrained.vocabulary if config.pretrained else None
+        corpus = _read(job.inputs, config.settings, None, job.cache, old)
+        make_sequences(config.settings, corpus)  # a text without the lines it wants is refused before anything is made
+        return _Prepared(config.settings, job.inputs, corpus)
     saved = checkpoint.load(job.out)
     settings = replace(saved.settings, **job.given)
     inputs = job.inputs.or_else(Inputs.from_words(saved.data))
@@ -230,10 +236,10 @@ def _ready(job: Job, asked: Asked) -> _Ready:
         raise TrainingError(
             f"{job.out / VOCABULARY} is not there, and it tells which row of the weights is which token's: put it back"
         )
-    return _Ready(settings, inputs, _read(inputs, settings, vocabulary, job.cache), saved)
+    return _Prepared(settings, inputs, _read(inputs, settings, vocabulary, job.cache), saved)
 
 
-def _check_place(out: Path, *, is_resumed: bool) -> None:
+def _check_folder(out: Path, *, is_resumed: bool) -> None:
     """Raises `TrainingError` where a run cannot begin, or go on, in this directory."""
     try:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -263,14 +269,14 @@ def _check_unused(out: Path) -> None:
         raise TrainingError(f"{out / (taken or VOCABULARY)} is there already, and no run's: choose another --out")
 
 
-def _plan(asked: Asked, ready: _Ready, began: float) -> Plan:
-    """What --time chooses."""
+def _plan(config: Config, prepared: _Prepared, began: float) -> Plan:
+    """The network and the schedule that --time chooses."""
     from engine.train import time_budget
 
     with ReadingLine() as line:
         line.say("measuring how fast this machine learns ...")
-        seconds = seconds_of(ready.settings.time) - (time.monotonic() - began)
-        return time_budget.choose(ready.settings, asked.given, ready.corpus, seconds)
+        seconds = seconds_of(prepared.settings.time) - (time.monotonic() - began)
+        return time_budget.choose(prepared.settings, config.given, prepared.corpus, seconds)
 
 
 def _make(folder: Path, flag: str) -> None:

@@ -1,6 +1,6 @@
 """`engine.train.fit`: what the command line does, called from Python; in a notebook, with a live curve.
 
-Knows IPython only if it is running already; elsewhere a run is told in plain lines.
+Uses IPython only if it is running already; elsewhere it reports in plain lines.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from engine.train.quantities import LN2, duration
 from engine.train.reading.spool import Inputs
 from engine.train.report import card
 from engine.train.report.curve import Curve, Points
-from engine.train.report.plain import Watch
+from engine.train.report.plain import Reporter
 from engine.train.settings import TrainSettings, as_text
 
 Names = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -76,10 +76,10 @@ def fit(
     Raises `ValueError` for a wrong setting and `EngineError` for text or a directory that will not do.
     """
     inputs = Inputs(_names(data), _names(validation), _names(test))
-    board = Path(out, TENSORBOARD) if tensorboard is True else Path(tensorboard) if tensorboard else None
+    events = Path(out, TENSORBOARD) if tensorboard is True else Path(tensorboard) if tensorboard else None
     folder, model = Path(cache) if cache is not None else None, os.fspath(start) if start is not None else None
-    job = Job(Path(out), inputs, _checked(settings), resume, folder, board, model)
-    outcome = train(job, NotebookWatch if _display() else Watch)
+    job = Job(Path(out), inputs, _checked(settings), resume, folder, events, model)
+    outcome = train(job, NotebookReporter if _display() else Reporter)
     return History(tuple(card.rows(outcome.history)), job.out, outcome.is_done)
 
 
@@ -111,8 +111,8 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     return checked
 
 
-class NotebookWatch(Watch):
-    """Shows a run in the output of a notebook's cell, which is drawn again in place."""
+class NotebookReporter(Reporter):
+    """Shows a run in the output of a notebook's cell, and redraws it."""
 
     def __init__(
         self, epochs: int, updates: int, tokens_an_update: int, *, level: str = "char", rate: float = 1.0
@@ -129,7 +129,7 @@ class NotebookWatch(Watch):
         self, epoch: int, update: int, loss: float, best: float | None, learning_rate: float | None = None
     ) -> None:
         """Call after each update, `update` counted from 1."""
-        self._follow(loss)
+        self._smooth_in(loss)
         self._update = update
         self._curve.add_training(update, self._loss * self._rate / LN2)
         self._now = "  ".join(self._figures(epoch, update, best))
@@ -173,13 +173,13 @@ def _svg(curve: Curve) -> str:
         return ""
     last, low, high = window
 
-    def place(points: Points) -> list[str]:
+    def pixels(points: Points) -> list[str]:
         return [
             f"{LEFT + x / last * (WIDTH - LEFT):.1f},{(high - min(y, high)) / (high - low) * (HEIGHT - BELOW):.1f}"
             for x, y in points
         ]
 
-    held = place(curve.held_out)
+    held = pixels(curve.held_out)
     dots = "".join(f'<circle cx="{x}" cy="{y}" r="3"/>' for x, y in (point.split(",") for point in held))
     return (
         f'<svg viewBox="-4 -8 {WIDTH + 8} {HEIGHT + 12}" width="{WIDTH}" style="max-width: 100%" font-size="12" '
@@ -188,7 +188,7 @@ def _svg(curve: Curve) -> str:
         f'<text x="0" y="8">{high:.2f}</text><text x="0" y="{HEIGHT - BELOW}">{low:.2f}</text>'
         f'<text x="{LEFT}" y="{HEIGHT - 4}">bits a character: '
         '<tspan fill="#888">&#8212; training</tspan> <tspan fill="#d60">&#9679; held out</tspan></text>'
-        f'<polyline points="{" ".join(place(curve.training))}" fill="none" stroke="#888"/>'
+        f'<polyline points="{" ".join(pixels(curve.training))}" fill="none" stroke="#888"/>'
         f'<g fill="#d60"><polyline points="{" ".join(held)}" fill="none" stroke="#d60" stroke-width="2"/>{dots}</g>'
         "</svg>"
     )

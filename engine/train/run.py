@@ -1,4 +1,4 @@
-"""A run from its first update to its last: keeps checkpoints and the best model, prints, stops when asked."""
+"""A run from its first update to its last: saves checkpoints and the best model, reports, stops when asked."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from engine.train.folder import RunFolder
 from engine.train.hardware.distributed import Decision
 from engine.train.network.scoring import Stopped
 from engine.train.quantities import seconds_of, temperatures_of
-from engine.train.report.plain import Watch
-from engine.train.report.tensorboard import Board
+from engine.train.report.plain import Reporter
+from engine.train.report.tensorboard import TensorBoard
 from engine.train.trainer import Trainer
 
 CHECKPOINT_SECONDS = 60.0
-MAX_WHOLE = 2_000_000  # held-out tokens that are scored one after the other; of more, the score in lanes is told
+MAX_WHOLE = 2_000_000  # held-out tokens to score in one lane; for more, the score in many lanes stands
 TRIED_TOKENS = 1000  # to see how long that takes
 SAMPLE_LENGTH = 120
 
@@ -33,11 +33,11 @@ class Run:
     """Trains into a directory. `train()` returns True when done, False when it was asked to stop."""
 
     def __init__(
-        self, trainer: Trainer, out: Path, data: tuple[str, ...], watch: Watch, board: Board | None = None,
-        *, began: float | None = None,
+        self, trainer: Trainer, out: Path, data: tuple[str, ...], reporter: Reporter,
+        tensorboard: TensorBoard | None = None, *, began: float | None = None,
     ) -> None:  # fmt: skip
-        self._trainer, self._watch, self._board = trainer, watch, board
-        self._folder = RunFolder(out, trainer, data, watch.note)
+        self._trainer, self._reporter, self._tensorboard = trainer, reporter, tensorboard
+        self._folder = RunFolder(out, trainer, data, reporter.note)
         self._began = (time.monotonic() if began is None else began) - trainer.progress.elapsed
         limit = seconds_of(trainer.settings.time)
         self._deadline = self._began + limit if limit else math.inf
@@ -55,11 +55,11 @@ class Run:
         try:
             self._folder.keep_vocabulary()
             while progress.epoch < trainer.settings.epochs and not self._is_over():
-                self._watch.pause()
+                self._reporter.pause()
                 for loss in trainer.updates():
-                    self._watch.update(progress.epoch, progress.update, loss, progress.best, trainer.learning_rate)
-                    if self._board:
-                        self._board.update(progress.update, loss, trainer.learning_rate, progress.seconds)
+                    self._reporter.update(progress.epoch, progress.update, loss, progress.best, trainer.learning_rate)
+                    if self._tensorboard:
+                        self._tensorboard.update(progress.update, loss, trainer.learning_rate, progress.seconds)
                     decision = self._decide()
                     if decision.must_stop:
                         break
@@ -86,7 +86,7 @@ class Run:
         return not self._decision.must_stop
 
     def _decide(self, seconds: float = 0.0) -> Decision:
-        """What all machines do next. All must ask at the same time, before something that takes so many seconds."""
+        """What all machines do next, before something that takes this many seconds. All must call it together."""
         wishes = Decision(self._is_asked, self._is_late(), self._is_due(seconds))
         self._decision = self._trainer.replicas.decide(wishes)
         return self._decision
@@ -95,11 +95,11 @@ class Run:
         return self._decide().must_stop
 
     def _is_due(self, seconds: float = 0.0) -> bool:
-        """Whether a checkpoint would come too late after so many seconds."""
+        """Whether a checkpoint would be overdue after this many seconds."""
         return self._is_chief and time.monotonic() + seconds - self._saved_at > CHECKPOINT_SECONDS
 
     def _is_late(self) -> bool:
-        """Whether there is just time to score and keep what was learned (--time)."""
+        """Whether only the time to score and save is left (--time)."""
         return time.monotonic() + self._scoring_seconds > self._deadline
 
     def _is_over(self) -> bool:
@@ -108,18 +108,18 @@ class Run:
         return decision.must_stop or trainer.has_no_more_updates or trainer.has_given_up or is_late
 
     def _tell_why(self) -> None:
-        """Why the run ended before its last update, if it did."""
+        """Report why the run ended before its last update, if it did."""
         trainer, progress = self._trainer, self._trainer.progress
         if trainer.has_given_up:
-            self._watch.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
+            self._reporter.note(f"no better for {trainer.settings.patience} epochs: stopped early (--patience)")
         elif not (self._decision.must_stop or trainer.has_no_more_updates) and self._is_late():
-            self._watch.note(
+            self._reporter.note(
                 f"the time is up at update {progress.update:,} of {trainer.total_updates:,}: the best model so far is "
                 f"kept (--time {trainer.settings.time}); --resume with a longer --time goes on"
             )
 
     def _listen(self) -> dict[int, Any]:
-        """Let signals that would end the process stop the run; returns what they did. A thread hears none."""
+        """Let signals stop the run; returns the handlers that they had. Only the main thread can set any."""
         if threading.current_thread() is not threading.main_thread():
             return {}
         heard = [signal.SIGINT, signal.SIGTERM]
@@ -132,10 +132,10 @@ class Run:
             raise KeyboardInterrupt
         self._is_asked = True
         line = "stopping after this update, and saving (once more to stop at once) ..."
-        threading.Thread(target=self._watch.note, args=(line,)).start()  # this one may be in the midst of writing
+        threading.Thread(target=self._reporter.note, args=(line,)).start()  # this thread may be writing now
 
     def _end_epoch(self, *, is_over: bool = True) -> None:
-        """Score the epoch, keep the model if it is the best so far, and show a sample; nothing if asked to stop."""
+        """Score the epoch, save the model if it is the best so far, and show a sample. Nothing if asked to stop."""
         trainer, progress, seconds = self._trainer, self._trainer.progress, self._scoring_seconds
         if self._decide(seconds).is_due or not seconds:  # that are not known before the first
             self._keep_checkpoint()
@@ -150,9 +150,9 @@ class Run:
             self._unsaved = row, trainer.weights()
         self._save_best()
         self._folder.keep_losses()
-        self._watch.epoch(row, is_best and self._unsaved is None)
-        if self._board:
-            self._board.epoch(progress.update, row)
+        self._reporter.epoch(row, is_best and self._unsaved is None)
+        if self._tensorboard:
+            self._tensorboard.epoch(progress.update, row)
         self._keep_checkpoint()
         self._scoring_seconds = time.monotonic() - started
         every = trainer.settings.sample_every
@@ -160,12 +160,12 @@ class Run:
             temperatures = temperatures_of(trainer.settings.sample_temperatures)
             samples = self._folder.samples(temperatures, SAMPLE_LENGTH, seed=progress.epoch)
             for temperature, text in zip(temperatures, samples, strict=True):
-                self._watch.sample(text, temperature)
-                if self._board:
-                    self._board.sample(progress.update, temperature, text)
+                self._reporter.sample(text, temperature)
+                if self._tensorboard:
+                    self._tensorboard.sample(progress.update, temperature, text)
 
     def _save_best(self) -> None:
-        """Write the best model and its card, if that is still to be done. All machines must do so at the same time."""
+        """Write the best model and its card, unless that is done. All machines must call it together."""
         if self._unsaved is None:
             return
         row, weights = self._unsaved
@@ -176,9 +176,9 @@ class Run:
             self._folder.keep_card(self._held_out_nats(row), None, is_final=False)
 
     def _finish(self) -> None:
-        """Score the held-out text whole, with the engine that serves the model, and write the card.
+        """Score the whole held-out text with the engine that serves the model, and write the card.
 
-        Raises `Stopped` if asked to stop meanwhile.
+        Raises `Stopped` if it is asked to stop.
         """
         if self._trainer.progress.best_epoch is None or not self._folder.has_vocabulary:
             return
@@ -190,18 +190,18 @@ class Run:
             nats = self._whole_nats("the held-out text", corpus.held_out, corpus.held_out_characters)
         test_nats = None
         if len(corpus.test) > 1 and not self._has_time_for(corpus.test):
-            self._watch.note("the test text is not scored, for the time is up: python -m engine.evaluate does it")
+            self._reporter.note("the test text is not scored, for the time is up: python -m engine.evaluate does it")
         elif len(corpus.test) > 1:
             test_nats = self._whole_nats("the test text", corpus.test, corpus.characters["test"])
         self._folder.keep_card(nats, test_nats, is_final=is_whole)
         if nats is not None and is_whole:
-            self._watch.note(f"held out, whole: {self._watch.told(nats, corpus.held_out_rate)}")
+            self._reporter.note(f"held out, whole: {self._reporter.describe_loss(nats, corpus.held_out_rate)}")
         if test_nats is not None:
             rate = len(corpus.test) / max(1, corpus.characters["test"])
-            self._watch.note(f"test, whole: {self._watch.told(test_nats, rate)}")
+            self._reporter.note(f"test, whole: {self._reporter.describe_loss(test_nats, rate)}")
 
     def _has_time_for(self, ids: NDArray[Any]) -> bool:
-        """Whether a text can be scored in one lane before the time is up, by the time that its beginning takes."""
+        """Whether a text can be scored in one lane before the time is up, estimated from its first tokens."""
         if self._deadline == math.inf:
             return True
         some = np.asarray(ids[:TRIED_TOKENS], np.int32)
@@ -212,8 +212,8 @@ class Run:
         return time.monotonic() + took * len(ids) / len(some) < self._deadline
 
     def _whole_nats(self, what: str, ids: NDArray[Any], characters: int) -> float:
-        """Nats a token of a text, by the engine that serves the model, in one lane."""
-        self._watch.note(f"scoring {what} whole ...")
+        """Nats per token of a text, scored in one lane by the engine that serves the model."""
+        self._reporter.note(f"scoring {what} whole ...")
         with engine.load(self._folder.path) as model:
             return model.score_tokens(np.asarray(ids, np.int32), characters, self._go_on).nats / len(ids)
 
@@ -228,5 +228,5 @@ class Run:
         self._trainer.progress.elapsed = time.monotonic() - self._began
         is_kept = self._folder.keep_checkpoint()
         self._saved_at = time.monotonic()  # however long that took
-        if is_kept and self._board:
-            self._folder.keep("what TensorBoard shows", self._board.flush)
+        if is_kept and self._tensorboard:
+            self._folder.keep("what TensorBoard shows", self._tensorboard.flush)

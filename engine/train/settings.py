@@ -1,4 +1,4 @@
-"""What a training run is made of: one frozen dataclass, from which the command line is made.
+"""The settings of a training run: one frozen dataclass, from which the command line is made.
 
 Knows no TensorFlow, so that `--help` and wrong flags answer at once.
 """
@@ -22,7 +22,7 @@ PRESETS = (
 )  # fmt: skip
 METAVARS: dict[type, str] = {int: "N", float: "X", str: "TEXT", bool: "yes|no"}
 GATES = {"gru": 3, "lstm": 4, "rnn": 1}  # of a cell: so many times its units is its kernels' width
-NEEDS = {  # what does nothing but with these values of another setting
+NEEDS = {  # settings that have an effect only with these values of another one
     "vocabulary": ("level", ("word", "bpe")), "split": ("level", ("word",)), "min_count": ("level", ("char", "word")),
     "embedding": ("input", ("embedding",)),
     "momentum": ("optimizer", ("sgd",)), "nesterov": ("optimizer", ("sgd",)),
@@ -37,9 +37,9 @@ def _option(
     default: Any, help: str, *, low: float = -math.inf, high: float = math.inf, choices: tuple[str, ...] = (),
     read: Callable[[str], Any] | None = None, metavar: str | None = None,
 ) -> Any:  # fmt: skip
-    """A field with what the command line needs; `low` and `high` are the allowed ends.
+    """A field with its help, choices and range, from `low` to `high`.
 
-    `read` makes the value of a flag's text, where that is not the default's type.
+    `read` makes a value of a flag's text, if the default's type does not.
     """
     further = {"choices": choices, "read": read, "metavar": metavar}
     return field(default=default, metadata={"help": help, "low": low, "high": high, **further})
@@ -58,7 +58,7 @@ def _number_or(word: str) -> Callable[[str], float | str]:
 
 
 def _read_units(text: str) -> int | tuple[int, ...]:
-    """As in "512", or "512,512,1024"."""
+    """Read "512" or "512,512,1024"."""
     try:
         widths = tuple(int(word) for word in text.split(","))
     except ValueError:
@@ -68,7 +68,7 @@ def _read_units(text: str) -> int | tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """Everything that decides what a run computes. The recipe is that of docs/training.md."""
+    """Everything that decides what a run computes. docs/training.md explains the defaults."""
 
     preset: str = _option(
         "", f"a recipe to begin with, which any other flag overrides: {', '.join(PRESETS)}; a wrong name tells of each"
@@ -83,10 +83,13 @@ class TrainSettings:
     cell: str = _option("gru", "the recurrent cell", choices=("gru", "lstm", "rnn"))
     input: str = _option("embedding", "what the first layer reads of a token", choices=("embedding", "one-hot"))
     init_scale: float = _option(
-        0.0, "begin with all weights drawn evenly from minus to plus this; 0 for Keras' own way", low=0.0, high=10.0
+        0.0,
+        "draw all initial weights evenly from minus this to plus this; 0 for Keras' initializers",
+        low=0.0,
+        high=10.0,
     )
     tied: bool = _option(
-        False, "take the embedding's weights for the output, too; they must be as wide as the last layer"
+        False, "use the embedding's weights for the output, too; they must be as wide as the last layer"
     )
     normalization: bool = _option(False, "layer normalization after each recurrent layer")
     min_count: int = _option(1, "times a character or word must occur to be in the vocabulary", low=1, high=10**9)
@@ -95,7 +98,7 @@ class TrainSettings:
     keep: str = _option("", 'read only these characters, as in "a-z .,!?\'", and line ends')
     field: str = _option("", "what is read of JSON objects (text, content ...) and of tables (Content ...)")
     names: bool = _option(False, "begin each message of a chat with its author's name")
-    bots: bool = _option(False, "read what bots said in a chat, too")
+    bots: bool = _option(False, "also read what bots said in a chat")
     units: int | tuple[int, ...] = _option(
         512, "hidden units of each layer, or of one after the other", low=1, high=65536, read=_read_units,
         metavar="N[,N...]",
@@ -116,40 +119,46 @@ class TrainSettings:
         choices=("never", "line", "blank", "file"),
     )
     epochs: int = _option(30, "times to read the whole text", low=1, high=1_000_000)
-    rate: float = _option(4e-3, "learning rate at its highest", low=0.0, high=1000.0)
-    warmup: int = _option(100, "updates until the rate is reached", low=0, high=1_000_000)
-    final_rate: float = _option(0.02, "share of the rate left at the end of the cosine", low=0.0, high=1.0)
-    optimizer: str = _option("adamw", "how weights follow gradients", choices=("adam", "adamw", "rmsprop", "sgd"))
+    rate: float = _option(4e-3, "peak learning rate", low=0.0, high=1000.0)
+    warmup: int = _option(100, "updates until the peak rate is reached", low=0, high=1_000_000)
+    final_rate: float = _option(0.02, "share of the peak rate that is left at the end of the cosine", low=0.0, high=1.0)
+    optimizer: str = _option("adamw", "the optimizer", choices=("adam", "adamw", "rmsprop", "sgd"))
     momentum: float = _option(0.9, "of --optimizer sgd", low=0.0, high=0.9999)
-    nesterov: bool = _option(False, "take Nesterov's momentum")
+    nesterov: bool = _option(False, "use Nesterov's momentum")
     schedule: str = _option(
-        "cosine", "of the rate after the warm-up", choices=("cosine", "constant", "step", "exponential")
+        "cosine", "of the learning rate after the warm-up", choices=("cosine", "constant", "step", "exponential")
     )
-    decay: float = _option(0.8, "the rate times this each epoch of --schedule step or exponential", low=1e-6, high=1.0)
+    decay: float = _option(0.8, "factor of the rate each epoch, for --schedule step or exponential", low=1e-6, high=1.0)
     decay_after: int = _option(4, "epochs before --schedule step begins to decay", low=0, high=1_000_000)
     patience: int = _option(0, "stop after this many epochs without a better score; 0 for never", low=0, high=10**6)
-    beta_2: float = _option(0.99, "Adam's second decay", low=0.0, high=0.999999)
+    beta_2: float = _option(0.99, "Adam's beta 2, RMSprop's rho", low=0.0, high=0.999999)
     weight_decay: float | str = _option(
         "auto", f"decoupled weight decay, times the rate; auto: for adamw {MOST_DECAY}, less for long texts, else none",
         low=0.0, high=1.0, read=_number_or("auto"), metavar="X|auto",
     )  # fmt: skip
-    clip: float = _option(1.0, "largest norm of the whole gradient", low=1e-9)
+    clip: float = _option(1.0, "largest norm of the gradient; larger ones are scaled down", low=1e-9)
     dropout: float = _option(
         0.4, "share of units dropped between layers, one mask a lane and update", low=0.0, high=0.95
     )
-    dropout_input: float = _option(0.0, "the same before the first layer", low=0.0, high=0.95)
+    dropout_input: float = _option(0.0, "share of inputs dropped before the first layer", low=0.0, high=0.95)
     dropout_output: float | str = _option(
-        "same", "the same before the output; same: as --dropout", low=0.0, high=0.95, read=_number_or("same"),
-        metavar="X|same",
+        "same", "share of units dropped before the output; same: as --dropout", low=0.0, high=0.95,
+        read=_number_or("same"), metavar="X|same",
     )  # fmt: skip
     dropout_embedding: float = _option(
         0.0, "share of tokens whose whole row of the embedding is dropped, one mask an update", low=0.0, high=0.95
     )
     weight_drop: float = _option(0.3, "share of recurrent weights dropped, one mask an update", low=0.0, high=0.95)
-    ar: float = _option(0.0, "activation regularization: times the mean square of the last outputs", low=0.0)
-    tar: float = _option(0.0, "the same of their change from step to step (temporal)", low=0.0)
+    ar: float = _option(
+        0.0,
+        "activation regularization: this times the mean square of the last layer's outputs is added to the loss",
+        low=0.0,
+    )
+    tar: float = _option(
+        0.0, "temporal activation regularization: as --ar, of the outputs' change from step to step", low=0.0
+    )
     average: float = _option(
-        0.0, "judge and save a running average of the weights, this much of it kept an update; 0 for none",
+        0.0, "judge and save a running average of the weights that keeps this share of itself each update; 0 for none",
         low=0.0, high=0.999999,
     )  # fmt: skip
     held_out: float = _option(0.1, "share of the text, at its end, kept for validation", low=0.0, high=0.9)
@@ -159,17 +168,17 @@ class TrainSettings:
         "of matrix products, on a GPU of whole layers; auto: bfloat16 where this CPU multiplies it, float32 elsewhere",
         choices=("float32", "bfloat16", "auto"),
     )
-    device: str = _option("auto", "where to compute; auto: on a GPU, if there is one", choices=("auto", "cpu", "gpu"))
+    device: str = _option("auto", "where to compute; auto: on a GPU if there is one", choices=("auto", "cpu", "gpu"))
     seed: int = _option(1, "of weights, dropout and offsets", low=0, high=2**31 - 1)
-    updates: int = _option(0, "end after so many updates, and the schedule with them; 0 for all", low=0, high=10**9)
-    time: str = _option("", "choose a network and a schedule to be done in this time, such as 45s, 30m or 1h30m")
-    sample_every: int = _option(1, "epochs between two printed samples; 0 for none", low=0)
-    sample_prompt: str = _option("\n", "what a sample goes on from")
-    sample_temperatures: str = _option("0.5,0.8,1.1", "temperatures of the samples, with commas between")
+    updates: int = _option(0, "end, and end the schedule, after this many updates; 0 for all", low=0, high=10**9)
+    time: str = _option("", "choose a network and a schedule that take this time, such as 45s, 30m or 1h30m")
+    sample_every: int = _option(1, "epochs between printed samples; 0 for none", low=0)
+    sample_prompt: str = _option("\n", "the text that a sample continues")
+    sample_temperatures: str = _option("0.5,0.8,1.1", "temperatures of the samples, separated by commas")
 
     def __post_init__(self) -> None:
         if isinstance(self.units, tuple | list):
-            self._settle_widths(tuple(self.units))
+            self._normalize_widths(tuple(self.units))
         for name in TEXTS:
             object.__setattr__(self, name, typed(getattr(self, name)))
         for item in dataclasses.fields(self):
@@ -186,15 +195,15 @@ class TrainSettings:
             )
 
     def check_used(self, given: Collection[str]) -> None:
-        """Raises `ValueError` for a setting that was given a value and does nothing beside the others."""
+        """Raises `ValueError` for a setting that was given a value and has no effect with the others."""
         for name, (other, values) in NEEDS.items():
             if name in given and getattr(self, other) not in values:
                 raise ValueError(
                     f"--{name.replace('_', '-')}: is for --{other} {' or '.join(values)} (now {getattr(self, other)})"
                 )
 
-    def _settle_widths(self, widths: tuple[int, ...]) -> None:
-        """One form for one network: a number where all layers are as wide, and their count in `layers`."""
+    def _normalize_widths(self, widths: tuple[int, ...]) -> None:
+        """Store equal widths as one number, and their count in `layers`."""
         check_layers(
             widths, None if self.layers == TrainSettings.__dataclass_fields__["layers"].default else self.layers
         )
@@ -221,8 +230,9 @@ class TrainSettings:
     def decay_of_weights(self, updates: int) -> float:
         """Decoupled weight decay of the optimizer, times the rate, where an epoch has so many updates.
 
-        "auto" forgets weights no sooner than in 6.8 epochs at the full rate. That as many epochs serve texts of any
-        length is of Wang and Aitchison 2024, "How to set AdamW's weight decay as you scale model and dataset size".
+        "auto" decays weights by a factor e in no less than 6.8 epochs at the full rate. The same number of epochs suits
+        texts of any length (Wang and Aitchison 2024, "How to set AdamW's weight decay as you scale model and dataset
+        size").
         """
         if not isinstance(self.weight_decay, str):
             return self.weight_decay
@@ -255,7 +265,7 @@ def check_range(item: dataclasses.Field[Any], value: Any) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser, only: Container[str] | None = None) -> None:
-    """One flag for each setting, or for some. A flag that was not given leaves no trace in the namespace."""
+    """One flag for each setting, or for `only` some. A flag that is not given is not in the namespace."""
     group = parser.add_argument_group("settings")
     for item in dataclasses.fields(TrainSettings):
         if only is not None and item.name not in only:
@@ -274,7 +284,7 @@ def add_arguments(parser: argparse.ArgumentParser, only: Container[str] | None =
 
 
 def _truth(text: str) -> bool:
-    """For flags that may stand alone or have a value."""
+    """Read a flag that may stand alone or have a value."""
     if text.lower() in ("true", "yes", "1"):
         return True
     if text.lower() in ("false", "no", "0"):

@@ -25,13 +25,13 @@ SIZES = (  # layers, units, embedding: from small to large
     (2, 1024, 512),
 )  # fmt: skip
 TOKENS_A_PARAMETER = 8  # that a network must have read to be worth its size
-PARAMETERS_A_TOKEN = 3  # of the text: larger networks only learn it by heart
+PARAMETERS_A_TOKEN = 3  # of the text: larger networks only memorize it
 MOST_EPOCHS, PATIENT_SHARE = 40, 4  # passes over a small text; an n-th of them without a better score ends a run
 LEAST_UPDATES = 16  # an epoch, for which small texts are read in fewer lanes
 LEAST_SECONDS = 15.0  # for the smallest network; the search begins a size higher for each doubling
 STARTS = 2.0  # times that an update is prepared: to train, to score, to write
 SPARE = 0.85  # of what is left of the time is planned with
-EPOCH_SECONDS = 1.0  # to keep a model and its papers, and to show samples
+EPOCH_SECONDS = 1.0  # to write a model and its card, and to show samples
 SCORING_SPEED = 2.5  # times that of training
 MOST_SCORING = 0.25  # of the time
 MEASURED_SECONDS, MEASURED_SHARE = 1.5, 0.15  # of one size; of the time, for all of them
@@ -46,7 +46,7 @@ class Plan:
     seconds: float
 
     def describe(self) -> str:
-        """In half a line."""
+        """The network and the schedule, in half a line."""
         settings = self.settings
         return (
             f"chosen for this machine: {settings.cell.upper()} {_size(settings)}, {settings.epochs} "
@@ -104,7 +104,7 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
 
 
 def _within_memory(candidates: list[TrainSettings], corpus: Corpus) -> list[TrainSettings]:
-    """Those that can be measured here. Raises `TrainingError` where not even the first one can."""
+    """The candidates that fit into memory. Raises `TrainingError` if none does."""
     free = None if devices.has_gpu() else memory.available()
     sizes = len(corpus.vocabulary), len(corpus.held_out)
     memory.check(of_batch(candidates[0], corpus), *sizes, free)
@@ -138,7 +138,7 @@ def climb(
 
 
 def scheduled(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, seconds: float, cost: float) -> Plan:
-    """As many updates as fit into `seconds`, at `cost` seconds each, beside scoring and keeping."""
+    """As many updates as fit into `seconds`, at `cost` seconds each, after time for scoring and saving."""
     per_epoch = _updates_in(settings, corpus)
     tokens = make_sequences(settings, corpus).tokens_an_update
     scoring = len(corpus.held_out) * cost / tokens / SCORING_SPEED
@@ -166,7 +166,7 @@ def scheduled(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, se
 
 
 def _dropouts(epochs: int, parameters_a_token: float) -> dict[str, float]:
-    """The more often a text is read, and the more there is to learn it by heart with, the more is dropped."""
+    """Dropout rises with the epochs and with the parameters per token: both let a network memorize its text."""
     share = min(1.0, epochs / 20) * min(1.0, 0.25 + 0.75 * parameters_a_token)
     return {"dropout": round(0.4 * share, 2), "weight_drop": round(0.3 * share, 2)}
 
@@ -188,7 +188,7 @@ def _candidate(
 
 
 def parameters(settings: TrainSettings, corpus: Corpus) -> int:
-    """How many numbers such a network has, nearly."""
+    """About how many parameters such a network has."""
     return memory.weights(settings, len(corpus.vocabulary))
 
 
@@ -197,7 +197,7 @@ def _updates_in(settings: TrainSettings, corpus: Corpus) -> int:
 
 
 def seconds_an_update(settings: TrainSettings, corpus: Corpus) -> tuple[float, float]:
-    """Measured with all that training does: what the first update takes, which prepares all, and then each."""
+    """The seconds of the first update, which compiles the graph, and of each further one, measured in real training."""
     trainer = Trainer(replace(settings, epochs=1, updates=0, dropout=0.1, weight_drop=0.1), corpus)
     started = began = time.monotonic()
     count = -1

@@ -1,7 +1,7 @@
 """The training loop: updates over sequences of the text, and the held-out score.
 
-Knows arrays and Keras; prints nothing and writes no file. What a person sees is in `watch`, what is kept on
-disk in `checkpoint`; `__main__` puts them together.
+Knows arrays and Keras; prints nothing, and writes no file but the model. `report/` shows a run, `checkpoint` keeps it,
+`job` puts them together.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from engine.train.checkpoint import Progress, RunState
 from engine.train.data.batches import make_sequences
 from engine.train.data.corpus import Corpus
 from engine.train.hardware import devices
-from engine.train.hardware.distributed import Alone, Rank
+from engine.train.hardware.distributed import Rank, SingleReplica
 from engine.train.hardware.precision import fastest_precision
 from engine.train.network.averaging import Average
-from engine.train.network.build import Twin, build_model
+from engine.train.network.build import StatelessNetwork, build_model
 from engine.train.network.dropout import Masks, activation_penalty
+from engine.train.network.pretrained import Origin, Pretrained
 from engine.train.network.scoring import MustStop, Scorer, never
-from engine.train.network.start import Origin, Parent
 from engine.train.settings import TrainSettings
 
 EXPLODED = 3.0  # times the first loss
@@ -49,8 +49,8 @@ def rate_at(settings: TrainSettings, update: int, updates: int) -> float:
     if settings.schedule == "step":
         return settings.rate * math.pow(settings.decay, max(0, math.floor(epochs + 1e-9) - settings.decay_after + 1))
     if settings.schedule == "exponential":
-        begun = settings.warmup / max(1, updates) * settings.epochs
-        return settings.rate * math.pow(settings.decay, epochs - begun)
+        warmed_up = settings.warmup / max(1, updates) * settings.epochs
+        return settings.rate * math.pow(settings.decay, epochs - warmed_up)
     share = (update - settings.warmup) / max(1, updates - settings.warmup)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
     return settings.rate * (settings.final_rate + (1 - settings.final_rate) * cosine)
@@ -74,15 +74,22 @@ def make_optimizer(settings: TrainSettings, updates: int) -> Any:
 
 
 class Trainer:
-    """One run. `updates()` trains and yields after each update; it may be left and gone on with at any one."""
+    """One run. `updates()` trains and yields after each update, where it may be stopped and continued."""
 
     def __init__(
-        self, settings: TrainSettings, corpus: Corpus, *, fused: bool | None = None, replicas: Alone | None = None
+        self,
+        settings: TrainSettings,
+        corpus: Corpus,
+        *,
+        fused: bool | None = None,
+        replicas: SingleReplica | None = None,
     ) -> None:
         is_gpu = devices.has_gpu()
         fused = is_gpu if fused is None else fused
-        self.replicas = replicas or Alone()
-        (is_slower,) = self.replicas.agree(fastest_precision(is_gpu=fused) == "float32")  # asked whatever is set
+        self.replicas = replicas or SingleReplica()
+        (is_slower,) = self.replicas.agree(
+            fastest_precision(is_gpu=fused) == "float32"
+        )  # on every machine, whatever its settings
         fastest = "float32" if is_slower else "bfloat16"
         self.precision = fastest if settings.precision == "auto" else settings.precision
         if fused and settings.reset != "never":
@@ -96,33 +103,35 @@ class Trainer:
         if self.batch != self.sequences.batch:
             self.sequences = make_sequences(replace(settings, batch=self.batch), corpus)
         self.model = build_model(len(corpus.vocabulary), settings)
-        self.twin = Twin(self.model, dtype=self.precision, fused=fused, is_tied=settings.tied, is_gpu=is_gpu)
+        self.network = StatelessNetwork(
+            self.model, dtype=self.precision, fused=fused, is_tied=settings.tied, is_gpu=is_gpu
+        )
         self.states: list[Any] = self._zero_state(self.batch)
         self._optimizer = make_optimizer(settings, self.sequences.count(0))
-        self._optimizer.build(self.twin.variables)
-        self.average = Average(self.twin.variables, settings.average)
+        self._optimizer.build(self.network.variables)
+        self.average = Average(self.network.variables, settings.average)
         self.origin: Origin | None = None
         whole = sum(map(self.sequences.count, range(settings.epochs)))
         self.total_updates = min(whole, settings.updates or whole)
         self._step = tf.function(self._update)
-        self.scorer = Scorer(self.twin, self.replicas)
+        self.scorer = Scorer(self.network, self.replicas)
 
     def _zero_state(self, batch: int) -> list[Any]:
-        return self.replicas.share_all(map(np.asarray, self.twin.zero_state(batch)), 0)
+        return self.replicas.share_all(map(np.asarray, self.network.zero_state(batch)), 0)
 
     @property
     def parameters(self) -> int:
         """How many numbers are trained."""
-        return sum(math.prod(variable.shape) for variable in self.twin.variables)
+        return sum(math.prod(variable.shape) for variable in self.network.variables)
 
     @property
     def learning_rate(self) -> float:
-        """Of the next update."""
+        """The learning rate of the next update."""
         return rate_at(self.settings, self.progress.update, self.total_updates)
 
     @property
     def has_given_up(self) -> bool:
-        """Whether the held-out score has not become better for as many epochs as there is patience for."""
+        """Whether the held-out score has not improved for `patience` epochs."""
         patience, best = self.settings.patience, self.progress.best_epoch
         return bool(patience) and best is not None and self.progress.epoch - 1 - best >= patience
 
@@ -137,10 +146,10 @@ class Trainer:
         return self.sequences.tokens_an_update
 
     def updates(self) -> Iterator[float]:
-        """Train the present epoch from where it stands; yields each update's loss in nats a token.
+        """Train the rest of the present epoch; yields each update's loss in nats per token.
 
-        Raises `TrainingError` when the loss is not a number or three times the first one; the weights are
-        then of no use, so nothing must be saved after it.
+        Raises `TrainingError` when the loss is not a number or three times the first one. The weights are then useless,
+        so nothing must be saved after it.
         """
         settings, progress = self.settings, self.progress
         if progress.chunk == 0:
@@ -175,11 +184,10 @@ class Trainer:
         )
 
     def end_epoch(self, *, is_over: bool = True, must_stop: MustStop = never) -> dict[str, float]:
-        """Score the held-out text, note the epoch in the history and move on to the next one.
+        """Score the held-out text, add the epoch to the history and move on to the next one.
 
-        Where it is not over yet, it is scored as far as it came and can be gone on with; the better one of the two
-        scores is then the epoch's. Raises `TrainingError` when that loss is not a number, `Stopped` as
-        `held_out_nats` does.
+        An epoch that is not over is scored at this point and can be continued; the better of its scores counts. Raises
+        `TrainingError` when that loss is not a number, `Stopped` as `held_out_nats` does.
         """
         progress, held_out = self.progress, self.held_out_nats(must_stop)
         if not math.isfinite(held_out):
@@ -200,9 +208,9 @@ class Trainer:
         return row
 
     def held_out_nats(self, must_stop: MustStop = never) -> float:
-        """Nats a token over the whole held-out text (the training loss where nothing is held out).
+        """Nats per token over the whole held-out text; the training loss where nothing is held out.
 
-        Where weights are averaged, it is the averages that are judged. Raises `Stopped` as `Scorer.nats` does.
+        With averaged weights, the averages are scored. Raises `Stopped` as `Scorer.nats` does.
         """
         if len(self.corpus.held_out) < 2:
             return self.progress.epoch_loss / max(1, self.progress.chunk)
@@ -210,9 +218,9 @@ class Trainer:
             return self.scorer.nats(self.corpus.held_out, must_stop)
 
     def weights(self) -> list[NDArray[Any]]:
-        """Those of the model as it would be saved now: the averages where weights are averaged."""
+        """The weights to save: the averages, if weights are averaged."""
         with self.average.in_place():
-            self.twin.finish()
+            self.network.finish()
             weights: list[NDArray[Any]] = self.model.get_weights()
         return weights
 
@@ -225,15 +233,15 @@ class Trainer:
         finally:
             self.model.set_weights(trained)
 
-    def begin_from(self, parent: Parent) -> None:
-        """Take the weights of a model, each token's to where it stands in this run's vocabulary."""
-        self.model.set_weights(parent.weights(self.corpus.vocabulary, self.settings.seed))
+    def begin_from(self, pretrained: Pretrained) -> None:
+        """Take the weights of a pretrained model, with each token's rows at its id in this run's vocabulary."""
+        self.model.set_weights(pretrained.weights(self.corpus.vocabulary, self.settings.seed))
         self.average.begin()
-        self.origin = parent.origin
+        self.origin = pretrained.origin
 
     def run_state(self, data: tuple[str, ...]) -> RunState:
-        """Everything that `restore` needs, as arrays. Raises `TrainingError` where an update spoiled the weights."""
-        weights = [np.asarray(variable) for variable in self.twin.variables]
+        """Everything that `restore` needs, as arrays. Raises `TrainingError` if a weight is not a number."""
+        weights = [np.asarray(variable) for variable in self.network.variables]
         if not all(np.isfinite(weight).all() for weight in weights):
             raise self._useless("a weight", math.nan)
         arrays = {
@@ -245,7 +253,7 @@ class Trainer:
         return RunState(self.settings, data, self.corpus.digest, self.progress, arrays, self.origin)
 
     def restore(self, saved: RunState) -> None:
-        """Go on from a checkpoint. Raises `TrainingError` if it belongs to another text or network."""
+        """Continue from a checkpoint. Raises `TrainingError` if it belongs to another text or network."""
         if saved.digest != self.corpus.digest:
             raise TrainingError("the text has changed since this run began: give the same --data to --resume")
         if any(len(state) != self.batch for state in saved.arrays["states"]):
@@ -253,7 +261,7 @@ class Trainer:
         self.progress, self.origin = saved.progress, saved.origin
         self.states = self.replicas.share_all(saved.arrays["states"], 0)
         groups = (
-            ("weights", self.twin.variables), ("optimizer", self._optimizer.variables),
+            ("weights", self.network.variables), ("optimizer", self._optimizer.variables),
             ("average", self.average.variables),
         )  # fmt: skip
         for group, variables in groups:
@@ -283,14 +291,14 @@ class Trainer:
     def _gradients(
         self, masks: Masks, inputs: Any, targets: Any, states: Any, keep: Any, weights: Any
     ) -> tuple[Any, list[Any], Any]:
-        """The loss of some lanes, weighed as it would be in the whole batch, its gradients, and the states after."""
+        """The loss of some lanes, weighted as in the whole batch, its gradients, and the states after."""
         with tf.GradientTape() as tape:
-            dropped, whole, after = self.twin.hidden(inputs, states, masks, keep)
-            losses = self.twin.losses(dropped, targets)
+            dropped, whole, after = self.network.hidden(inputs, states, masks, keep)
+            losses = self.network.losses(dropped, targets)
             if weights is None:
                 loss = tf.reduce_mean(losses)
             else:
                 loss = tf.reduce_sum(losses * weights) / self.replicas.average(tf.reduce_sum(weights))
             total = loss + activation_penalty(self.settings, dropped, whole)
-        gradients = tape.gradient(total, [variable.value for variable in self.twin.variables])
+        gradients = tape.gradient(total, [variable.value for variable in self.network.variables])
         return loss, [tf.convert_to_tensor(gradient) for gradient in gradients], after

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pexpect
 import pytest
 
@@ -122,21 +121,6 @@ def test_weights_that_follow_a_text_predict_it_better(
     still, moved = lines(capsys)
     assert moved.startswith("tiny-keras, dynamic (rate 0, steps 32, decay 0) on 960 characters: ")
     assert moved.split(": ")[1] == still.split(": ")[1]
-
-
-def test_the_weights_move_only_after_a_segment_and_are_drawn_back(keras_model_dir: Path) -> None:
-    from engine.train.network.dynamic import Follower
-
-    ids = np.tile(np.arange(7, dtype=np.int32), 20)
-    with engine.load(keras_model_dir) as model:
-        fixed = model.score_tokens(ids, len(ids)).surprisal_bits[1:] * math.log(2)
-    told: list[float] = []
-    nats = Follower(keras_model_dir / NETWORK, 3e-3, 0.0).nats(ids, fixed, 30, told.append)
-    assert nats[:30] == pytest.approx(fixed[:30], abs=1e-4)
-    assert nats[30:60].mean() < fixed[30:60].mean() - 0.01
-    assert told == pytest.approx([30 / 140, 60 / 140, 90 / 140, 120 / 140, 1])
-    whole = Follower(keras_model_dir / NETWORK, 3e-3, 1.0)  # all the way back, then the step of one segment
-    assert nats[60:].mean() < whole.nats(ids, fixed, 30, told.append)[60:].mean() < fixed[60:].mean()
 
 
 def test_a_network_that_cannot_be_followed_is_refused(

@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
-from engine.train.data import lanes
 from engine.train.data.boundaries import Indices, among
-from engine.train.data.corpus import Corpus
+from engine.train.data.corpus import Corpus, Ids
 from engine.train.settings import TrainSettings
 
 SHAPES = 4  # a batch of lines has a quarter of --steps, or two, three, all: no more shapes than that to compile for
-SHUFFLING = 1  # beside the seed and the epoch, so that the order does not hang on what the offset is drawn from
+SHUFFLING = 1  # with the seed and the epoch, so that the order and the offset are independent
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +36,14 @@ class Batch:
 
 
 class Sequences(Protocol):
-    """One way to read a text."""
+    """A way to cut a text into batches."""
 
     batch: int  # rows of an update, B
     is_carried: bool  # whether a row goes on from the state that the same row of the update before it ended with
 
     @property
     def tokens_an_update(self) -> int:
-        """How many tokens are learned from at once, padding left out."""
+        """How many tokens an update learns from, without padding."""
         ...
 
     def count(self, epoch: int) -> int:
@@ -72,7 +71,7 @@ def make_sequences(settings: TrainSettings, corpus: Corpus) -> Sequences:
 
 
 def of_batch(settings: TrainSettings, corpus: Corpus) -> TrainSettings:
-    """The settings with as many rows as the text can fill."""
+    """The settings with `batch` lowered to the rows that the text can fill."""
     return replace(settings, batch=make_sequences(settings, corpus).batch)
 
 
@@ -84,16 +83,49 @@ def _some(boundaries: Indices, name: str, value: str, what: str) -> Indices:
 
 
 def _offset(settings: TrainSettings, epoch: int) -> int:
-    return lanes.epoch_offset(settings.seed, epoch, settings.steps)
+    return epoch_offset(settings.seed, epoch, settings.steps)
 
 
 def _shuffled(settings: TrainSettings, epoch: int, count: int) -> NDArray[np.int64]:
     return np.random.default_rng((settings.seed, epoch, SHUFFLING)).permutation(count)
 
 
-def _take(ids: lanes.Tokens, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _take(ids: Ids, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The inputs at some indices `[T, B]`, and their targets."""
     return ids[indices].astype(np.int32), ids[indices + 1].astype(np.int32)
+
+
+def lane_count(tokens: int, batch: int, steps: int) -> int:
+    """The number of lanes: `batch`, or fewer if the text is too short to fill each with one chunk."""
+    return max(1, min(batch, (tokens - 1) // (steps + 1)))
+
+
+def epoch_offset(seed: int, epoch: int, steps: int) -> int:
+    """Where the first lane of an epoch begins: drawn from [0, steps) by the seed and the epoch."""
+    return int(np.random.default_rng((seed, epoch)).integers(steps))
+
+
+def chunk_count(tokens: int, batch: int, steps: int, offset: int) -> int:
+    """How many chunks of `steps` tokens each lane has."""
+    return (tokens - 1 - offset) // batch // steps
+
+
+def lane_begins(tokens: int, batch: int, offset: int) -> NDArray[np.int64]:
+    """The index of each lane's first token `[B]`."""
+    return offset + np.arange(batch, dtype=np.int64) * ((tokens - 1 - offset) // batch)
+
+
+def chunks(
+    ids: Ids, batch: int, steps: int, offset: int, start: int = 0
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """The inputs and targets `[T, B]` of an epoch, from chunk `start` on; targets are one token ahead."""
+    count = chunk_count(len(ids), batch, steps, offset)
+    length = (len(ids) - 1 - offset) // batch
+    lanes = ids[offset : offset + batch * length].reshape(batch, length)  # [B, length]
+    ahead = ids[offset + 1 : offset + 1 + batch * length].reshape(batch, length)
+    for index in range(start, count):
+        here = slice(index * steps, (index + 1) * steps)
+        yield np.ascontiguousarray(lanes[:, here].T, np.int32), np.ascontiguousarray(ahead[:, here].T, np.int32)
 
 
 class Lanes:
@@ -101,8 +133,8 @@ class Lanes:
 
     is_carried = True
 
-    def __init__(self, ids: lanes.Tokens, settings: TrainSettings, anew: Indices | None = None) -> None:
-        self.batch = lanes.lane_count(len(ids), settings.batch, settings.steps)
+    def __init__(self, ids: Ids, settings: TrainSettings, anew: Indices | None = None) -> None:
+        self.batch = lane_count(len(ids), settings.batch, settings.steps)
         self._ids, self._settings, self._anew = ids, settings, anew
 
     @property
@@ -110,17 +142,16 @@ class Lanes:
         return self.batch * self._settings.steps
 
     def _offset(self, epoch: int) -> int:
-        """As drawn, but that each lane of a short text has one chunk at least."""
+        """The epoch's offset, lowered where a short text would leave a lane without a chunk."""
         return min(_offset(self._settings, epoch), len(self._ids) - 1 - self.tokens_an_update)
 
     def count(self, epoch: int) -> int:
-        return lanes.chunk_count(len(self._ids), self.batch, self._settings.steps, self._offset(epoch))
+        return chunk_count(len(self._ids), self.batch, self._settings.steps, self._offset(epoch))
 
     def read(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         offset, steps = self._offset(epoch), self._settings.steps
-        begins = lanes.lane_begins(len(self._ids), self.batch, offset)
-        chunks = lanes.chunks(self._ids, self.batch, steps, offset, start)
-        for number, (inputs, targets) in enumerate(chunks, start):
+        begins = lane_begins(len(self._ids), self.batch, offset)
+        for number, (inputs, targets) in enumerate(chunks(self._ids, self.batch, steps, offset, start), start):
             keep = None
             if self._anew is not None:
                 indices = begins[None, :] + number * steps + np.arange(steps)[:, None]  # [T, B]
@@ -129,12 +160,14 @@ class Lanes:
 
 
 class Windows:
-    """Pieces of `--steps` tokens, one after the other from the epoch's offset on; a last batch that is not full is
-    left out, another one each epoch."""
+    """Windows of `--steps` tokens, in shuffled order.
+
+    They begin at the epoch's offset and do not overlap. A last batch that is not full is left out.
+    """
 
     is_carried = False
 
-    def __init__(self, ids: lanes.Tokens, settings: TrainSettings) -> None:
+    def __init__(self, ids: Ids, settings: TrainSettings) -> None:
         self.batch = max(1, min(settings.batch, len(ids) // settings.steps - 1))
         self._ids, self._settings = ids, settings
 
@@ -159,13 +192,13 @@ class Windows:
 class Lines:
     """A line a row, with the line end before it as its first input and the one after it as its last target.
 
-    A line of more than `--steps` tokens goes on in further rows, cut elsewhere each epoch. `begins` are the
+    A line of more than `--steps` tokens continues in further rows, cut elsewhere each epoch. `begins` are the
     indices where lines begin; the last batch is filled up with rows of padding.
     """
 
     is_carried = False
 
-    def __init__(self, ids: lanes.Tokens, settings: TrainSettings, begins: Indices) -> None:
+    def __init__(self, ids: Ids, settings: TrainSettings, begins: Indices) -> None:
         edges = np.unique(np.concatenate([[0], begins, [len(ids) - 1]]))
         self._ids, self._settings = ids, settings
         self._begins, self._lengths = edges[:-1], np.diff(edges)
@@ -176,7 +209,7 @@ class Lines:
         return round((len(self._ids) - 1) / self.count(0))
 
     def _cuts(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """How far before its line a row of full length would begin, and the rows of each line."""
+        """For each line, how far before its begin its first full row starts, and how many rows it has."""
         steps = self._settings.steps
         before = np.where(self._lengths > steps, _offset(self._settings, epoch), 0)
         return before, -(-(self._lengths + before) // steps)

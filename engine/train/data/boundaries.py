@@ -1,7 +1,7 @@
-"""Where a text may be begun anew, as indices of its tokens: at lines, after blank lines, at files.
+"""Where a state may begin anew, as token indices: at lines, after blank lines, at files.
 
-The index is that of the line end before a line, because an empty conversation goes on from one, too: a state that
-begins anew reads it first, and predicts the line's first token from it. Blank lines belong to the line before them.
+Each index is that of the line end before a line: a new state reads it first and predicts the line's first token from
+it, as an empty conversation does. Blank lines belong to the line before them.
 Knows ids and a vocabulary; no file and no network.
 """
 
@@ -22,7 +22,7 @@ TEXT, WHITE, LINE_END = range(3)
 
 
 def token_kinds(vocabulary: Vocabulary) -> NDArray[np.uint8]:
-    """Of each token `[V]`: `LINE_END` if it has one, else `WHITE` space alone, else `TEXT`."""
+    """The kind of each token `[V]`: `LINE_END` if it contains one, `WHITE` if it is all white space, else `TEXT`."""
     return np.array([_kind(token, vocabulary.level) for token in vocabulary.tokens], np.uint8)
 
 
@@ -34,7 +34,7 @@ def _kind(token: str, level: str) -> int:
 
 
 def at_lines(ids: NDArray[Any], vocabulary: Vocabulary, *, after_blank: bool = False) -> Indices:
-    """Where the lines that are not blank begin, but the first; of them those after a blank line, if asked for."""
+    """Where lines that are not blank begin, except the first; with `after_blank`, only those after a blank line."""
     kinds, ends, before, total = token_kinds(vocabulary), [], [], 0
     for begin in range(0, len(ids), BLOCK):
         block = kinds[ids[begin : begin + BLOCK]]
@@ -50,7 +50,7 @@ def at_lines(ids: NDArray[Any], vocabulary: Vocabulary, *, after_blank: bool = F
 
 
 def at_files(ids: NDArray[Any], vocabulary: Vocabulary, files: Indices) -> Indices:
-    """Where files begin; `files` has the index of each one's first token, but the first's."""
+    """Where files begin; `files` has the index of the first token of each file except the first."""
     follows: NDArray[np.bool_] = token_kinds(vocabulary)[ids[files - 1]] == LINE_END
     return files - follows.astype(np.int64)
 

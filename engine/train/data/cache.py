@@ -40,7 +40,7 @@ _NAME = re.compile("[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What lies in a token file: where each part begins and ends, its characters, and what made it."""
+    """The contents of a token file: where each part begins and ends, its characters, and its vocabulary."""
 
     dtype: str
     parts: dict[str, tuple[int, int, int]]  # first token, one past the last, characters
@@ -52,27 +52,27 @@ class Entry:
 
 
 def default_folder() -> Path:
-    """Where a person's programs keep what can be made again."""
+    """The user's cache folder."""
     return Path(platformdirs.user_cache_dir("textrepl")) / "tokens"
 
 
 def key(**made_from: Any) -> str:
-    """The name of the entry that is made from these, as `_NAME` has it."""
+    """The name of the entry that is made from these: 32 hexadecimal digits."""
     return hashlib.sha256(json.dumps([VERSION, made_from], sort_keys=True).encode()).hexdigest()[:32]
 
 
 def find(folder: Path, name: str) -> tuple[Entry, NDArray[Any]] | None:
-    """An entry and its tokens, mapped into memory; None if there is none that is whole."""
-    place = folder / name
+    """An entry and its tokens, mapped into memory; None if it is missing or damaged."""
+    entry_folder = folder / name
     try:
-        data = json.loads((place / ENTRY).read_text(encoding="utf-8"))
+        data = json.loads((entry_folder / ENTRY).read_text(encoding="utf-8"))
         entry = Entry(**{**data, "parts": {part: tuple(values) for part, values in data["parts"].items()}})
-        tokens: NDArray[Any] = np.memmap(place / TOKENS, dtype=entry.dtype, mode="r")
+        tokens: NDArray[Any] = np.memmap(entry_folder / TOKENS, dtype=entry.dtype, mode="r")
         if len(tokens) != max(end for _, end, _ in entry.parts.values()):
             return None
-        if _checksum(place / TOKENS, entry) != entry.checksum:
+        if _checksum(entry_folder / TOKENS, entry) != entry.checksum:
             return None
-        os.utime(place)
+        os.utime(entry_folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return entry, tokens
@@ -94,7 +94,7 @@ def writing(folder: Path) -> Iterator[Path]:
 
 
 def keep(folder: Path, name: str, temporary: Path, entry: Entry) -> tuple[Entry, NDArray[Any]] | None:
-    """Make an entry of what was written, unless another process has just made it; drop those not used for longest.
+    """Make an entry of the files in `temporary`, unless another process was faster, and drop the oldest entries.
 
     Returns it as `find` does.
     """
@@ -107,7 +107,7 @@ def keep(folder: Path, name: str, temporary: Path, entry: Entry) -> tuple[Entry,
         for _ in range(LOOKS):
             if found := find(folder, name):
                 break
-            if not made.exists():  # another process is about to put its own in the place of ours
+            if not made.exists():  # another process is replacing ours
                 time.sleep(LOOK_SECONDS)
                 continue
             shutil.rmtree(folder / name, ignore_errors=True)  # damaged
@@ -122,7 +122,7 @@ def keep(folder: Path, name: str, temporary: Path, entry: Entry) -> tuple[Entry,
 
 
 def _used(path: Path) -> float:
-    """When it was used last; what is gone already was never."""
+    """When it was last used; 0 if it is gone."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -130,14 +130,14 @@ def _used(path: Path) -> float:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what processes left that were killed on the way, long ago."""
+    """Remove temporary folders of processes that were killed long ago."""
     for path in folder.iterdir():
         if path.name.startswith((NEW, MADE)) and time.time() - _used(path) > LEFT_BEHIND:
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _checksum(path: Path, entry: Entry) -> int:
-    """Of the tokens, and of all that the entry says beside its checksum."""
+    """The checksum of the tokens and of all other fields of the entry."""
     checksum = zlib.crc32(json.dumps(asdict(replace(entry, checksum=0)), sort_keys=True).encode())
     with path.open("rb") as file:
         while data := file.read(READ):

@@ -1,15 +1,13 @@
-"""From what stands after --data to token ids, and what is held out of them.
+"""The corpus of a run: token ids to learn from, to judge by and to test on.
 
-The text is read once as a stream and its ids are written into a file that is mapped into memory, so that memory does
+The text is read once, as a stream, and its ids are written into a file that is mapped into memory, so that memory does
 not grow with the text. Knows files and text; no TensorFlow and no network.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +21,8 @@ from engine.text.files import split_point
 from engine.text.vocabulary import Vocabulary
 from engine.train.data import cache, encode
 from engine.train.data.boundaries import Indices, at_files, at_lines
-from engine.train.data.word_parts import Cuts
-from engine.train.network.start import extended
 from engine.train.reading.account import Account
-from engine.train.reading.spool import PARTS, Inputs, Spool, Tell
+from engine.train.reading.spool import PARTS, Inputs, OnProgress, Spool
 from engine.train.settings import TrainSettings
 
 Ids = NDArray[Any]  # whole numbers of any width
@@ -34,7 +30,7 @@ Ids = NDArray[Any]  # whole numbers of any width
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A text as token ids: what is learned from, what is held out to judge by, what is scored at the end."""
+    """A text as token ids: the part to learn from, the held-out part that judges epochs, the part to test on."""
 
     vocabulary: Vocabulary
     training: Ids  # [N]
@@ -48,9 +44,9 @@ class Corpus:
     _boundaries: dict[str, Indices] = field(default_factory=dict, repr=False, compare=False)  # found so far
 
     def boundaries(self, kind: str) -> Indices:
-        """Where the text to learn from may be begun anew: at each "line", after each "blank" line, at each "file".
+        """The indices where a state may begin anew: at each "line", after each "blank" line, or at each "file".
 
-        The text is searched once for each kind.
+        Each kind is searched for once.
         """
         if kind not in self._boundaries:
             if kind == "file":
@@ -83,25 +79,25 @@ class Corpus:
         return len(self.held_out) / max(1, self.held_out_characters)
 
     def describe(self) -> str:
-        """How much there is of what, in half a line."""
+        """The sizes of all parts, in half a line."""
         test = f", {len(self.test):,} to test" if len(self.test) else ""
         if self.vocabulary.level == "char":
-            told = (
+            parts = (
                 f"{len(self.training):,} characters to learn from, {len(self.held_out):,} held out{test}, "
                 f"{len(self.vocabulary)} different"
             )
         else:
             different = f"{len(self.vocabulary):,} different"
-            told = (
+            parts = (
                 f"{len(self.training):,} tokens ({self.training_characters:,} characters) to learn from, "
                 f"{len(self.held_out):,} ({self.held_out_characters:,}) held out{test}, {different}"
             )
-        return told + (f", {self.unseen:,} unknown" if self.unseen else "")
+        return parts + (f", {self.unseen:,} unknown" if self.unseen else "")
 
 
 def read_corpus(
     paths: Sequence[str | Path] | Inputs, held_out: float, steps: int, settings: TrainSettings | None = None,
-    vocabulary: Vocabulary | None = None, folder: Path | None = None, tell: Tell = lambda *_: None,
+    vocabulary: Vocabulary | None = None, folder: Path | None = None, on_progress: OnProgress = lambda *_: None,
     *, old: Vocabulary | None = None,
 ) -> Corpus:  # fmt: skip
     """Read all inputs in order as one text, and split off the last `held_out` share of its characters.
@@ -109,7 +105,7 @@ def read_corpus(
     Nothing is split off where validation files are named or every n-th file is held out. The vocabulary, if none is
     given, has the characters of all parts, so that none is unseen; one of words or byte pairs is learned from the text
     to learn from alone. Of `old`, if that is given, all tokens keep their ids, and new ones follow.
-    Token files are kept in `folder`; `tell` is told how far the reading is.
+    Token files are kept in `folder`; `on_progress` hears what is being done and how many characters were read.
     Raises `TrainingError` if a source is unusable or the text is shorter than a few updates.
     """
     settings = settings or TrainSettings()
@@ -118,7 +114,7 @@ def read_corpus(
     has_tail = not (inputs.validation or settings.held_out_every)
     with cache.writing(folder) as temporary:
         spool = Spool(temporary)
-        spool.fill(inputs, settings, tell)
+        spool.fill(inputs, settings, on_progress)
         look = None if settings.level == "char" else lambda begin, end: "".join(spool.texts("training", begin, end))
         cut = split_point(spool.characters["training"], held_out if has_tail else 0.0, look)
         name = cache.key(
@@ -130,9 +126,7 @@ def read_corpus(
         if found is None:
             if not cut:
                 raise TrainingError(_nothing_left(settings, held_out if has_tail else 0.0))
-            cuts = Cuts(temporary / "cuts")
-            made = vocabulary or _make_vocabulary(spool, cut, settings, old, cuts, tell)
-            entry = _encode(spool, cut, settings, made, cuts, temporary, tell)
+            entry = encode.write_tokens(spool, cut, settings, temporary, vocabulary, old, on_progress)
             found = cache.keep(folder, name, temporary, entry)
     if found is None:
         raise TrainingError(f"token files in {folder} do not last: look after the disk, or name another by --cache")
@@ -149,82 +143,6 @@ def read_corpus(
     wants_held_out = not has_tail or held_out > 0
     _check(corpus, steps, has_tail=has_tail, wants_held_out=wants_held_out, wants_test=bool(inputs.test))
     return corpus
-
-
-def _texts(spool: Spool, settings: TrainSettings, part: str, begin: int, end: int | None) -> Iterator[Iterator[str]]:
-    """The text of a part, in one or, where files are to be told apart, by file."""
-    if settings.reset == "file":
-        return spool.texts_by_file(part, begin, end)
-    return iter([spool.texts(part, begin, end)])
-
-
-def _blocks(
-    spool: Spool, settings: TrainSettings, level: str, part: str, begin: int, end: int | None
-) -> Iterator[Iterator[bytes]]:
-    """The same as UTF-8; of characters, in blocks that may end anywhere."""
-    if level == "char" and settings.reset != "file":
-        return iter([spool.blocks(part, begin, end)])
-    return (map(str.encode, texts) for texts in _texts(spool, settings, part, begin, end))
-
-
-def _make_vocabulary(
-    spool: Spool, cut: int, settings: TrainSettings, old: Vocabulary | None, cuts: Cuts, tell: Tell
-) -> Vocabulary:
-    """What the text has, after what an old vocabulary has; that of byte pairs lacks nothing."""
-    if old is not None and old.level == "bpe":
-        return old
-    if settings.level == "char":
-        learned = encode.from_counts(spool.counts, settings)
-    else:
-        tell("learning a vocabulary", 0, 0.0)
-        parts = itertools.chain.from_iterable(_texts(spool, settings, "training", 0, cut))
-        learned = encode.learn(parts, settings, cuts if settings.reset != "file" else None)  # files are told apart
-    return extended(old, learned) if old is not None else learned
-
-
-def _encode(
-    spool: Spool, cut: int, settings: TrainSettings, vocabulary: Vocabulary, cuts: Cuts, temporary: Path, tell: Tell
-) -> cache.Entry:
-    """Write the ids of all parts into a token file. What of the text to learn from was cut before is not read again."""
-    whole = spool.characters["training"]
-    places: dict[str, tuple[int, int, int]] = {}
-    is_cut = cuts.split == vocabulary.split
-    pieces: dict[str, list[tuple[str, int, int | None]]] = {
-        "training": [("training", cuts.characters if is_cut else 0, cut)],
-        "held_out": [("training", cut, whole), ("held_out", 0, None)],
-        "test": [("test", 0, None)],
-    }
-    files: list[int] = []
-    with (temporary / cache.TOKENS).open("wb") as file:
-        encoder = encode.Encoder(vocabulary, file, spool.counts, cuts.cutter if is_cut else None)
-        for part in PARTS:
-            encoder.begin()
-            begin = encoder.tokens
-            for met in cuts if is_cut and part == "training" else ():
-                encoder.add_cut(met)
-                tell("making tokens", encoder.characters, 0.0)
-            for piece in pieces[part]:
-                for blocks in _blocks(spool, settings, vocabulary.level, *piece):
-                    if part == "training" and settings.reset == "file":
-                        files.append(encoder.tokens)
-                    for data in blocks:
-                        encoder.add(data)
-                        tell("making tokens", encoder.characters, 0.0)
-            places[part] = begin, encoder.tokens, encoder.characters
-        if not encoder.tokens:
-            file.write(b"\0" * np.dtype(encoder.dtype).itemsize)  # nothing cannot be mapped
-    digest = hashlib.sha256(spool.digest.encode()) if settings.level != "char" else None
-    if digest is not None:
-        digest.update(json.dumps(vocabulary.to_json()).encode())
-    return cache.Entry(
-        encoder.dtype,
-        places,
-        vocabulary.to_json(),
-        digest.hexdigest() if digest else spool.digest,
-        encoder.unseen,
-        0,
-        [place for place in sorted(set(files)) if 0 < place < places["training"][1]],
-    )
 
 
 def _nothing_left(settings: TrainSettings, held_out: float) -> str:

@@ -1,4 +1,4 @@
-"""What a run will need of memory, told before it begins. Plain arithmetic over settings; knows no TensorFlow.
+"""How much memory a run will need, estimated before it begins. Arithmetic over settings; knows no TensorFlow.
 
 The factors are a little below what runs took on a CPU, so that nothing is refused that fits.
 """
@@ -24,7 +24,7 @@ CGROUP, MEMINFO = Path("/sys/fs/cgroup/memory.max"), Path("/proc/meminfo")
 
 
 def available() -> int | None:
-    """Bytes that may be taken here; None where nobody tells."""
+    """Bytes of free memory; None where the system does not say."""
     try:
         found = re.search(r"^MemAvailable:\s+(\d+) kB", MEMINFO.read_text(), re.MULTILINE)
     except OSError:
@@ -36,7 +36,7 @@ def available() -> int | None:
 
 
 def weights(settings: TrainSettings, vocabulary_size: int) -> int:
-    """How many numbers are trained, but for biases and what belongs to normalization."""
+    """How many numbers are trained, without biases and normalization."""
     one_hot = settings.input == "one-hot"
     total, inputs = (0, vocabulary_size) if one_hot else (vocabulary_size * settings.embedding, settings.embedding)
     for width in settings.widths:
@@ -46,7 +46,7 @@ def weights(settings: TrainSettings, vocabulary_size: int) -> int:
 
 
 def needed(settings: TrainSettings, vocabulary_size: int, held_out: int = 0, machines: int = 1) -> int:
-    """Bytes that a run takes at the least: its weights, gradients, optimizer and an update or a part of scoring.
+    """The least bytes that a run needs: weights, gradients, optimizer, and one update or one step of scoring.
 
     `held_out`: tokens that are scored after each epoch. `machines` share the lanes.
     """
@@ -64,9 +64,9 @@ def check(
     need = needed(settings, vocabulary_size, held_out, machines)
     if free is None or need <= free:
         return
-    for smaller, told in _smaller(settings):
+    for smaller, flags in _smaller(settings):
         if (less := needed(smaller, vocabulary_size, held_out, machines)) <= free:
-            advice = f"{told} needs {_gigabytes(less)}"
+            advice = f"{flags} needs {_gigabytes(less)}"
             break
     else:
         advice = "lower --units" if settings.level == "char" else "lower --units or --vocabulary"
@@ -74,7 +74,7 @@ def check(
 
 
 def _smaller(settings: TrainSettings) -> Iterator[tuple[TrainSettings, str]]:
-    """Settings that need less and less, and the flags that make them: fewer lanes, shorter ones, fewer units."""
+    """Settings that need ever less, and their flags: fewer lanes, then fewer steps, then fewer units."""
     batch, steps = settings.batch, settings.steps
     while batch > 1:
         batch //= 2

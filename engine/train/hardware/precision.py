@@ -9,9 +9,9 @@ INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}  # of x86, for products of bfloat16
 
 
 def fastest_precision(*, is_gpu: bool = False, cpu: Path = CPU) -> str:
-    """`bfloat16` where Linux tells that the CPU multiplies it, `float32` elsewhere, for there nobody has measured.
+    """`bfloat16` where Linux says that the CPU multiplies it; `float32` elsewhere, where it was not measured.
 
-    Of several machines, all take `bfloat16` or none does (`loop.Trainer`).
+    Of several machines, all take `bfloat16` or none does (`trainer.Trainer`).
     """
     try:
         lines = cpu.read_text(encoding="ascii", errors="replace").splitlines()

@@ -1,7 +1,7 @@
 """A running average of the weights, which often writes better than the weights themselves (Polyak and Juditsky 1992).
 
-It forgets the oldest exponentially, so it needs no knowledge of when training has settled and goes with every
-schedule: with a constant rate it takes the place of a falling one, with a cosine it changes little.
+It forgets old weights exponentially, so it works with every schedule and needs not know when training has converged.
+With a constant rate it does what a falling rate would; with a cosine it changes little.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 
 class Average:
-    """The averages of some variables; without a share kept, the variables themselves."""
+    """The averages of some variables; with a share of 0, nothing."""
 
     def __init__(self, variables: Sequence[Any], share: float) -> None:
         """`share` of the average is kept at each update, and less in the first ones."""
@@ -30,7 +30,7 @@ class Average:
     def add(self, update: Any) -> None:
         """Take the weights in that update number `update` has left, counted from 0.
 
-        The share grows as (1 + n) / (10 + n) until it is reached, so that the first weights are soon forgotten.
+        The share grows as (1 + n) / (10 + n) until it is reached, so that the first weights do not last.
         """
         number = tf.cast(update, tf.float32)
         share = tf.minimum(self._share, (1 + number) / (10 + number))
@@ -39,7 +39,7 @@ class Average:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The averages stand in the place of the trained weights meanwhile."""
+        """Swap the averages in for the trained weights, and back at the end."""
         trained = [tf.identity(variable) for variable in self._trained]
         for average, variable in zip(self.variables, self._trained, strict=True):
             variable.assign(average)

@@ -1,10 +1,9 @@
-"""The Keras model that is saved, and its explicit-state twin that is trained.
+"""The Keras model that is saved, and the stateless network over its variables that is trained.
 
-The saved model is a stock, stateful chain of batch 1 (Embedding or one-hot input, recurrent layers, perhaps with
-LayerNormalization after each, Dense). The twin is a function of the same variables: token ids and states in, logits and
-states out. Dropout and weight-drop live in the twin alone, as masks that are passed in (`regularization`), so nothing
-of them is in the saved model's way. Nor is tying: the twin computes logits with the embedding's own variable, and
-`finish` gives the saved Dense layer a copy of it.
+The saved model is a stock, stateful chain of batch 1: Embedding or one-hot input, recurrent layers, perhaps each with
+LayerNormalization, Dense. The stateless network is a function of the same variables, from token ids and states to
+logits and states. Only it knows dropout and weight drop, as masks that are passed in (`dropout`), and tied weights: it
+computes logits with the embedding's own variable, and `finish` copies that into the saved Dense layer.
 """
 
 from __future__ import annotations
@@ -75,8 +74,8 @@ class _OneHot:
         return keras.ops.one_hot(ids, self._size)
 
 
-class Twin:
-    """The same variables as a pure function; `fused` takes Keras' layers (cuDNN on a GPU), else our scans."""
+class StatelessNetwork:
+    """A pure function over the variables of a model; `fused` takes Keras' layers (cuDNN on a GPU), else our scans."""
 
     def __init__(
         self, model: keras.Model, *, dtype: str = "float32", fused: bool = False, is_tied: bool = False,
@@ -96,7 +95,7 @@ class Twin:
         self._fused = [_stateless(layer, self._dtype, is_gpu) for layer in self.recurrent] if fused else []
 
     def finish(self) -> None:
-        """Make the saved model what was trained, where its output is tied to its input."""
+        """Copy the embedding into the saved output layer, if the two are tied."""
         if self._is_tied:
             self.dense.kernel.assign(tf.transpose(self.embedding.embeddings.value))
 
@@ -110,7 +109,7 @@ class Twin:
     ) -> tuple[Tensor, list[Tensor]]:
         """Ids `[T, B]` and states `[B, H]` to logits `[T, B, V]` and the states after the last step.
 
-        Where `keep [T, B]` is 0, and not 1, all states begin anew before that step.
+        `keep [T, B]`: 0 where all states begin anew before that step, else 1.
         """
         dropped, _, after = self.hidden(ids, states, masks, keep)
         return self.logits(dropped), after
@@ -118,9 +117,9 @@ class Twin:
     def hidden(
         self, ids: Tensor, states: list[Tensor], masks: Masks, keep: Tensor | None = None
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """What the output is made of `[T, B, H]`, with dropout and without, and the states after the last step.
+        """The last layer's outputs `[T, B, H]`, with dropout and without, and the states after the last step.
 
-        On a CPU some lanes go through all layers at the same time as the others, where that is quicker.
+        On a CPU the lanes are divided over the cores where that is faster.
         """
         parts = self._parts(ids.shape[1])
         if parts == 1:
@@ -136,9 +135,9 @@ class Twin:
         return tf.concat(dropped, 1), tf.concat(whole, 1), [tf.concat(states, 0) for states in zip(*after, strict=True)]
 
     def _parts(self, batch: int) -> int:
-        """Into how many parts the lanes are divided, each with a core to itself.
+        """Into how many parts the lanes are divided, a core each.
 
-        bfloat16's products of a step are too small to be worth dividing, and the gates' arithmetic is most of the time.
+        Only in bfloat16: its products are too small to be divided themselves, and most of the time goes to the gates.
         """
         kernels = [math.prod(layer.cell.recurrent_kernel.shape) for layer in self.recurrent]
         if self._fused or self._dtype != tf.bfloat16 or max(kernels) > PART_KERNEL:
@@ -220,7 +219,7 @@ class Twin:
         return bias[0] if self.cell == "gru" else bias
 
     def _project(self, ids: Tensor, kernel: Tensor, bias: Tensor, masks: Masks) -> Tensor:
-        """The first layer's inputs times its kernel, `[T, B, G*H]`; ids are looked up in a folded table, if one may."""
+        """The first layer's inputs times its kernel, `[T, B, G*H]`; where possible, from a table of products."""
         if self.embedding is None:
             return _rows(kernel, ids, masks) * _kept_tokens(masks.inputs, ids) + bias
         embeddings = self.embedding.embeddings
@@ -236,15 +235,17 @@ class Twin:
         rows = _rows(table, ids, masks)
         return rows if masks.inputs is None else rows * masks.inputs
 
-    def _fused_layer(self, twin: Any, x: Tensor, states: Sequence[Tensor], weights: list[Tensor]) -> tuple[Tensor, ...]:
+    def _fused_layer(
+        self, layer: Any, x: Tensor, states: Sequence[Tensor], weights: list[Tensor]
+    ) -> tuple[Tensor, ...]:
         """Keras' own layer, on a GPU cuDNN's kernel: outputs `[T, B, H]` and the states after them."""
-        (outputs, *after), _ = twin.stateless_call(
+        (outputs, *after), _ = layer.stateless_call(
             [tf.cast(weight, self._dtype) for weight in weights],
-            [variable.value for variable in twin.non_trainable_variables],
+            [variable.value for variable in layer.non_trainable_variables],
             tf.cast(tf.transpose(x, [1, 0, 2]), self._dtype),
             initial_state=[tf.cast(state, self._dtype) for state in states],
         )
-        outputs = tf.ensure_shape(tf.transpose(outputs, [1, 0, 2]), [*x.shape[:2], twin.units])
+        outputs = tf.ensure_shape(tf.transpose(outputs, [1, 0, 2]), [*x.shape[:2], layer.units])
         return tf.cast(outputs, tf.float32), *(tf.cast(state, tf.float32) for state in after)
 
 
@@ -270,12 +271,12 @@ def _stateless(layer: Any, dtype: Any, is_gpu: bool) -> Any:
     further: dict[str, Any] = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros", "dtype": dtype.name}
     if is_gpu and not isinstance(layer, keras.layers.SimpleRNN):
         further["use_cudnn"] = True
-    twin = type(layer)(layer.units, return_sequences=True, return_state=True, **further)
+    stateless = type(layer)(layer.units, return_sequences=True, return_state=True, **further)
     width = layer.cell.kernel.shape[0]
-    twin.build((None, None, width))
+    stateless.build((None, None, width))
     try:
-        twin(tf.zeros([1, 1, width], dtype))
+        stateless(tf.zeros([1, 1, width], dtype))
     except (ValueError, tf.errors.OpError) as error:
         why = str(error).strip().splitlines()[0]
         raise TrainingError(f"cuDNN cannot run {layer.name} on this GPU ({why}): train with --device cpu") from None
-    return twin
+    return stateless

@@ -2,7 +2,7 @@
 
 A generic loop multiplies and sums weight gradients inside every step. Here a step is one matrix product and the
 gates forward, one matrix product and the gates' derivatives backward: what is small enough for the cache is done in
-the loop, and what it leaves for the way back is read from where it was written. Input projections and weight gradients
+the loop, and the backward pass reads what the forward pass wrote. Input projections and weight gradients
 are single large products outside of it.
 
 The cell is Keras' GRU with `reset_after=True` (Cho et al. 2014, in the variant of cuDNN):
@@ -202,12 +202,12 @@ def rnn_scan(x: Tensor, state: Tensor, kernel: Tensor, dtype: Any = tf.float32, 
 
 
 def sigmoid_grad(y: Tensor, upstream: Tensor) -> Tensor:
-    """The gradient of what a sigmoid was taken of, from its value `y` and the gradient of that."""
+    """The gradient before a sigmoid, from its value `y` and the gradient after it."""
     return tf.raw_ops.SigmoidGrad(y=y, dy=upstream)
 
 
 def tanh_grad(y: Tensor, upstream: Tensor) -> Tensor:
-    """The same for tanh."""
+    """The gradient before a tanh, from its value `y` and the gradient after it."""
     return tf.raw_ops.TanhGrad(y=y, dy=upstream)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from engine.train.data import lanes
 from engine.train.data.corpus import Ids
-from engine.train.hardware.distributed import Alone
-from engine.train.network.build import Twin
+from engine.train.hardware.distributed import SingleReplica
+from engine.train.network.build import StatelessNetwork
 from engine.train.network.dropout import NO_MASKS
 
 SCORING_LANES = 64
@@ -29,11 +29,22 @@ def never() -> bool:
     return False
 
 
-class Scorer:
-    """Scores a text with the weights of a twin, its lanes divided over the replicas."""
+def scoring_lanes(tokens: int, lanes: int, context: int) -> tuple[NDArray[np.int64], int]:
+    """Split the targets 1..tokens-1 into lanes that are scored side by side.
 
-    def __init__(self, twin: Twin, replicas: Alone) -> None:
-        self._twin, self._replicas = twin, replicas
+    Returns the first target of each lane `[B]` and the targets a lane (the last lanes may have fewer). Each
+    lane reads `context` tokens before its first target without scoring them, so its state is carried in.
+    """
+    count = max(1, min(lanes, (tokens - 1) // max(1, context)))
+    length = -(-(tokens - 1) // count)
+    return 1 + np.arange(count) * length, length
+
+
+class Scorer:
+    """Scores a text with the weights of a network, its lanes divided over the replicas."""
+
+    def __init__(self, network: StatelessNetwork, replicas: SingleReplica) -> None:
+        self._network, self._replicas = network, replicas
         self._score = tf.function(self._score_chunk)
 
     def nats(self, ids: Ids, must_stop: MustStop = never) -> float:
@@ -43,9 +54,9 @@ class Scorer:
         asked now and then, says so.
         """
         replicas = self._replicas
-        firsts, length = lanes.scoring_lanes(len(ids), SCORING_LANES, SCORING_CONTEXT)
+        firsts, length = scoring_lanes(len(ids), SCORING_LANES, SCORING_CONTEXT)
         firsts = np.pad(firsts, (0, -len(firsts) % replicas.count), constant_values=len(ids))  # with empty lanes
-        states = replicas.share_all(map(np.asarray, self._twin.zero_state(len(firsts))), 0)
+        states = replicas.share_all(map(np.asarray, self._network.zero_state(len(firsts))), 0)
         total = 0.0
         for begin in range(-SCORING_CONTEXT, length, SCORING_STEPS):
             offsets = np.arange(begin, begin + SCORING_STEPS)[:, None]  # of targets in their lane, [T, 1]
@@ -64,7 +75,7 @@ class Scorer:
         return self._replicas.sum(self._nats, *arguments)
 
     def _nats(self, inputs: Any, targets: Any, counted: Any, has_begun: Any, states: Any) -> tuple[Any, Any]:
-        hidden, _, after = self._twin.hidden(inputs, states, NO_MASKS)
-        return tf.reduce_sum(self._twin.losses(hidden, targets) * counted), [
+        hidden, _, after = self._network.hidden(inputs, states, NO_MASKS)
+        return tf.reduce_sum(self._network.losses(hidden, targets) * counted), [
             tf.where(has_begun[0][:, None], state, 0.0) for state in after
         ]

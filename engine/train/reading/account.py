@@ -1,4 +1,4 @@
-"""What was read of a text and what was left out of it: the line that a person checks it by."""
+"""How much of a text was read and what was left out, in lines that a person can check."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _PLURAL = re.compile(r"(?<=\w)s(?=\s|$)")
 
 @dataclass(slots=True)
 class Account:
-    """What was read of a text and what was left out, as a person can check it."""
+    """How much was read and what was left out."""
 
     files: int = 0
     characters: int = 0
     left_out: dict[str, int] = field(default_factory=dict)  # how many of what, in the plural
-    remarks: list[str] = field(default_factory=list)  # further lines, as on how a file was read
+    remarks: list[str] = field(default_factory=list)  # further lines, such as how a file was decoded
 
     def leave_out(self, what: str, count: int = 1, unit: str = "") -> None:
-        """Count what is not learned from: "messages of bots", or "a licence" in so many "characters"."""
+        """Count what was left out: "messages of bots", or so many "characters" of "a license"."""
         if count:
             name = f"{unit} of {what}" if unit else what
             self.left_out[name] = self.left_out.get(name, 0) + count
@@ -39,7 +39,7 @@ class Account:
         return f"{lead}left out: {', '.join(_counted(count, what) for what, count in self.left_out.items())}"
 
     def in_brackets(self) -> str:
-        """The same, to be put into a sentence."""
+        """What was left out, in brackets for use in a sentence; "" if nothing was."""
         return f" ({self.omissions()})" if self.left_out else ""
 
     def describe(self) -> str:
@@ -48,7 +48,7 @@ class Account:
         return read + self.omissions("; ")
 
     def lines(self) -> list[str]:
-        """The same, and after it how files were read that are no plain UTF-8, as far as they fit."""
+        """`describe()`, and up to `MAX_REMARKS` lines on files that are not plain UTF-8."""
         more = len(self.remarks) - MAX_REMARKS
         return [self.describe(), *self.remarks[:MAX_REMARKS], *([f"and {more:,} more such files"] if more > 0 else [])]
 

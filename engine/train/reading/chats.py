@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import TrainingError
+from engine.train.reading.account import Account
 from engine.train.reading.objects import LINES, TABLES, Listed, NotTextError, listed
-from engine.train.reading.sources import Account, Source
+from engine.train.reading.sources import Source
 
 SUFFIXES = (".json", *LINES, *TABLES)
 TEXTS = ("text", "content", "Content", "Contents", "body", "message", "Text", "Body", "Message")  # if none is named

@@ -18,8 +18,9 @@ from typing import IO
 from urllib.parse import unquote
 
 from engine.errors import TrainingError
+from engine.train.reading.account import Account
 from engine.train.reading.pages import Lines, decoded, lines_of
-from engine.train.reading.sources import MAX_RATIO, MAX_UNPACKED, READ, Account, Budget, Source
+from engine.train.reading.sources import MAX_RATIO, MAX_UNPACKED, READ, Budget, Source
 
 PAGES, PACKED, SUBTITLES = (".html", ".htm", ".xhtml"), (".epub", ".docx", ".odt"), (".srt", ".vtt")
 SUFFIXES = (*PAGES, *PACKED, *SUBTITLES)
@@ -190,7 +191,7 @@ def _packed(source: Source, account: Account) -> Iterator[str]:
 
 
 def _word_processor(archive: _Archive, account: Account) -> list[str]:
-    """The paragraphs of a .docx or an .odt, whatever its name says."""
+    """The paragraphs of a .docx or an .odt, by its content."""
     path, target = ("content.xml", _open_document()) if archive.has("content.xml") else (_main_part(archive), _word())
     if archive.has("META-INF/manifest.xml") and b"encryption-data" in archive.bytes("META-INF/manifest.xml"):
         raise RuntimeError("it has a password")
@@ -215,7 +216,7 @@ def _chapters(name: str, archive: _Archive, account: Account) -> Iterator[str]:
     root = archive.xml("META-INF/container.xml").find(".//{*}rootfile")
     package_path = root.get("full-path", "") if root is not None else ""
     package, folder = archive.xml(package_path), posixpath.dirname(package_path)
-    places = {
+    paths = {
         item.get("id"): posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
         for item in package.iterfind("{*}manifest/{*}item")
         if "nav" not in item.get("properties", "").split() and "svg" not in item.get("media-type", "")
@@ -225,7 +226,7 @@ def _chapters(name: str, archive: _Archive, account: Account) -> Iterator[str]:
         for item in package.iterfind("{*}guide/{*}reference")
         if item.get("type") == "toc"
     }
-    spine = [places.get(item.get("idref")) for item in package.iterfind("{*}spine/{*}itemref")]
+    spine = [paths.get(item.get("idref")) for item in package.iterfind("{*}spine/{*}itemref")]
     chapters = [path for path in spine if path and path not in contents]
     if _locked(archive).intersection(chapters):
         raise TrainingError(f"{name} is protected against copying (DRM): give one without protection")
@@ -242,9 +243,9 @@ def _locked(archive: _Archive) -> set[str]:
         return set()
     locked = set()
     for data in archive.xml("META-INF/encryption.xml").iterfind("{*}EncryptedData"):
-        method, place = data.find("{*}EncryptionMethod"), data.find(".//{*}CipherReference")
-        if place is not None and (method is None or method.get("Algorithm") not in FONTS):
-            locked.add(posixpath.normpath(unquote(place.get("URI", ""))))
+        method, reference = data.find("{*}EncryptionMethod"), data.find(".//{*}CipherReference")
+        if reference is not None and (method is None or method.get("Algorithm") not in FONTS):
+            locked.add(posixpath.normpath(unquote(reference.get("URI", ""))))
     return locked
 
 

@@ -14,7 +14,7 @@ _RANGE = re.compile(r"(.)-(.)", re.DOTALL)
 
 
 class _Table(dict[int, str | None]):
-    """What becomes of each character, found out when it is first met."""
+    """What each character becomes, found when the character first occurs."""
 
     def __init__(self, rule: Callable[[str], str]) -> None:
         self._rule = rule
@@ -33,7 +33,7 @@ def kept_characters(pattern: str) -> set[str]:
 
 
 def fold(character: str) -> str:
-    """A character in ASCII, "" if nothing comes near."""
+    """A character in ASCII; "" if there is nothing like it."""
     if character.isascii():
         return character
     substitute = SUBSTITUTES.get(character) or without_accents(character)
@@ -62,7 +62,7 @@ def make_filter(*, is_ascii: bool, is_lower: bool, keep: str) -> Callable[[str],
 
 
 def whole_lines(parts: Iterable[str]) -> Iterator[str]:
-    """The same text in parts that end at line ends, or else where no character is torn apart."""
+    """A text in parts that end at line ends. Lines that are too long are cut between words or whole characters."""
     held: list[str] = []
     size = 0
     for part in parts:
@@ -82,11 +82,11 @@ def whole_lines(parts: Iterable[str]) -> Iterator[str]:
 
 
 def _before_the_last_letter(text: str) -> int:
-    """Where a text can be cut with nothing that belongs together on both sides."""
-    place = len(text) - 1
-    while place > 0 and not (text[place].isalnum() and normalize(text[place - 1 :])[:1] == text[place - 1]):
-        place -= 1
-    return place or len(text)
+    """Where a text can be cut without separating a letter from its accent."""
+    position = len(text) - 1
+    while position > 0 and not (text[position].isalnum() and normalize(text[position - 1 :])[:1] == text[position - 1]):
+        position -= 1
+    return position or len(text)
 
 
 def normalized(parts: Iterable[str], apply: Callable[[str], str]) -> Iterator[str]:

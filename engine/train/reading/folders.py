@@ -1,6 +1,6 @@
-"""Which files of a folder, a pattern or an archive are read: those whose names say so, or that begin like text.
+"""Which files of a folder, a pattern or an archive are read: by their suffix, or if they begin like text.
 
-What is not read is counted. Linked folders are read as if they stood in their links' place, each folder once.
+The others are counted. Links to folders are followed, and each folder is read once.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a source's bytes to its text: plain text, Project Gutenberg's books, chats, objects, documents.
 
-All of it is read in parts, so that memory does not grow with the text. Formats are told by the name's suffix.
+The suffix of a name decides the format. Text is read in parts, so that memory does not grow with it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from engine.errors import EngineError, TrainingError
 from engine.text import decoding
 from engine.train.reading import chats, documents, whatsapp
+from engine.train.reading.account import Account
 from engine.train.reading.gutenberg import without_gutenberg
-from engine.train.reading.sources import Account, Source
+from engine.train.reading.sources import Source
 
 
 def read(
     source: Source, field: str, is_named_speech: bool, *, has_bots: bool = False, account: Account | None = None
 ) -> Iterator[str]:
-    """The text of a source in parts. `field` names what is read of a JSON object or a table, "" for the usual one.
+    """The text of a source in parts. `field` names the field of JSON objects or tables to read, "" for the usual one.
 
-    What is left out of it is told to `account`.
+    `account` counts what is left out.
     """
     account = account or Account()
     if source.suffix in chats.SUFFIXES:
@@ -35,7 +36,7 @@ def read(
 def decode(source: Source, account: Account | None = None) -> Iterator[str]:
     """The text of a source in parts, as `engine.text.decoding` reads it.
 
-    Raises `TrainingError` that says where it is no text. How it was read, if not as UTF-8, is told to `account`.
+    Raises `TrainingError` that says where it is not text. `account` notes the encoding, unless it is UTF-8.
     """
     account = account or Account()
     try:

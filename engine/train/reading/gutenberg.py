@@ -1,8 +1,8 @@
-"""Takes away what Project Gutenberg puts around its books: headers and licences of all its years, nothing else.
+"""Removes the headers and licenses that Project Gutenberg puts around its books, of all its years; nothing else.
 
 A header ends with "*** START OF ..." or, before 2001, with the end of "the small print". A book ends with
-"*** END OF ...", or with "End of the Project Gutenberg EBook ..." where a licence, another book or nothing follows:
-else that line stands inside a book, and is text. After a licence come one's own words, or another book.
+"*** END OF ...", or with "End of the Project Gutenberg EBook ..." where a license, another book or nothing follows:
+elsewhere that line is part of a book. After a license, other text or another book may follow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from engine.train.reading.account import Account
 
-WINDOW = 1 << 16  # characters in which a header, and a licence, must end
+WINDOW = 1 << 16  # characters in which a header, and a license, must end
 LEFT_OUT = "Project Gutenberg's headers and licences"
 _NEAR = 300  # letters between the end of a book and what proves that it is one
 MANY_STARS = 1000  # in a part, after which each is no longer looked at by itself
@@ -33,7 +33,7 @@ _HEAD = re.compile(  # the first line of a header
     r"(?:['’]s [A-Z“\"‘]|(?:['’]s)?[ ,]+(?:E-?Book|E-?Text)s?\b(?! are))",
     re.MULTILINE | re.IGNORECASE,
 )
-_LAST = re.compile(  # words of a licence
+_LAST = re.compile(  # words of a license
     r"email newsletter to hear about new eBooks\.(?:\s*\*\*\* ?END: FULL LICENSE ?\*\*\*)?"
     r"|^[ \t]*\**END[* ]*(?:THE )?SMALL PRINT![^\n]*",
     re.MULTILINE,
@@ -49,11 +49,11 @@ _PARAGRAPH = re.compile(r"(?:^[ \t]*[^\s][^\n]*(?:\n|\Z))+", re.MULTILINE)
 
 
 def without_gutenberg(parts: Iterable[str], account: Account | None = None) -> Iterator[str]:
-    """A text without what Project Gutenberg puts around books; others as they are. Tells `account` how much that is.
+    """A text without Project Gutenberg's headers and licenses; the rest is unchanged. `account` counts what is removed.
 
     Books may follow one another, as `cat` puts them, with other texts before, between and after.
     """
-    text, is_book = _Ahead(parts), False
+    text, is_book = _Lookahead(parts), False
     while text.fill(3 * WINDOW):
         mark = _next_mark(text, is_book=is_book)
         if mark is None:
@@ -71,7 +71,7 @@ def without_gutenberg(parts: Iterable[str], account: Account | None = None) -> I
             account.leave_out(LEFT_OUT, len(raw) + len(gone) - len(kept), "characters")
 
 
-def _next_mark(text: _Ahead, *, is_book: bool) -> tuple[int, int, bool] | None:
+def _next_mark(text: _Lookahead, *, is_book: bool) -> tuple[int, int, bool] | None:
     """From where to where something is taken away, and whether a book follows; None if nothing is in sight."""
     held = text.held
     if not _may_have_mark(held, is_book=is_book) and "SMALL PRINT" not in held:
@@ -87,22 +87,22 @@ def _next_mark(text: _Ahead, *, is_book: bool) -> tuple[int, int, bool] | None:
         elif is_book:
             end = found.end() if found["end"] else _book_end(text, found)
             if end is not None:
-                return found.start(), _after_blank_lines(held, _licence_end(held, end)), False
+                return found.start(), _after_blank_lines(held, _license_end(held, end)), False
     return None
 
 
 def _may_have_mark(text: str, *, is_book: bool) -> bool:
-    """Whether a mark can be in a text, told fast: nearly all have stars, which are found faster than words."""
+    """A quick check whether a text may contain a mark: nearly all marks have stars, which are found fastest."""
     if is_book and "Gutenberg" in text:
         return True
-    place = -1
+    position = -1
     for _ in range(MANY_STARS):
-        place = text.find("*", place + 1)
-        if place < 0:
+        position = text.find("*", position + 1)
+        if position < 0:
             return False
-        if any(word in text[place : place + _SEAM] for word in _WORDS):
+        if any(word in text[position : position + _SEAM] for word in _WORDS):
             return True
-    return any(word in text[place:] for word in _WORDS)
+    return any(word in text[position:] for word in _WORDS)
 
 
 def _header(held: str, mark: re.Match[str], first: int = 0) -> int | None:
@@ -114,26 +114,26 @@ def _header(held: str, mark: re.Match[str], first: int = 0) -> int | None:
     return mark.start() if mark["start"] else None
 
 
-def _book_end(text: _Ahead, mark: re.Match[str]) -> int | None:
+def _book_end(text: _Lookahead, mark: re.Match[str]) -> int | None:
     """Where "End of the Project Gutenberg ..." ends; None where a book goes on: where nothing proves its end."""
-    place = mark.end()
+    position = mark.end()
     if len(mark[0].strip()) >= _LONG_LINE:
-        line = text.held.find("\n", place) + 1 or len(text.held)
-        place = line if text.held[place:line].strip() else place
-    after = text.held[place : place + WINDOW]
+        line = text.held.find("\n", position) + 1 or len(text.held)
+        position = line if text.held[position:line].strip() else position
+    after = text.held[position : position + WINDOW]
     if not after.strip():
-        return place if text.is_over else None
+        return position if text.is_over else None
     for pattern in (_MARK, _HEAD):
         found = pattern.search(after)
         is_weak = found is not None and pattern is _MARK and found["weak"]
         if found and not is_weak and len("".join(after[: found.start()].split())) < _NEAR:
-            return place
+            return position
     paragraph = _PARAGRAPH.search(after)
-    return place if paragraph is not None and _LEGAL.search(paragraph[0]) else None
+    return position if paragraph is not None and _LEGAL.search(paragraph[0]) else None
 
 
-def _licence_end(held: str, begin: int) -> int:
-    """Where the licence ends that begins here: with its last words, else with the last line of its kind."""
+def _license_end(held: str, begin: int) -> int:
+    """Where the license ends that begins here: with its last words, else with the last line of its kind."""
     stop = min(len(held), begin + WINDOW)
     for mark in _MARK.finditer(held, begin, stop):
         header = _header(held, mark, begin) if mark["start"] or mark["small"] else None
@@ -151,14 +151,14 @@ def _licence_end(held: str, begin: int) -> int:
     return end
 
 
-def _after_blank_lines(held: str, place: int) -> int:
-    while place < len(held) and held[place] in "\r\n":
-        place += 1
-    return place
+def _after_blank_lines(held: str, position: int) -> int:
+    while position < len(held) and held[position] in "\r\n":
+        position += 1
+    return position
 
 
-class _Ahead:
-    """A text that comes in parts, of which some is held to be looked through."""
+class _Lookahead:
+    """A text that comes in parts, with a window of it held in memory."""
 
     def __init__(self, parts: Iterable[str]) -> None:
         self._parts, self.held, self.is_over = iter(parts), "", False
@@ -190,11 +190,11 @@ class _Ahead:
                 yield parts.popleft()
         self.is_over, self.held = part is None, "".join(parts)
 
-    def line_before(self, place: int) -> int:
-        """The last beginning of a line up to a place; the place itself if there is none."""
-        return self.held.rfind("\n", 0, place) + 1 or place
+    def line_before(self, position: int) -> int:
+        """Where the last line up to a position begins; the position itself if no line does."""
+        return self.held.rfind("\n", 0, position) + 1 or position
 
     def take(self, count: int) -> str:
-        """What is held first, no longer held."""
+        """Remove and return the first characters that are held."""
         taken, self.held = self.held[:count], self.held[count:]
         return taken

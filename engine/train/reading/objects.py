@@ -24,7 +24,7 @@ _BETWEEN = re.compile(r"[\s,]*")
 
 
 class NotTextError(Exception):
-    """A file that is something else than a list of texts. What it says goes on from the file's name."""
+    """A file that is not a list of texts. The message continues the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def listed(name: str, suffix: str, parts: Iterable[str]) -> Iterator[Listed]:
 
 
 def _has_objects_as_lines(part: str) -> bool:
-    """Whether a text is one of JSON lines, whatever its name says."""
+    """Whether a text is JSON lines, by its content."""
     line, end, rest = part.lstrip().partition("\n")
     return bool(end and rest.lstrip().startswith("{")) and isinstance(_parsed(line), dict)
 
@@ -104,9 +104,9 @@ def _rows(name: str, parts: Iterable[str]) -> Iterator[Listed]:
 
 def _json(name: str, parts: Iterable[str]) -> Iterator[Listed]:
     """The elements of the list that a JSON text is, else of all its lists of messages, else of any of its lists."""
-    text = _Ahead(name, parts)
+    text = _Lookahead(name, parts)
     if text.peek() == "[":
-        text.place += 1
+        text.position += 1
         yield from text.elements()
         return
     if text.peek() != "{":
@@ -129,55 +129,55 @@ def _of_an_object(text: str) -> Iterator[Listed]:
             yield from (Listed(element, is_plain=False) for element in inner if isinstance(element, dict))
 
 
-class _Ahead:
-    """JSON that comes in parts, of which some is held to be looked through; `place` is where it is read."""
+class _Lookahead:
+    """JSON that comes in parts, with a window of it in `text`; `position` is how far this was read."""
 
     def __init__(self, name: str, parts: Iterable[str]) -> None:
-        self.text, self.place = "", 0
+        self.text, self.position = "", 0
         self._name, self._parts = name, iter(parts)
 
     def more(self) -> bool:
         """Hold one more part in place of what was read; False if there is none."""
         part = next(self._parts, "")
-        self.text, self.place = self.text[self.place :] + part, 0
+        self.text, self.position = self.text[self.position :] + part, 0
         return bool(part)
 
     def peek(self) -> str:
         """The next character after white space and commas, "" at the end."""
         while True:
-            self.place = _BETWEEN.match(self.text, self.place).end()  # type: ignore[union-attr]  # matches ""
-            if self.place < len(self.text) or not self.more():
-                return self.text[self.place : self.place + 1]
+            self.position = _BETWEEN.match(self.text, self.position).end()  # type: ignore[union-attr]  # matches ""
+            if self.position < len(self.text) or not self.more():
+                return self.text[self.position : self.position + 1]
 
     def seek(self, pattern: re.Pattern[str], keep: int = 0) -> bool:
         """Go behind the next match. False if there is none; the text is still held then, if it is not above `keep`."""
-        begin = self.place
+        begin = self.position
         while (found := pattern.search(self.text, begin)) is None:
-            begin = max(self.place, len(self.text) - 1000)  # where a match may have begun
+            begin = max(self.position, len(self.text) - 1000)  # where a match may have begun
             if not keep:
-                self.place, begin = begin, 0
+                self.position, begin = begin, 0
             elif len(self.text) > keep:
                 raise NotTextError(
                     " is a large JSON object without a list of messages: give the list as .json or .jsonl"
                 )
             if not self.more():
                 return False
-        self.place = found.end()
+        self.position = found.end()
         return True
 
     def elements(self) -> Iterator[Listed]:
         """The elements of the list whose beginning was read, to its end."""
         while self.peek() != "]":
             yield Listed(self._value())
-        self.place += 1
+        self.position += 1
 
     def _value(self) -> Any:
         needed, is_over = 0, False  # needed: characters, so that a long value is not tried again at each part
         while True:
-            held = len(self.text) - self.place
+            held = len(self.text) - self.position
             if is_over or held >= needed:
                 try:
-                    value, self.place = _DECODER.raw_decode(self.text, self.place)
+                    value, self.position = _DECODER.raw_decode(self.text, self.position)
                     return value
                 except RecursionError:
                     raise TrainingError(f"{self._name} is nested too deeply: export it again") from None

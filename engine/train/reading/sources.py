@@ -1,7 +1,7 @@
-"""Where text comes from: files, folders, patterns, archives, addresses, standard input. Gives bytes, knows no format.
+"""Opens what text comes from: files, folders, patterns, archives, addresses, standard input. Knows no format.
 
-What is packed may unpack to `MAX_UNPACKED` bytes and `MAX_RATIO` times its size beside, all that is in it together, and
-an address may give `MAX_DOWNLOAD` bytes: more is taken for a trap.
+An archive may unpack to `MAX_UNPACKED` bytes plus `MAX_RATIO` times its size, and an address may give `MAX_DOWNLOAD`
+bytes. More is taken for a trap.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import IO, Any
 from engine.errors import TrainingError
 from engine.text.files import WRITE_IT, looks_like_words, shortened, why
 from engine.train.reading import folders
-from engine.train.reading.account import Account as Account
+from engine.train.reading.account import Account
 
 PLAIN = (
     ".txt", ".text", ".md", ".csv", ".tsv", ".json", ".jsonl", ".ndjson",
@@ -45,7 +45,7 @@ READ = 1 << 20
 
 @dataclass(slots=True)
 class Budget:
-    """How many bytes may still be taken, by however many streams; `what` begins the message about more."""
+    """How many bytes some streams may read together; `what` begins the message where they exceed it."""
 
     limit: int
     what: str = ""
@@ -78,8 +78,8 @@ def open_all(
 ) -> Iterator[Source]:  # fmt: skip
     """Open one source after the other, in the order of the names; folders and patterns in that of their files' names.
 
-    What an address gives is kept in `folder` meanwhile. Each is closed when the next is asked for. What is left out of
-    folders and archives is told to `account`. Raises `TrainingError` that names the source and the mend.
+    Each is closed when the next is asked for. Downloads are kept in `folder` while they are read. `account` counts what
+    is left out of folders and archives. Raises `TrainingError` that names the source and says what to do.
     """
     account = account or Account()
     for name in map(str, names):

@@ -1,7 +1,7 @@
-"""One pass over all sources: their text, filtered, into temporary files for the passes to come.
+"""One pass over all sources, which writes their filtered text into temporary files for later passes.
 
-Sources are read once (standard input can be read no oftener); what is learned on the way is how much text there is,
-its digest, and how often each character occurs.
+Each source is read once, since standard input cannot be read again. The pass counts the text, its files and each of its
+characters, and takes its digest.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.train.reading import formats, sources
+from engine.train.reading.account import Account
 from engine.train.reading.filters import make_filter, normalized, whole_lines
 from engine.train.settings import TrainSettings
 
 PARTS = ("training", "held_out", "test")
 CODES = 0x110000
 ASCII = bytes(range(128))
-Tell = Callable[[str, int, float], None]  # what is done, characters done, seconds
+OnProgress = Callable[[str, int, float], None]  # what is done, characters done, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +41,17 @@ class Inputs:
     test: tuple[str, ...] = ()
 
     def or_else(self, others: Inputs) -> Inputs:
-        """The same, with others' names where there are none."""
+        """These names, and the names of `others` for parts that have none."""
         return Inputs(self.training or others.training, self.validation or others.validation, self.test or others.test)
 
     def words(self) -> tuple[str, ...]:
-        """As they stand on the command line after --data."""
+        """As words of a command line, after --data."""
         further = (("--validation", self.validation), ("--test", self.test))
         return (*self.training, *(word for flag, names in further if names for word in (flag, *names)))
 
     @classmethod
     def from_words(cls, words: Sequence[str]) -> Inputs:
-        """What `words` gave."""
+        """The inputs of such words."""
         lists: dict[str, list[str]] = {"--data": [], "--validation": [], "--test": []}
         now = "--data"
         for word in words:
@@ -67,20 +68,20 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.characters = dict.fromkeys(PARTS, 0)
         self.counts: NDArray[np.int64] = np.zeros(CODES, np.int64)  # of each character, in all parts
-        self.account = sources.Account()
-        self.files: dict[str, list[int]] = {part: [] for part in PARTS}  # the place of each file's first character
+        self.account = Account()
+        self.files: dict[str, list[int]] = {part: [] for part in PARTS}  # the position of each file's first character
         self._folder = folder
         self._ends: dict[str, list[tuple[int, int]]] = {part: [(0, 0)] for part in PARTS}  # characters, bytes
         self._digests = {part: hashlib.sha256() for part in PARTS}
 
     @property
     def digest(self) -> str:
-        """The sha256 of the text; of the parts' digests, where there are more."""
+        """The sha256 of the text; with several parts, of their digests."""
         if not (self.characters["held_out"] or self.characters["test"]):
             return self._digests["training"].hexdigest()
         return hashlib.sha256("".join(digest.hexdigest() for digest in self._digests.values()).encode()).hexdigest()
 
-    def fill(self, inputs: Inputs, settings: TrainSettings, tell: Tell) -> None:
+    def fill(self, inputs: Inputs, settings: TrainSettings, on_progress: OnProgress) -> None:
         """Read everything. Raises `TrainingError` for a source that cannot be read or has no text."""
         named = (inputs.training, inputs.validation, inputs.test)
         self._filter = make_filter(is_ascii=settings.ascii, is_lower=settings.lower, keep=settings.keep)
@@ -90,18 +91,18 @@ class Spool:
                 every, before = settings.held_out_every if part == "training" else 0, self.account.files
                 for number, source in enumerate(sources.open_all(names, self._folder, self.account), 1):
                     here = "held_out" if every and number % every == 0 else part
-                    self._add(here, source, settings, tell, hashing)
+                    self._add(here, source, settings, on_progress, hashing)
                 if names and self.account.files == before:
                     raise TrainingError(
                         f"{' '.join(names)}: no text is in it{self.account.in_brackets()}: give other text"
                     )
 
     def _add(
-        self, part: str, source: sources.Source, settings: TrainSettings, tell: Tell, hashing: Executor,
+        self, part: str, source: sources.Source, settings: TrainSettings, on_progress: OnProgress, hashing: Executor,
     ) -> None:  # fmt: skip
         flags = " and ".join(["--ascii"] * settings.ascii + ["--keep"] * bool(settings.keep))
-        account = sources.Account()
-        is_empty, is_blank, whole = True, True, 0  # what is left; what there was; characters before the filters
+        account = Account()
+        is_empty, is_blank, whole = True, True, 0  # after the filters; before them; characters before them
 
         def seen(texts: Iterator[str]) -> Iterator[str]:
             nonlocal is_blank
@@ -121,7 +122,7 @@ class Spool:
             for piece in normalized(texts, counted):
                 is_empty = is_empty and not piece.strip()
                 self._write(part, piece, file, hashing)
-                tell(f"reading {source.name}", sum(self.characters.values()), time.monotonic() - self._began)
+                on_progress(f"reading {source.name}", sum(self.characters.values()), time.monotonic() - self._began)
         if is_empty and source.is_named:
             raise TrainingError(_nothing_in(source.name, account, flags, is_blank=is_blank))
         if flags and not is_blank:
@@ -134,7 +135,7 @@ class Spool:
 
     def _write(self, part: str, piece: str, file: IO[bytes], hashing: Executor) -> None:
         data = piece.encode("utf-8", "replace")  # half a surrogate pair is no character
-        hashed = hashing.submit(self._digests[part].update, data)  # beside the rest, on another core
+        hashed = hashing.submit(self._digests[part].update, data)  # on another core
         file.write(data)
         self.characters[part] += len(piece)
         self._ends[part].append((self.characters[part], self._ends[part][-1][1] + len(data)))
@@ -146,21 +147,21 @@ class Spool:
         return whole_lines(block.decode() for block in self.blocks(part, begin, end))
 
     def texts_by_file(self, part: str, begin: int = 0, end: int | None = None) -> Iterator[Iterator[str]]:
-        """The same for each file, so that no piece has text of two. Take all of one before the next."""
+        """A part's characters, file by file, so that no piece has text of two files. Exhaust each before the next."""
         for _, pieces in itertools.groupby(self._by_file(part, begin, end), itemgetter(0)):
             yield whole_lines(text for _, text in pieces)
 
     def _by_file(self, part: str, begin: int, end: int | None) -> Iterator[tuple[int, str]]:
-        """Pieces of text, each of one file, with its number."""
-        files, place = self.files[part], begin
+        """Pieces of text, each from one file, with the file's number."""
+        files, position = self.files[part], begin
         for text in map(bytes.decode, self.blocks(part, begin, end)):
             here = 0
             while here < len(text):
-                number = bisect_right(files, place + here)
-                cut = files[number] - place if number < len(files) else len(text)
+                number = bisect_right(files, position + here)
+                cut = files[number] - position if number < len(files) else len(text)
                 yield number, text[here:cut]
                 here = min(cut, len(text))
-            place += len(text)
+            position += len(text)
 
     def blocks(self, part: str, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
         """A part's characters from `begin` to `end` as UTF-8, in blocks of whole characters."""
@@ -169,11 +170,11 @@ class Spool:
             return
         end = self.characters[part] if end is None else end
         with path.open("rb") as file:
-            for (first, place), (last, place_after) in itertools.pairwise(self._ends[part]):
+            for (first, start), (last, stop) in itertools.pairwise(self._ends[part]):
                 if last <= begin or first >= end:
                     continue
-                file.seek(place)
-                data = file.read(place_after - place)
+                file.seek(start)
+                data = file.read(stop - start)
                 yield (
                     data
                     if begin <= first and last <= end
@@ -181,8 +182,8 @@ class Spool:
                 )
 
 
-def _nothing_in(name: str, account: sources.Account, flags: str, *, is_blank: bool) -> str:
-    """Why there is no text of a source."""
+def _nothing_in(name: str, account: Account, flags: str, *, is_blank: bool) -> str:
+    """Why a source has no text."""
     if not is_blank:
         return f"{name} has nothing left by {flags}: give it other text, or leave {flags} out"
     if account.left_out:

@@ -6,9 +6,9 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 
+from engine.train.reading.account import Account
 from engine.train.reading.chats import SYSTEM, WORDLESS
 from engine.train.reading.objects import numbered
-from engine.train.reading.sources import Account
 
 NAME = re.compile(r"(?:.*[/\\])?(?:_chat|[^/\\]*WhatsApp[^/\\]*)\.txt", re.IGNORECASE)  # of such a file
 _BEGIN = re.compile(

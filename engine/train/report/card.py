@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from engine.model.directory import SETTINGS, replace_file, write_json, write_text
 from engine.names import UNKNOWN, visible
 from engine.train import presets
-from engine.train.network.start import Origin
+from engine.train.network.pretrained import Origin
 from engine.train.quantities import LN2, bits_of, perplexity
 from engine.train.reading.spool import Inputs
 from engine.train.settings import PRESETS, TrainSettings, as_text
@@ -50,10 +50,10 @@ def write(
     history: Sequence[dict[str, float]], sample: str, origin: Origin | None = None,
 ) -> None:  # fmt: skip
     """Write or replace the settings and the card. Raises `OSError` if the disk does not take one."""
-    place = where(directory)
+    path = where(directory)
     if origin is not None:
         origin = dataclasses.replace(origin, name=in_one_line(origin.name))
-    command = command_line(settings, data, place, origin)
+    command = command_line(settings, data, path, origin)
     names = [bare_name(word) for word in data]
     write_json(
         directory / SETTINGS,
@@ -67,7 +67,7 @@ def write(
             "figures": dataclasses.asdict(figures),
         },
     )
-    write_text(directory / CARD, _card(place, settings, names, command, figures, sample, origin))
+    write_text(directory / CARD, _card(path, settings, names, command, figures, sample, origin))
 
 
 def write_history(directory: Path, history: Sequence[dict[str, float]]) -> None:
@@ -82,11 +82,11 @@ def where(directory: Path) -> str:
     return in_one_line(directory.as_posix() if is_here else f"models/{directory.name}")
 
 
-def command_line(settings: TrainSettings, data: Sequence[str], place: str, origin: Origin | None = None) -> str:
+def command_line(settings: TrainSettings, data: Sequence[str], path: str, origin: Origin | None = None) -> str:
     """The command that trains this model again: the data's bare file names, and what the preset or default has not."""
     begun = presets.load(settings.preset) if settings.preset in PRESETS else {}
     words = ["python", "-m", "engine.train", "--data", *map(bare_name, data)]
-    words += ["--out", place, *(["--from", origin.name] if origin else [])]
+    words += ["--out", path, *(["--from", origin.name] if origin else [])]
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
         if item.name == "time" or (item.name == "preset" and not begun):
@@ -135,7 +135,7 @@ def write_picture(path: Path, history: Sequence[dict[str, float]]) -> None:
 
 
 def rows(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
-    """The epochs, counted from 1, with the held-out loss in bits a character beside."""
+    """The history with epochs counted from 1, and the held-out loss in bits a character added."""
     return [
         {
             **row,
@@ -159,7 +159,7 @@ def _of(names: Sequence[str]) -> str:
 
 
 def _card(
-    place: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str,
+    path: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str,
     origin: Origin | None,
 ) -> str:  # fmt: skip
     inputs, held_out = Inputs.from_words(names), "no text was held out"
@@ -179,7 +179,7 @@ def _card(
         measured = "and measured by the same command at its end."
     if figures.held_out_nats is not None and is_tail and can_be_read_again:
         files = shlex.join(inputs.training)
-        measured = f"and measured by `python -m engine.evaluate {place} --data {files} --tail {settings.held_out:g}`."
+        measured = f"and measured by `python -m engine.evaluate {path} --data {files} --tail {settings.held_out:g}`."
     test = ""
     if figures.test_nats is not None:
         told = f"{figures.test_nats:.4f} nats, perplexity {perplexity(figures.test_nats):.3f}"
@@ -191,7 +191,7 @@ def _card(
     over = "one-hot input" if settings.input == "one-hot" else f"an embedding of {settings.embedding}"
     units = as_text(settings.units).replace(",", ", ")
     level, unit = LEVEL_NAMES[settings.level], "character" if settings.level == "char" else "token"
-    return f"""# {PurePosixPath(place).name}
+    return f"""# {PurePosixPath(path).name}
 
 A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {units} units over {over}, \
 {figures.parameters:,} parameters.
@@ -219,6 +219,6 @@ A sample (temperature 0.8, seed 1):
 {sample.strip()}
 ```
 
-Write with it: `textrepl {place}`. `model.keras` is a stock Keras 3 model; `vocabulary.json` names its tokens in
+Write with it: `textrepl {path}`. `model.keras` is a stock Keras 3 model; `vocabulary.json` names its tokens in
 the order of their ids; `settings.json` and `training.csv` hold the run's settings and history.
 """

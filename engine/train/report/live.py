@@ -16,14 +16,14 @@ from rich.text import Text
 
 from engine.train.quantities import LN2
 from engine.train.report.curve import Curve
-from engine.train.report.plain import Watch
+from engine.train.report.plain import Reporter
 
 DRAWINGS_A_SECOND = 4
 WIDEST = 76  # columns of the bar and the curve
 CURVE_ROWS, FEW_ROWS, FEW_COLUMNS = 6, 16, 30  # of lower or narrower terminals the curve is left out
 
 
-class View(Watch):
+class LiveReporter(Reporter):
     """Shows a run while it is entered; before and after, plain lines."""
 
     def __init__(
@@ -59,7 +59,7 @@ class View(Watch):
         self, epoch: int, update: int, loss: float, best: float | None, learning_rate: float | None = None
     ) -> None:
         """Call after each update; what is drawn of it is drawn by a thread, some times a second."""
-        self._follow(loss)
+        self._smooth_in(loss)
         self._update = update
         self._curve.add_training(update, self._loss * self._rate / LN2)
         figures = self._figures(epoch, update, best)
@@ -79,7 +79,7 @@ class View(Watch):
         lines += [Text(line, no_wrap=True, overflow="crop") for line in flowed(self._shown_figures, width)]
         if height >= FEW_ROWS and width >= FEW_COLUMNS and not is_plain:
             curve = self._curve.drawn(width, CURVE_ROWS)
-            lines += [_coloured(line) for line in curve]
+            lines += [_colored(line) for line in curve]
             if curve:
                 lines.append(Text("bits a character: dots training, o held out", style="dim"))
         yield Group(*lines[: max(1, height - 1)])  # of more, rich would leave some behind
@@ -109,7 +109,7 @@ def _bar(share: float, width: int, is_plain: bool) -> Text:
     return Text.assemble((full * done, "green"), (rest * (width - done), "dim"), no_wrap=True, overflow="crop")
 
 
-def _coloured(line: str) -> Text:
+def _colored(line: str) -> Text:
     text = Text(line, no_wrap=True, overflow="crop")
     text.highlight_regex("[\u2801-\u28ff]+", "cyan")
     text.highlight_regex("o", "bold yellow")

@@ -1,4 +1,4 @@
-"""What a person sees of a training run in plain lines: one now and then, one an epoch, samples. No TensorFlow."""
+"""Reports a training run in plain lines: one now and then, one an epoch, samples. Knows no TensorFlow."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
-class Watch:
+class Reporter:
     """Prints lines to `stream`: one now and then, one an epoch, samples. Made `with`, so that a view is put away.
 
-    Losses come in nats a token; `rate` is the tokens a character, by which bits a character are told.
+    Losses come in nats a token; `rate` is tokens per character, from which bits per character follow.
     """
 
     def __init__(
         self, epochs: int, updates: int, tokens_an_update: int, stream: TextIO | None = None,
         *, level: str = "char", rate: float = 1.0,
     ) -> None:  # fmt: skip
-        self._stream = cast(TextIO, Undaunted(stream or sys.stdout))
+        self._stream = cast(TextIO, ForgivingStream(stream or sys.stdout))
         self._epochs, self._updates, self._tokens = epochs, updates, tokens_an_update
         self._loss = self._seconds = math.nan
         self._shown = self._last = time.monotonic()
@@ -58,13 +58,13 @@ class Watch:
         self, epoch: int, update: int, loss: float, best: float | None, learning_rate: float | None = None
     ) -> None:
         """Call after each update, `update` counted from 1; `loss` and `best` in nats a token."""
-        self._follow(loss)
+        self._smooth_in(loss)
         if self._last - self._shown >= LOG_SECONDS:
             self._shown = self._last
             self.note("  ".join(self._figures(epoch, update, best)))
 
     def pause(self) -> None:
-        """What follows took time that is no training: begin the clock anew after it."""
+        """Restart the clock, after something that is not training."""
         self._last = time.monotonic()
 
     def note(self, line: str) -> None:
@@ -76,11 +76,11 @@ class Watch:
         self._held_out_rate = row.get("held_out_rate", 1.0)
         self.note(
             f"epoch {int(row['epoch']) + 1}/{self._epochs}: training {row['training_nats']:.4f}, "
-            f"held out {self.told(row['held_out_nats'], self._held_out_rate)}, "
+            f"held out {self.describe_loss(row['held_out_nats'], self._held_out_rate)}, "
             f"after {duration(row['seconds'])}{', the best so far' if is_best else ''}"
         )
 
-    def told(self, nats: float, rate: float) -> str:
+    def describe_loss(self, nats: float, rate: float) -> str:
         """A loss in nats a token, and what it is in bits a character at so many tokens a character."""
         if self._level == "char":
             return f"{nats:.4f} nats/char = {nats / LN2:.3f} bits/char"
@@ -96,15 +96,15 @@ class Watch:
         """A sample's lines as they fit; a log has no width."""
         return lines
 
-    def _follow(self, loss: float) -> None:
-        """Take an update's loss and time into the smoothed ones."""
+    def _smooth_in(self, loss: float) -> None:
+        """Add an update's loss and time to the smoothed ones."""
         now = time.monotonic()
         took, self._last = now - self._last, now
         self._loss = _smooth(self._loss, loss)
         self._seconds = _smooth(self._seconds, took)
 
     def _figures(self, epoch: int, update: int, best: float | None) -> list[str]:
-        """What there is to say now, piece by piece."""
+        """The figures of this moment, in the order in which they are shown."""
         figures = [
             f"epoch {epoch + 1}/{self._epochs}", f"loss {self._loss:.3f}",
             f"{self._loss * self._rate / LN2:.3f} bits/char",
@@ -118,8 +118,8 @@ class Watch:
         self._stream.flush()
 
 
-class Undaunted(io.TextIOBase):
-    """A stream that takes everything: a reader that went away, or letters that it lacks, must not end a long run."""
+class ForgivingStream(io.TextIOBase):
+    """A stream whose writes never fail: a closed pipe or a character it cannot encode must not end a long run."""
 
     def __init__(self, stream: TextIO | None) -> None:
         """None where standard output is closed."""

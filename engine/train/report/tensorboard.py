@@ -1,7 +1,7 @@
 """A run for TensorBoard: losses, rate and speed as scalars, samples as text, in TensorFlow's event files.
 
-What is told is held back until the checkpoint of it is on the disk, so a run that is resumed, after whatever end,
-writes no step twice. Needs no TensorBoard: the plugins' names and TensorFlow's own writer are enough.
+Events are held back until the checkpoint that includes them is on disk, so a resumed run writes no step twice,
+however it ended. Needs no TensorBoard: the plugins' names and TensorFlow's own writer are enough.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ POINTS = 1000  # of the training loss over a whole run
 SCALARS, TEXT = "scalars", "text"  # the plugins that show them
 
 
-class Board:
-    """Writes into `folder`, beside what is there; `rate` is the tokens a character."""
+class TensorBoard:
+    """Adds event files to `folder`; `rate` is tokens per character."""
 
     def __init__(self, folder: Path, updates: int, tokens_an_update: int, rate: float) -> None:
         self._folder, self._rate = folder, rate
@@ -35,7 +35,7 @@ class Board:
 
     def update(self, update: int, loss: float, learning_rate: float, seconds: float) -> None:
         """An update, counted from 1, with the seconds of training so far; the means of some make a point."""
-        if self._began is None:  # of a sitting's first update, nobody knows how long it took
+        if self._began is None:  # the first update of a process has an unknown duration
             self._began = seconds
         else:
             self._timed += 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import math
 import os
 import signal
 import subprocess
@@ -16,11 +18,15 @@ import numpy as np
 import pytest
 
 import engine
+from engine.evaluate import main as evaluate
 from engine.model.directory import CHECKPOINT
+from engine.program import import_tensorflow
 from engine.train import checkpoint
 from engine.train.__main__ import main
 from engine.train.report import card
-from engine.train.report.plain import Watch
+from engine.train.report.plain import Reporter
+
+import_tensorflow()
 
 SMALL = ["--units", "24", "--embedding", "8", "--batch", "8", "--steps", "16", "--rate", "0.01", "--warmup", "10"]
 
@@ -183,29 +189,11 @@ def test_the_losses_of_every_epoch_are_there_at_once(
     """Also of one that was no better, so that nobody has to wait for the next one that is."""
     out, seen = tmp_path / "mine", list[int]()
     monkeypatch.setattr(
-        Watch, "epoch", lambda *_: seen.append(len((out / "training.csv").read_text().splitlines()) - 1)
+        Reporter, "epoch", lambda *_: seen.append(len((out / "training.csv").read_text().splitlines()) - 1)
     )
     arguments = ["--data", str(plain_text), "--out", str(out), *SMALL, "--rate", "0", "--epochs", "3"]
     assert main([*arguments, "--sample-every", "0"]) == 0
     assert seen == [1, 2, 3]
-
-
-def test_losses_that_were_not_saved_once_are_saved_with_the_next_epoch(
-    plain_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out, write, calls = tmp_path / "mine", card.write_history, list[int]()
-
-    def fails_once(*arguments: Any) -> None:
-        calls.append(1)
-        if len(calls) == 1:
-            raise OSError(28, "No space left on device")
-        write(*arguments)
-
-    monkeypatch.setattr(card, "write_history", fails_once)
-    arguments = ["--data", str(plain_text), "--out", str(out), *SMALL, "--epochs", "2", "--sample-every", "0"]
-    assert main(arguments) == 0
-    assert "could not save the losses" in capsys.readouterr().out
-    assert len((out / "training.csv").read_text().splitlines()) == 3
 
 
 def test_patience_stops_a_run_that_learns_nothing(
@@ -303,3 +291,100 @@ def test_what_a_message_quotes_acts_on_no_terminal(capsys: pytest.CaptureFixture
     assert "--nosuch\ufffd[31m" in capsys.readouterr().err
     assert main(["--data", "x\x1b[31m", "--out", "m\x9b"]) == 1
     assert "x\ufffd[31m" in capsys.readouterr().err
+
+
+def test_a_run_on_packed_filtered_files_with_their_own_validation_and_test(
+    plain_text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (packed := tmp_path / "plain.txt.gz").write_bytes(gzip.compress(plain_text.read_bytes()))
+    for name in ("valid", "test"):
+        (tmp_path / f"{name}.txt").write_text("The CAT sat on the log.\n" * 20)
+    out = tmp_path / "out"
+    arguments = [
+        "--data",
+        str(packed),
+        "--validation",
+        str(tmp_path / "valid.txt"),
+        "--test",
+        str(tmp_path / "test.txt"),
+    ]
+    arguments += ["--out", str(out), "--lower", "--cache", str(tmp_path / "cache"), "--units", "16", "--layers", "1"]
+    arguments += ["--embedding", "8", "--batch", "8", "--steps", "16", "--epochs", "1", "--rate", "0.01"]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert f"{plain_text.stat().st_size:,} characters to learn from, 480 held out, 480 to test, 15 different" in shown
+    assert shown.startswith("read 3 files, ")
+    assert "test, whole: " in shown
+    figures = json.loads((out / "settings.json").read_text())["figures"]
+    assert figures["test_nats"] == pytest.approx(figures["held_out_nats"])  # the same text
+    assert "| test | " in (card := (out / "README.md").read_text())
+    assert "--data plain.txt.gz --validation valid.txt --test test.txt" in card
+    with engine.load(out) as model:
+        score = model.score("the cat sat on the log.\n" * 20)
+    assert score.nats / 480 == pytest.approx(figures["test_nats"])
+    assert main(["--out", str(out), "--resume", "--epochs", "2", "--cache", str(tmp_path / "cache")]) == 0
+    (tmp_path / "valid.txt").write_text("another text, that was not there.\n" * 20)
+    assert main(["--out", str(out), "--resume", "--epochs", "3"]) == 1
+    assert "the text has changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("level", ["word", "bpe"])
+def test_from_text_to_a_model_that_writes(
+    plain_text: Path, tmp_path: Path, level: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / level
+    arguments = ["--data", str(plain_text), "--out", str(out), "--level", level, "--vocabulary", "270"]
+    arguments += [
+        "--units",
+        "24",
+        "--embedding",
+        "8",
+        "--batch",
+        "4",
+        "--steps",
+        "8",
+        "--rate",
+        "0.02",
+        "--warmup",
+        "5",
+        "--epochs",
+        "2",
+    ]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    settings = json.loads((out / "settings.json").read_text())["figures"]
+    nats, rate = settings["held_out_nats"], settings["held_out_tokens"] / settings["held_out_characters"]
+    bits = nats * rate / math.log(2)
+    assert f"held out, whole: {nats:.4f} nats/token = {bits:.3f} bits/char, perplexity {math.exp(nats):.2f}" in shown
+    assert f"{bits:.3f} bits a character" in (out / "README.md").read_text()
+    assert rate < 0.7
+    assert bits < 0.5 * math.log2(270) * rate  # of a model that knows nothing
+    row = list(csv.DictReader((out / "training.csv").read_text().splitlines()))[-1]
+    assert float(row["held_out_bits"]) == pytest.approx(float(row["held_out_nats"]) * rate / math.log(2))
+    assert evaluate([str(out), "--data", str(plain_text), "--tail", "0.1", "--json"]) == 0
+    score = json.loads(capsys.readouterr().out)
+    assert score["bits_per_character"] == pytest.approx(bits, rel=1e-6)
+    assert score["characters"] == settings["held_out_characters"]
+    with engine.load(out) as model:
+        assert model.info.level == level
+        assert model.conversation(sampling=engine.Sampling(temperature=0)).say("the", length=4).text.startswith(" ")
+    assert main(["--out", str(out), "--resume", "--epochs", "3", "--sample-every", "0"]) == 0
+    assert "epoch 3/3" in capsys.readouterr().out
+
+
+def test_losses_that_were_not_saved_once_are_saved_with_the_next_epoch(
+    plain_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, write, calls = tmp_path / "mine", card.write_history, list[int]()
+
+    def fails_once(*arguments: Any) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError(28, "No space left on device")
+        write(*arguments)
+
+    monkeypatch.setattr(card, "write_history", fails_once)
+    arguments = ["--data", str(plain_text), "--out", str(out), *SMALL, "--epochs", "2", "--sample-every", "0"]
+    assert main(arguments) == 0
+    assert "could not save the losses" in capsys.readouterr().out
+    assert len((out / "training.csv").read_text().splitlines()) == 3

@@ -15,7 +15,7 @@ import pytest
 
 import engine
 from engine.train import History, fit
-from engine.train.report.plain import Watch
+from engine.train.report.plain import Reporter
 
 SMALL: dict[str, Any] = {
     "units": 16, "layers": 1, "embedding": 8, "batch": 8, "steps": 16, "rate": 0.01, "warmup": 10, "epochs": 2,
@@ -68,15 +68,15 @@ def test_wrong_text_is_an_engine_error(tmp_path: Path) -> None:
 
 def test_an_interrupt_stops_and_keeps(plain_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The signal comes in the midst of the second epoch, as from a notebook's stop button."""
-    seen = Watch.update
+    seen = Reporter.update
 
-    def update(watch: Watch, epoch: int, *more: Any) -> None:
-        seen(watch, epoch, *more)
+    def update(reporter: Reporter, epoch: int, *more: Any) -> None:
+        seen(reporter, epoch, *more)
         if epoch == 1:
             monkeypatch.undo()
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("engine.train.report.plain.Watch.update", update)
+    monkeypatch.setattr("engine.train.report.plain.Reporter.update", update)
     history = fit(plain_text, tmp_path / "out", **SMALL | {"epochs": 50})
     assert not history.is_done
     assert len(history) == 1

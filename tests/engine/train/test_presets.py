@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import math
 import shlex
@@ -22,15 +21,10 @@ import tensorflow as tf  # noqa: E402
 from engine.train import presets  # noqa: E402
 from engine.train.__main__ import main  # noqa: E402
 from engine.train.data.corpus import read_corpus  # noqa: E402
-from engine.train.hardware.distributed import Alone  # noqa: E402
-from engine.train.hardware.precision import fastest_precision  # noqa: E402
-from engine.train.job import Job  # noqa: E402
-from engine.train.network.build import build_model  # noqa: E402
 from engine.train.network.dropout import NO_MASKS  # noqa: E402
-from engine.train.reading.spool import Inputs  # noqa: E402
 from engine.train.report import card  # noqa: E402
 from engine.train.settings import PRESETS, TrainSettings, add_arguments  # noqa: E402
-from engine.train.trainer import Trainer, make_optimizer, rate_at  # noqa: E402
+from engine.train.trainer import Trainer, rate_at  # noqa: E402
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 TEXTS: dict[str, list[str]] = {
@@ -64,20 +58,6 @@ def test_a_preset_is_overridden_and_its_command_gives_it_again(name: str) -> Non
     assert TrainSettings(**presets.load(given["preset"]) | given) == settings
 
 
-def test_a_value_that_looks_like_a_flag_is_told_so_that_it_is_none() -> None:
-    settings = TrainSettings(keep="-a-z", sample_prompt="-x")
-    words = shlex.split(card.command_line(settings, ["a.txt"], "models/mine"))
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    given = vars(parser.parse_args(words[words.index("--out") + 2 :]))
-    assert given == {"keep": "-a-z", "sample_prompt": "-x"}
-
-
-def test_a_preset_of_another_version_is_told_by_its_settings() -> None:
-    settings = TrainSettings(preset="gone", units=7)
-    assert card.command_line(settings, ["a.txt"], "models/m").endswith("--out models/m --units 7")
-
-
 def test_a_wrong_name_lists_them_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["--data", "x", "--out", str(tmp_path / "y"), "--preset", "tutorials"])
@@ -85,16 +65,6 @@ def test_a_wrong_name_lists_them_all(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert lines[0].endswith("--preset tutorials: there is none of this name; there are")
     assert [line.split()[0] for line in lines[1:]] == list(PRESETS)
     assert all(len(line) <= 120 for line in lines[1:])
-
-
-@pytest.mark.parametrize("widths", [(64, 32), (64, 64, 64)])
-def test_widths_are_as_many_layers_whatever_the_preset_has(widths: tuple[int, ...], tmp_path: Path) -> None:
-    given: dict[str, Any] = {"preset": "tutorial", "units": widths}
-    asked = Job(tmp_path / "mine", Inputs(("x.txt",)), given).asked()
-    assert asked.settings.widths == widths
-    assert asked.given["layers"] == len(widths)  # so that --time leaves them, too
-    with pytest.raises(ValueError, match="--layers 1: --units"):
-        Job(tmp_path / "mine", Inputs(("x.txt",)), {**given, "layers": 1}).asked()
 
 
 def test_a_run_keeps_the_name_of_its_preset(plain_text: Path, tmp_path: Path) -> None:
@@ -115,15 +85,15 @@ def test_a_loss_summed_over_steps_is_ours_with_rate_and_clip_converted(plain_tex
     trainer = Trainer(settings, read_corpus([plain_text], 0.1, settings.steps, settings))
     batch = next(iter(trainer.sequences.read(0)))
     with tf.GradientTape() as tape:
-        logits, _ = trainer.twin.forward(tf.constant(batch.inputs), trainer.states, NO_MASKS)
+        logits, _ = trainer.network.forward(tf.constant(batch.inputs), trainer.states, NO_MASKS)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=batch.targets, logits=logits)
         summed = tf.reduce_sum(losses) / trainer.batch
-    gradients = tape.gradient(summed, [variable.value for variable in trainer.twin.variables])
+    gradients = tape.gradient(summed, [variable.value for variable in trainer.network.variables])
     gradients, norm = tf.clip_by_global_norm([tf.convert_to_tensor(g) for g in gradients], 5.0)
     assert norm > 5
-    wanted = [(v.value - g).numpy() for v, g in zip(trainer.twin.variables, gradients, strict=True)]
+    wanted = [(v.value - g).numpy() for v, g in zip(trainer.network.variables, gradients, strict=True)]
     next(trainer.updates())
-    for variable, value in zip(trainer.twin.variables, wanted, strict=True):
+    for variable, value in zip(trainer.network.variables, wanted, strict=True):
         assert np.asarray(variable) == pytest.approx(value, abs=1e-5)
 
 
@@ -132,55 +102,6 @@ def test_the_rate_falls_after_the_epochs_of_the_paper(size: str, kept: list[floa
     settings = TrainSettings(**presets.load(f"ptb-{size}"))
     rates = [rate_at(settings, 100 * epoch + 50, 100 * settings.epochs) / settings.rate for epoch in range(len(kept))]
     assert rates == pytest.approx(kept)
-
-
-def test_weights_are_spread_evenly() -> None:
-    made = build_model(30, TrainSettings(units=40, layers=2, embedding=20, init_scale=0.1, normalization=True))
-    for layer in made.layers:
-        for variable in layer.trainable_variables:
-            values = np.asarray(variable)
-            if "normalization" in layer.name:
-                assert set(np.unique(values)) <= {0.0, 1.0}
-            else:
-                assert 0.07 < np.abs(values).max() <= 0.1
-                assert np.abs(values).mean() == pytest.approx(0.05, abs=0.015)
-    again = build_model(30, TrainSettings(units=40, layers=2, embedding=20, init_scale=0.1, normalization=True))
-    assert all((a == b).all() for a, b in zip(made.get_weights(), again.get_weights(), strict=True))
-
-
-def test_momentum_is_nesterovs_where_asked_for() -> None:
-    settings = TrainSettings(optimizer="sgd", nesterov=True, momentum=0.8)
-    assert make_optimizer(settings, 1).nesterov
-    assert not make_optimizer(dataclasses.replace(settings, nesterov=False), 1).nesterov
-
-
-@pytest.mark.parametrize(
-    ("flags", "precision"),
-    [("fpu avx2", "float32"), ("fpu avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16"), ("avx512f xbf16", "float32")],
-)
-def test_bfloat16_is_for_cpus_that_have_it(flags: str, precision: str, tmp_path: Path) -> None:
-    (path := tmp_path / "cpuinfo").write_text(f"processor\t: 0\nmodel name\t: amx_bf16 é\nflags\t\t: {flags}\n")
-    assert fastest_precision(cpu=path) == precision
-    assert fastest_precision(cpu=path, is_gpu=True) == "float32"
-    assert fastest_precision(cpu=tmp_path / "none") == "float32"
-
-
-def test_automatic_precision_is_settled_anew_on_each_machine(plain_text: Path) -> None:
-    settings = TrainSettings(units=8, batch=4, steps=8, embedding=4, precision="auto")
-    trainer = Trainer(settings, read_corpus([plain_text], 0.1, 8))
-    assert trainer.precision == fastest_precision() != "auto"
-    assert trainer.run_state(()).settings.precision == "auto"
-
-
-def test_automatic_precision_is_that_of_the_slowest_machine(plain_text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class WithASlower(Alone):
-        def agree(self, *flags: bool) -> tuple[bool, ...]:
-            return tuple(True for _ in flags)
-
-    monkeypatch.setattr("engine.train.trainer.fastest_precision", lambda **_: "bfloat16")
-    settings, corpus = TrainSettings(units=8, batch=4, steps=8, embedding=4), read_corpus([plain_text], 0.1, 8)
-    assert Trainer(settings, corpus).precision == "bfloat16"
-    assert Trainer(settings, corpus, replicas=WithASlower()).precision == "float32"
 
 
 @pytest.mark.slow

@@ -6,7 +6,10 @@ import math
 
 import pytest
 
+from engine.program import import_tensorflow
 from engine.train.settings import TrainSettings, add_arguments
+
+import_tensorflow()
 
 
 def test_every_setting_has_a_flag() -> None:
@@ -55,3 +58,12 @@ def test_units_are_one_number_or_one_a_layer() -> None:
     for text in ("8,", "8;9", "many"):
         with pytest.raises(SystemExit):
             made("--units", text)
+
+
+def test_weights_of_a_long_text_decay_more_slowly() -> None:
+    """By a factor e in 6.8 epochs at the full rate; in no more than 0.3 of the rate an update."""
+    settings = TrainSettings(rate=4e-3)
+    assert settings.decay_of_weights(16) == settings.decay_of_weights(122) == 0.3
+    for updates in (123, 1000, 50_000):
+        decay = settings.decay_of_weights(updates)
+        assert (1 - 4e-3 * decay) ** (6.8 * updates) == pytest.approx(1 / math.e, rel=1e-3)

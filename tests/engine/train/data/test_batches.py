@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.errors import TrainingError
 from engine.text.vocabulary import Vocabulary
+from engine.train.data import batches
 from engine.train.data.batches import Batch, Lanes, Lines, Windows, make_sequences
 from engine.train.data.boundaries import among
 from engine.train.data.corpus import Corpus
@@ -158,3 +159,40 @@ def test_membership() -> None:
     places = np.array([[0, 5], [9, 10]])
     assert among(places, np.array([5, 9])).tolist() == [[False, True], [True, False]]
     assert not among(places, np.zeros(0, np.int64)).any()
+
+
+@given(st.integers(40, 400), st.integers(1, 6), st.integers(1, 9), st.integers(0, 8))
+def test_lanes_are_contiguous_and_targets_one_ahead(tokens: int, batch: int, steps: int, offset: int) -> None:
+    ids = np.arange(tokens, dtype=np.int32)
+    parts = list(batches.chunks(ids, batch, steps, offset))
+    assert len(parts) == batches.chunk_count(tokens, batch, steps, offset)
+    if not parts:
+        return
+    inputs = np.concatenate([x for x, _ in parts])  # [T, B]
+    targets = np.concatenate([y for _, y in parts])
+    assert inputs.shape == (len(parts) * steps, batch)
+    assert (np.diff(inputs, axis=0) == 1).all()
+    assert (targets == inputs + 1).all()
+    assert inputs[0, 0] == offset
+    assert targets.max() < tokens
+    assert len(np.unique(inputs)) == inputs.size
+
+
+def test_lanes_can_be_begun_in_the_middle_of_an_epoch() -> None:
+    ids = np.arange(1000, dtype=np.int32)
+    whole = list(batches.chunks(ids, 4, 16, 3))
+    rest = list(batches.chunks(ids, 4, 16, 3, start=5))
+    assert len(rest) == len(whole) - 5
+    assert all((a[0] == b[0]).all() for a, b in zip(whole[5:], rest, strict=True))
+
+
+def test_offsets_move_and_come_back() -> None:
+    offsets = [batches.epoch_offset(1, epoch, 128) for epoch in range(20)]
+    assert len(set(offsets)) > 10
+    assert offsets == [batches.epoch_offset(1, epoch, 128) for epoch in range(20)]
+    assert all(0 <= offset < 128 for offset in offsets)
+
+
+@pytest.mark.parametrize(("tokens", "count"), [(10**6, 64), (64 * 129 + 1, 64), (64 * 129, 63), (300, 2), (2, 1)])
+def test_a_short_text_has_fewer_lanes(tokens: int, count: int) -> None:
+    assert batches.lane_count(tokens, 64, 128) == count

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-import engine
 from engine.errors import TrainingError
-from engine.train.__main__ import main
-from engine.train.data import cache
-from engine.train.data.corpus import Corpus, read_corpus
-from engine.train.reading.spool import Inputs, Spool
+from engine.program import import_tensorflow
+from engine.train.data.corpus import read_corpus
+from engine.train.reading.spool import Inputs
 from engine.train.settings import TrainSettings
+from tests.engine.train.data.books import CHAPTERS, read, text_of
 
-CHAPTERS = [f"chapter {n}\nThe cat sat on the mat {'and sat ' * n}.\n" for n in range(1, 21)]
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Path:
-    (folder := tmp_path / "book").mkdir()
-    for number, text in enumerate(CHAPTERS, 1):
-        (folder / f"{number:02}.txt").write_text(text)
-    return folder
-
-
-def read(folder: Path, *names: Path | str, held_out: float = 0.1, **settings: Any) -> Corpus:
-    inputs = names[0] if isinstance(names[0], Inputs) else Inputs(tuple(map(str, names)))
-    return read_corpus(inputs, held_out, 4, TrainSettings(**settings), folder=folder)
-
-
-def text_of(corpus: Corpus, part: str) -> str:
-    return corpus.vocabulary.decode(getattr(corpus, part))
+import_tensorflow()
 
 
 def test_a_folder_is_one_text_with_a_tail_held_out(book: Path, tmp_path: Path) -> None:
@@ -87,53 +63,6 @@ def test_rare_symbols_are_left_out_of_the_vocabulary(tmp_path: Path) -> None:
         read(tmp_path / "cache", path, min_count=1000)
 
 
-def test_token_files_are_found_again_and_made_anew_where_they_are_damaged(
-    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "cache"
-    first = read(folder, book)
-    assert len(list(folder.glob("*"))) == 1
-
-    def no_encoding(*_: object) -> None:
-        raise AssertionError("the text is encoded again")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("engine.train.data.corpus._encode", no_encoding)
-        again = read(folder, book)
-        assert (again.training == first.training).all()
-        (packed := tmp_path / "same.txt.gz").write_bytes(gzip.compress("".join(CHAPTERS).encode()))
-        assert read(folder, packed).digest == first.digest  # the same text from elsewhere
-        with pytest.raises(AssertionError, match="again"):
-            read(folder, book, lower=True)
-        with pytest.raises(AssertionError, match="again"):
-            read(folder, book, level="word")
-    for name in (cache.TOKENS, cache.ENTRY):
-        for damage in (b"", b"\x07" * 200, None):
-            (path := next(folder.glob(f"*/{name}"))).unlink()
-            if damage is not None:
-                path.write_bytes(damage)
-            whole = read(folder, book)
-            assert (whole.training == first.training).all()
-            assert (text_of(whole, "held_out")) == text_of(first, "held_out")
-    flipped = bytearray((path := next(folder.glob(f"*/{cache.TOKENS}"))).read_bytes())
-    flipped[5] ^= 1
-    path.write_bytes(flipped)
-    assert text_of(read(folder, book), "training") == text_of(first, "training")
-
-
-def test_only_the_entries_used_last_are_kept(tmp_path: Path) -> None:
-    for number in range(cache.KEPT + 3):
-        (path := tmp_path / "x.txt").write_text(f"text {number}\n" * 20)
-        read(tmp_path / "cache", path)
-    assert len(list((tmp_path / "cache").iterdir())) == cache.KEPT
-
-
-def test_a_folder_that_cannot_be_written_is_named(book: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match=r"cannot write token files in .*--cache"):
-        read(tmp_path / "file" / "cache", book)
-
-
 def test_empty_texts_are_refused_where_they_are_named(book: Path, tmp_path: Path) -> None:
     (book / "00.txt").write_text("\n")
     assert read(tmp_path / "cache", book).training_characters
@@ -155,52 +84,6 @@ def test_a_text_of_one_endless_line_is_read_in_parts_between_words(
     assert corpus.unseen == 0
     if level == "word":
         assert corpus.vocabulary.tokens == ("<unk>", "one", "three", "two", "end")
-
-
-def test_what_was_killed_on_the_way_is_swept_away(book: Path, tmp_path: Path) -> None:
-    (old := tmp_path / "cache" / f"{cache.NEW}old").mkdir(parents=True)
-    (new := tmp_path / "cache" / f"{cache.NEW}new").mkdir()
-    (old / "training").write_text("half a text")
-    os.utime(old, (0, 0))
-    read(tmp_path / "cache", book)
-    assert (old.exists(), new.exists()) == (False, True)
-
-
-def test_a_cache_touches_nothing_that_is_not_its_own(book: Path, tmp_path: Path) -> None:
-    mine = [tmp_path / "cache" / name for name in (".git", ".venv", "notes", "0" * 31)]
-    for folder in mine:
-        folder.mkdir(parents=True)
-        (folder / cache.ENTRY).write_text("{}")
-        os.utime(folder, (0, 0))
-    for number in range(cache.KEPT + 2):
-        read(tmp_path / "cache", book / f"{number + 1:02}.txt")
-    assert all(folder.exists() for folder in mine)
-    assert len([path for path in (tmp_path / "cache").iterdir() if len(path.name) == 32]) == cache.KEPT
-
-
-@pytest.mark.parametrize("name", ["vocabulary", "parts", "files", "unseen"])
-def test_an_entry_that_was_changed_by_hand_is_made_anew(book: Path, tmp_path: Path, name: str) -> None:
-    good = read(tmp_path / "cache", book)
-    (path,) = (tmp_path / "cache").glob(f"*/{cache.ENTRY}")
-    entry = json.loads(path.read_text())
-    entry[name] = {"vocabulary": {}, "parts": {"training": [0, 9, 9]}, "files": None, "unseen": 5}[name]
-    path.write_text(json.dumps(entry))
-    again = read(tmp_path / "cache", book)
-    assert again.vocabulary.tokens == good.vocabulary.tokens
-    assert text_of(again, "training") == text_of(good, "training")
-    assert again.unseen == 0
-
-
-def test_many_may_read_the_same_new_text_at_once(book: Path, tmp_path: Path) -> None:
-    for number in range(5):
-        begin = threading.Barrier(4)
-
-        def work(number: int = number, begin: threading.Barrier = begin) -> int:
-            begin.wait()
-            return read(tmp_path / "cache", book, min_count=number + 1).training_characters
-
-        with ThreadPoolExecutor(4) as pool:
-            assert len({working.result() for working in [pool.submit(work) for _ in range(4)]}) == 1
 
 
 def test_nothing_left_to_learn_from_says_why(book: Path, tmp_path: Path) -> None:
@@ -255,44 +138,28 @@ def test_memory_does_not_grow_with_the_text(book: Path, tmp_path: Path, level: s
     assert grown[1] - grown[0] < 12_000
 
 
-def test_a_run_on_packed_filtered_files_with_their_own_validation_and_test(
-    plain_text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (packed := tmp_path / "plain.txt.gz").write_bytes(gzip.compress(plain_text.read_bytes()))
-    for name in ("valid", "test"):
-        (tmp_path / f"{name}.txt").write_text("The CAT sat on the log.\n" * 20)
-    out = tmp_path / "out"
-    arguments = [
-        "--data",
-        str(packed),
-        "--validation",
-        str(tmp_path / "valid.txt"),
-        "--test",
-        str(tmp_path / "test.txt"),
-    ]
-    arguments += ["--out", str(out), "--lower", "--cache", str(tmp_path / "cache"), "--units", "16", "--layers", "1"]
-    arguments += ["--embedding", "8", "--batch", "8", "--steps", "16", "--epochs", "1", "--rate", "0.01"]
-    assert main(arguments) == 0
-    shown = capsys.readouterr().out
-    assert f"{plain_text.stat().st_size:,} characters to learn from, 480 held out, 480 to test, 15 different" in shown
-    assert shown.startswith("read 3 files, ")
-    assert "test, whole: " in shown
-    figures = json.loads((out / "settings.json").read_text())["figures"]
-    assert figures["test_nats"] == pytest.approx(figures["held_out_nats"])  # the same text
-    assert "| test | " in (card := (out / "README.md").read_text())
-    assert "--data plain.txt.gz --validation valid.txt --test test.txt" in card
-    with engine.load(out) as model:
-        score = model.score("the cat sat on the log.\n" * 20)
-    assert score.nats / 480 == pytest.approx(figures["test_nats"])
-    assert main(["--out", str(out), "--resume", "--epochs", "2", "--cache", str(tmp_path / "cache")]) == 0
-    (tmp_path / "valid.txt").write_text("another text, that was not there.\n" * 20)
-    assert main(["--out", str(out), "--resume", "--epochs", "3"]) == 1
-    assert "the text has changed" in capsys.readouterr().err
+WORDS, PAIRS = TrainSettings(level="word", vocabulary=9), TrainSettings(level="bpe", vocabulary=270)
 
 
-def test_files_are_read_in_order_and_normalized(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfone\r\n")
-    (tmp_path / "b").write_bytes("e\u0301".encode())
-    spool = Spool(tmp_path)
-    spool.fill(Inputs((str(tmp_path / "a"), str(tmp_path / "b"))), TrainSettings(), lambda *_: None)
-    assert "".join(spool.texts("training")) == "one\n\u00e9"
+@pytest.mark.parametrize("settings", [WORDS, PAIRS], ids=["word", "bpe"])
+def test_another_vocabulary_is_another_text_to_a_resumed_run(plain_text: Path, settings: TrainSettings) -> None:
+    corpus = read_corpus([plain_text], 0.1, 16, settings)
+    again = read_corpus([plain_text], 0.1, 16, settings, corpus.vocabulary)
+    assert again.digest == corpus.digest
+    assert (again.training == corpus.training).all()
+    other = read_corpus([plain_text], 0.1, 16, TrainSettings(level=settings.level, vocabulary=260))
+    assert other.digest != corpus.digest
+
+
+@pytest.mark.parametrize("text", ["ab" * 10, "a" * 5000])
+def test_a_text_too_short_or_too_dull_is_refused(tmp_path: Path, text: str) -> None:
+    (path := tmp_path / "x.txt").write_text(text)
+    with pytest.raises(TrainingError, match=r"too short: 20 characters|a single character"):
+        read_corpus([path], 0.1, 16)
+
+
+def test_the_corpus_is_split_and_its_vocabulary_whole(tmp_path: Path) -> None:
+    (path := tmp_path / "x.txt").write_text("ab" * 45 + "z" * 10)
+    corpus = read_corpus([path], 0.1, 4)
+    assert corpus.vocabulary.tokens == ("a", "b", "z")
+    assert (len(corpus.training), len(corpus.held_out)) == (90, 10)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.model.network_reader import read_network
 from engine.program import import_tensorflow
 
 import_tensorflow()
@@ -19,11 +16,10 @@ import tensorflow as tf  # noqa: E402
 
 from engine.train import checkpoint  # noqa: E402
 from engine.train.data.corpus import Corpus, read_corpus  # noqa: E402
-from engine.train.network.averaging import Average  # noqa: E402
-from engine.train.network.build import Twin, build_model  # noqa: E402
+from engine.train.network.build import StatelessNetwork, build_model  # noqa: E402
 from engine.train.network.dropout import NO_MASKS, Masks, activation_penalty  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
-from engine.train.trainer import Trainer, make_optimizer  # noqa: E402
+from engine.train.trainer import Trainer  # noqa: E402
 
 T, B, V = 8, 3, 7
 PLAIN = TrainSettings(units=(6, 4), embedding=5, dropout=0.0, weight_drop=0.0)
@@ -71,11 +67,13 @@ def test_a_dropped_token_reads_as_nothing(kind: str, batch: int, fused: bool) ->
     made = build_model(V, dataclasses.replace(PLAIN, input=kind))
     tokens = np.array([0, 2, 1, 0, 2, 2, 0], np.float32)
     ids = tf.constant(np.random.default_rng(1).integers(V, size=(T if batch > 1 else 1, batch)), tf.int32)
-    found, _ = (twin := Twin(made, fused=fused)).forward(ids, twin.zero_state(batch), Masks(tokens=tf.constant(tokens)))
+    found, _ = (network := StatelessNetwork(made, fused=fused)).forward(
+        ids, network.zero_state(batch), Masks(tokens=tf.constant(tokens))
+    )
     weights = made.get_weights()
     weights[0] = weights[0] * tokens[:, None]
     made.set_weights(weights)
-    wanted, _ = twin.forward(ids, twin.zero_state(batch), NO_MASKS)
+    wanted, _ = network.forward(ids, network.zero_state(batch), NO_MASKS)
     assert found.numpy() == pytest.approx(wanted.numpy(), abs=1e-6)
 
 
@@ -87,14 +85,14 @@ def test_an_input_mask_is_one_of_a_lane_for_all_steps(kind: str, fused: bool) ->
     width = V if kind == "one-hot" else 5
     inputs = rng.choice(np.array([0, 2], np.float32), (1, B, width))
     ids = tf.constant(rng.integers(V, size=(T, B)), tf.int32)
-    twin = Twin(made, fused=fused)
-    found, _ = twin.forward(ids, twin.zero_state(B), Masks(inputs=tf.constant(inputs)))
+    network = StatelessNetwork(made, fused=fused)
+    found, _ = network.forward(ids, network.zero_state(B), Masks(inputs=tf.constant(inputs)))
     weights = made.get_weights()
     for lane in range(B):  # the mask belongs to the first layer's rows as well as to its inputs
         place = 0 if kind == "one-hot" else 1
         masked = [weight * inputs[0, lane][:, None] if n == place else weight for n, weight in enumerate(weights)]
         made.set_weights(masked)
-        wanted, _ = twin.forward(ids[:, lane : lane + 1], twin.zero_state(1), NO_MASKS)
+        wanted, _ = network.forward(ids[:, lane : lane + 1], network.zero_state(1), NO_MASKS)
         assert found.numpy()[:, lane] == pytest.approx(wanted.numpy()[:, 0], abs=1e-6)
 
 
@@ -115,8 +113,8 @@ def test_the_penalties_hold_the_outputs_back(corpus: Corpus) -> None:
     for ar in (0.0, 50.0):
         trainer = Trainer(dataclasses.replace(SMALL, average=0.0, ar=ar, tar=ar), corpus)
         losses.append(list(itertools.islice(trainer.updates(), 30)))
-        _, whole, _ = trainer.twin.hidden(
-            tf.constant(np.asarray(corpus.training[:9, None], np.int32)), trainer.twin.zero_state(1), NO_MASKS
+        _, whole, _ = trainer.network.hidden(
+            tf.constant(np.asarray(corpus.training[:9, None], np.int32)), trainer.network.zero_state(1), NO_MASKS
         )
         sizes.append(float(tf.reduce_mean(whole**2)))
     assert losses[0][0] == losses[1][0]
@@ -139,60 +137,12 @@ def test_all_of_it_is_resumed_to_the_same_weights(corpus: Corpus, tmp_path: Path
     assert straight.end_epoch()["held_out_nats"] == second.end_epoch()["held_out_nats"]
 
 
-def test_the_averages_are_judged_and_saved_and_training_goes_on_from_the_weights(
-    corpus: Corpus, tmp_path: Path
-) -> None:
-    trainer = Trainer(SMALL, corpus)
-    wanted = [np.asarray(variable, np.float64) for variable in trainer.twin.variables]
-    for update, _ in enumerate(itertools.islice(trainer.updates(), 40)):
-        share = min(0.98, (1 + update) / (10 + update))
-        now = [np.asarray(variable) for variable in trainer.twin.variables]
-        wanted = [share * old + (1 - share) * new for old, new in zip(wanted, now, strict=True)]
-    trained = [np.asarray(variable) for variable in trainer.twin.variables]
-    trainer.save_model(tmp_path / "model.keras", trainer.weights())
-    judged = trainer.held_out_nats()
-    for variable, value in zip(trainer.twin.variables, trained, strict=True):
-        assert (np.asarray(variable) == value).all()
-    saved = read_network(tmp_path / "model.keras").weights
-    for found, value in zip([*saved[:-2], saved[-1]], wanted, strict=True):  # all but the output's copy of the input
-        assert found == pytest.approx(value, abs=1e-5)
-    assert (saved[-2] == saved[0].T).all()
-    with trainer.average.in_place():
-        assert trainer.scorer.nats(trainer.corpus.held_out) == judged
-    assert trainer.scorer.nats(trainer.corpus.held_out) != judged
-
-
-def test_an_error_on_the_way_leaves_the_trained_weights() -> None:
-    variable = tf.Variable([1.0, 2.0])
-    average = Average([variable], 0.5)
-    variable.assign([3.0, 4.0])
-
-    def interrupted() -> None:
-        with average.in_place():
-            assert variable.numpy().tolist() == [1.0, 2.0]
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert variable.numpy().tolist() == [3.0, 4.0]
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
-def test_weight_decay_is_decoupled_for_every_optimizer(optimizer: str) -> None:
-    """With gradients of zero, weights fall by rate times decay and nothing else."""
-    settings: dict[str, Any] = {"optimizer": optimizer, "rate": 0.25}
-    for given, share in ((0.1, 0.1), (0.0, 0.0), ("auto", 0.3 if optimizer == "adamw" else 0.0)):
-        made = make_optimizer(TrainSettings(**settings, weight_decay=given), 1)
-        variable = tf.Variable([8.0, -2.0])
-        made.build([variable])
-        made.apply([tf.zeros(2)])
-        assert variable.numpy() == pytest.approx(np.array([8.0, -2.0]) * (1 - 0.25 * share))
-
-
-def test_weights_of_a_long_text_decay_more_slowly() -> None:
-    """By a factor e in 6.8 epochs at the full rate; in no more than 0.3 of the rate an update."""
-    settings = TrainSettings(rate=4e-3)
-    assert settings.decay_of_weights(16) == settings.decay_of_weights(122) == 0.3
-    for updates in (123, 1000, 50_000):
-        decay = settings.decay_of_weights(updates)
-        assert (1 - 4e-3 * decay) ** (6.8 * updates) == pytest.approx(1 / math.e, rel=1e-3)
+def test_masks_keep_the_mean_and_come_back() -> None:
+    settings = TrainSettings(units=64, layers=2, dropout=0.4, weight_drop=0.25)
+    masks, again, other = (Masks.draw(settings, 50, tf.constant(update), V) for update in (3, 3, 4))
+    assert (masks.outputs[1].numpy() == again.outputs[1].numpy()).all()
+    assert (masks.outputs[1].numpy() != other.outputs[1].numpy()).any()
+    assert set(np.unique(masks.kernels[1].numpy())) == {np.float32(0), np.float32(1 / 0.75)}
+    assert masks.outputs[1].numpy().mean() == pytest.approx(1, abs=0.05)
+    assert masks.kernels[1].numpy().mean() == pytest.approx(1, abs=0.05)
+    assert Masks.draw(TrainSettings(dropout=0, weight_drop=0), 2, tf.constant(0), V) == NO_MASKS

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.errors import TrainingError
-from engine.train.reading import chats, formats, sources
-from engine.train.reading.sources import Account
-
-
-def read(*names: str | Path, **how: Any) -> tuple[str, dict[str, int]]:
-    """The text, and what was left out."""
-    account = Account()
-    wanted = {"field": "", "is_named_speech": False, "has_bots": False, **how}
-    texts = [part for source in sources.open_all(names) for part in formats.read(source, account=account, **wanted)]
-    return "".join(texts), account.left_out
-
-
-def refused(*names: str | Path, **how: Any) -> str:
-    with pytest.raises(TrainingError) as caught:
-        read(*names, **how)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def written(path: Path, value: Any, **how: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(value if isinstance(value, str) else json.dumps(value, **how), encoding="utf-8")
-    return path
+from engine.train.reading import chats
+from tests.engine.train.common.texts import read_with_omissions as read
+from tests.engine.train.common.texts import refused, written
 
 
 def said(content: str, name: str = "eve", *, bot: bool = False, **more: Any) -> dict[str, Any]:
@@ -228,23 +206,3 @@ def test_a_message_may_lie_across_parts(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("engine.text.decoding.READ", 7)
     path = export(tmp_path / "chat.json", *[said(f"“{n}” é") for n in range(30)])
     assert read(path)[0] == "".join(f"“{n}” é\n" for n in range(30))
-
-
-@pytest.mark.parametrize(
-    ("name", "dates"),
-    [
-        ("_chat.txt", ("[01.02.24, 12:00:01] ", "[01.02.24, 12:03:00] ")),
-        ("WhatsApp Chat with Ada.txt", ("2/1/24, 3:04\u202fPM - ", "2/1/24, 3:05 PM - ")),
-        ("WhatsApp-Chat mit Ada.txt", ("01.02.24, 12:00 - ", "01.02.24, 12:03 - ")),
-        ("Chat de WhatsApp con Ada.txt", ("2024-02-01 9:04 p. m. - ", "1/2/2024, 21:04 - ")),
-    ],
-)
-def test_whatsapps_exports(tmp_path: Path, name: str, dates: tuple[str, str]) -> None:
-    one, two = dates
-    lines = [f"{one}Messages are encrypted.", f"{two}Ada: Hi: there", "and on", f"{two}Bob: <Media omitted>"]
-    lines += [f"{two}Bob: \u200eimage omitted", f"{one}Bob: Bye \u200e<This message was edited>", ""]
-    path = written(tmp_path / name, "\n".join(lines))
-    assert read(path) == ("Hi: there\nand on\nBye\n", {chats.SYSTEM: 1, chats.WORDLESS: 2})
-    assert read(path, is_named_speech=True)[0] == "Ada: Hi: there\nand on\nBob: Bye\n"
-    written(path, "No chat: only words\n")
-    assert read(path)[0] == "No chat: only words\n"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.train.reading.account import Account
 from engine.train.reading.gutenberg import LEFT_OUT, WINDOW, without_gutenberg
+from tests.engine.train.common.texts import read
 
 BODY = "CHAPTER I\n\n" + "It rained on the harbor all night.\n" * 40 + "\nTHE END\n"
 STORY = "MY OWN STORY\n\nNobody had seen the dog since noon.\nIt came back.\n"
@@ -164,3 +167,48 @@ def test_where_the_parts_are_cut_does_not_matter(name: str, size: int) -> None:
     text = STORY + head + BODY + tail + STORY + head + BODY + tail
     parts = [text[n : n + size] for n in range(0, len(text), size)]
     assert "".join(without_gutenberg(parts)) == clean(text)
+
+
+BOOK = (
+    "\ufeffThe Project Gutenberg eBook of Nothing\r\n\r\nThis eBook is for anyone.\r\n\r\n"
+    "*** START OF THE PROJECT GUTENBERG EBOOK NOTHING ***\r\n\r\n\r\nChapter 1\r\n\r\n{}The end.\r\n\r\n\r\n"
+    "*** END OF THE PROJECT GUTENBERG EBOOK NOTHING ***\r\n\r\nSection 1. Licence and so on\r\n"
+)
+
+
+@pytest.mark.parametrize("lines", [0, 10, 200_000])
+def test_gutenbergs_header_and_footer_are_removed(tmp_path: Path, lines: int) -> None:
+    (path := tmp_path / "book.txt").write_text(BOOK.format("One line.\r\n" * lines), newline="")
+    assert read(path) == "Chapter 1\n\n" + "One line.\n" * lines + "The end.\n"
+
+
+def test_books_may_follow_one_another(tmp_path: Path) -> None:
+    other = BOOK.replace("Nothing", "Else").replace("NOTHING", "ELSE")
+    last = "Please subscribe to our email newsletter to hear about new eBooks.\r\n"
+    one, two = "Chapter 1\n\nOne.\nThe end.\n", "Chapter 1\n\nTwo.\nThe end.\n"
+    path = tmp_path / "books.txt"
+    for middle, text in (("", one + two), (last, one + two), (last + "My own.\r\n", one + "My own.\n" + two)):
+        path.write_text(
+            BOOK.format("One.\r\n") + middle + other.removeprefix("\ufeff").format("Two.\r\n") + last, newline=""
+        )
+        assert read(path) == text
+    path.write_text(BOOK.format("One.\r\n") + last + "My own.\r\n" * 100_000, newline="")
+    assert read(path) == one + "My own.\n" * 100_000
+
+
+@given(st.integers(1, 2000))
+def test_where_a_books_parts_are_cut_does_not_matter(size: int) -> None:
+    text = BOOK.format("One line.\r\n" * 90) * 2
+    parts = [text[n : n + size] for n in range(0, len(text), size)]
+    assert "".join(without_gutenberg(parts)) == "".join(without_gutenberg([text]))
+
+
+def test_what_stands_before_a_header_stays(tmp_path: Path) -> None:
+    (path := tmp_path / "x.txt").write_text("Mine.\n" + BOOK.removeprefix("\ufeff").format(""), newline="")
+    assert read(path) == "Mine.\nChapter 1\n\nThe end.\n"
+
+
+def test_a_text_that_only_speaks_of_gutenberg_stays_whole(tmp_path: Path) -> None:
+    text = "I say:\n*** END OF THE PROJECT GUTENBERG EBOOK ***\nand go on.\n"
+    (path := tmp_path / "x.txt").write_text(text)
+    assert read(path) == text

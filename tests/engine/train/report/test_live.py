@@ -8,7 +8,7 @@ import os
 import pyte
 import pytest
 
-from engine.train.report.live import View, flowed
+from engine.train.report.live import LiveReporter, flowed
 
 
 class Terminal(io.StringIO):
@@ -39,13 +39,13 @@ def terminal(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) ->
     return Terminal(columns, rows)
 
 
-def train(view: View, updates: int = 60) -> None:
+def train(view: LiveReporter, updates: int = 60) -> None:
     for update in range(1, updates + 1):
         view.update(update // 30, update, 0.6931 * (1 + 10 / update), 1.3863, 0.004)
 
 
 def test_figures_a_bar_and_a_curve_stand_below_what_stays(terminal: Terminal) -> None:
-    with View(4, 120, 50, terminal) as view:
+    with LiveReporter(4, 120, 50, terminal) as view:
         view.note("a line that stays")
         train(view)
         view.epoch({"epoch": 1, "training_nats": 1.0, "held_out_nats": 0.9, "seconds": 65.0}, is_best=True)
@@ -63,7 +63,7 @@ def test_figures_a_bar_and_a_curve_stand_below_what_stays(terminal: Terminal) ->
 @pytest.mark.parametrize("terminal", [(80, 24), (40, 15), (20, 10), (8, 3), (200, 50)], indirect=True)
 def test_what_scrolls_stays_and_the_view_goes(terminal: Terminal) -> None:
     columns = int(os.environ["COLUMNS"])
-    with View(4, 120, 50, terminal) as view:
+    with LiveReporter(4, 120, 50, terminal) as view:
         for number in range(70):
             train(view, 3)
             view.note(f"note {number}")
@@ -73,7 +73,7 @@ def test_what_scrolls_stays_and_the_view_goes(terminal: Terminal) -> None:
 
 
 def test_samples_fit_and_carry_no_control_characters(terminal: Terminal) -> None:
-    with View(1, 10, 5, terminal) as view:
+    with LiveReporter(1, 10, 5, terminal) as view:
         view.sample("word " * 30 + "\n\n\x1b[31mred\x9b\x07 [bold]not bold[/bold] :smile:", 0.5)
     lines = [line for line in terminal.shown() if line]
     assert lines[0] == "    at temperature 0.5:"
@@ -84,7 +84,7 @@ def test_samples_fit_and_carry_no_control_characters(terminal: Terminal) -> None
 
 def test_an_error_puts_the_view_away(terminal: Terminal) -> None:
     def interrupted() -> None:
-        with View(4, 120, 50, terminal) as view:
+        with LiveReporter(4, 120, 50, terminal) as view:
             train(view)
             view.note("stays")
             raise KeyboardInterrupt
@@ -96,7 +96,7 @@ def test_an_error_puts_the_view_away(terminal: Terminal) -> None:
 
 def test_no_color_has_none(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     def colours() -> bool:
-        with View(4, 120, 50, terminal) as view:
+        with LiveReporter(4, 120, 50, terminal) as view:
             train(view)
             view.note("")
         return any(f"\x1b[{code}m" in terminal.getvalue() for code in (32, 36))
@@ -111,7 +111,7 @@ def test_a_closed_terminal_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("TERM", "xterm")
     master, slave = os.openpty()
     stream = open(slave, "w", encoding="utf-8")  # noqa: SIM115 (closing it fails, too)
-    with View(4, 120, 50, stream) as view:
+    with LiveReporter(4, 120, 50, stream) as view:
         train(view)
         os.close(master)
         train(view)
@@ -123,7 +123,7 @@ def test_a_closed_terminal_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch)
 def test_a_terminal_of_ascii_has_no_curve_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     raw = io.BytesIO()
-    with View(4, 120, 50, io.TextIOWrapper(raw, encoding="ascii")) as view:
+    with LiveReporter(4, 120, 50, io.TextIOWrapper(raw, encoding="ascii")) as view:
         train(view)
         view.sample("naïve – text")
     assert b"####" in raw.getvalue()

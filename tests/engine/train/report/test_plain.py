@@ -5,23 +5,23 @@ import os
 
 import pytest
 
-from engine.train.report.plain import Watch, is_terminal
+from engine.train.report.plain import Reporter, is_terminal
 
 
 def test_a_log_has_whole_lines_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1000))
     monkeypatch.setattr("engine.train.report.plain.time.monotonic", lambda: float(next(clock)))
-    watch = Watch(2, 100, 50, stream := io.StringIO())
+    reporter = Reporter(2, 100, 50, stream := io.StringIO())
     for update in range(1, 65):
-        watch.update(0, update, 1.0, None)
-    watch.sample("one\ntwo\n")
+        reporter.update(0, update, 1.0, None)
+    reporter.sample("one\ntwo\n")
     assert stream.getvalue().count("\n") == 4
     assert "\r" not in stream.getvalue()
     assert stream.getvalue().endswith("    | one\n    | two\n")
 
 
 def test_no_control_character_of_a_sample_reaches_a_terminal() -> None:
-    Watch(1, 1, 1, stream := io.StringIO()).sample("a\tb\x1b[2J\x9bc\n", 0.5)
+    Reporter(1, 1, 1, stream := io.StringIO()).sample("a\tb\x1b[2J\x9bc\n", 0.5)
     assert stream.getvalue() == "    at temperature 0.5:\n    | a\tb[2Jc\n"
 
 

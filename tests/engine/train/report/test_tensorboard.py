@@ -15,7 +15,7 @@ import tensorflow as tf  # noqa: E402
 
 import engine  # noqa: E402
 from engine.train import checkpoint, fit  # noqa: E402
-from engine.train.report.tensorboard import POINTS, Board  # noqa: E402
+from engine.train.report.tensorboard import POINTS, TensorBoard  # noqa: E402
 
 SMALL: dict[str, Any] = {"units": 16, "layers": 1, "embedding": 8, "batch": 8, "steps": 16, "epochs": 2}
 
@@ -50,21 +50,21 @@ def test_a_run_is_written_and_a_resumed_one_goes_on(plain_text: Path, tmp_path: 
 
 
 def test_nothing_is_written_before_its_checkpoint(tmp_path: Path) -> None:
-    board = Board(tmp_path, 10, 8, 1.0)
+    tensorboard = TensorBoard(tmp_path, 10, 8, 1.0)
     for update in range(1, 6):
-        board.update(update, 1.0, 0.1, float(update))
+        tensorboard.update(update, 1.0, 0.1, float(update))
     assert not list(tmp_path.iterdir())
-    board.flush()
-    board.flush()
+    tensorboard.flush()
+    tensorboard.flush()
     assert [step for step, _, _ in events(tmp_path)["training/nats"]] == [1, 2, 3, 4, 5]
     assert [float(value) for _, _, value in events(tmp_path)["characters_per_second"]] == [8.0] * 4
 
 
 def test_many_updates_make_few_points_of_their_means(tmp_path: Path) -> None:
-    board = Board(tmp_path, 4 * POINTS, 8, 1.0)
+    tensorboard = TensorBoard(tmp_path, 4 * POINTS, 8, 1.0)
     for update in range(1, 9):
-        board.update(update, float(update), 0.1, update / 2)
-    board.flush()
+        tensorboard.update(update, float(update), 0.1, update / 2)
+    tensorboard.flush()
     assert [(step, float(value)) for step, _, value in events(tmp_path)["training/nats"]] == [(4, 2.5), (8, 6.5)]
 
 
@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_made_is_told_before_training(plain_text: Path, 
 
 def test_a_disk_that_takes_nothing_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    board = Board(tmp_path / "file", 10, 8, 1.0)
-    board.update(1, 1.0, 0.1, 1.0)
+    tensorboard = TensorBoard(tmp_path / "file", 10, 8, 1.0)
+    tensorboard.update(1, 1.0, 0.1, 1.0)
     with pytest.raises(OSError, match=r"^Not a directory$"):
-        board.flush()
+        tensorboard.flush()

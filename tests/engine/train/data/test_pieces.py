@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from engine.text.vocabulary import Vocabulary, normalize
 from engine.text.words import SPLITS, joins_next, tokenize
-from engine.train.data import encode, word_parts
-from engine.train.data.word_parts import Cuts, Made, Pieces
+from engine.train.data import encode, pieces
+from engine.train.data.pieces import PieceFile, PieceReader, PieceValues
 from engine.train.reading.spool import CODES, count_characters
 from engine.train.settings import TrainSettings
 
@@ -32,13 +32,13 @@ texts |= st.lists(
 def by_pieces(parts: list[str], split: str) -> list[list[str]]:
     numbers: dict[str, int] = {}
 
-    def look(piece: str, joins: bool) -> Made:
+    def look(piece: str, joins: bool) -> PieceValues:
         found = tokenize(piece, split, None if joins else "a")
-        return Made(
+        return PieceValues(
             [numbers.setdefault(t, len(numbers)) for t in found], joins_next(found[-1], split) if found else joins
         )
 
-    reader = Pieces(look, split)
+    reader = PieceReader(look, split)
     read = [reader.values(reader.cut(part.encode()))[0].tolist() for part in parts]
     names = list(numbers)
     return [[names[index] for index in part] for part in read]
@@ -83,17 +83,17 @@ def test_ids_characters_and_unseen_are_those_of_the_vocabulary(parts: list[str],
 def test_nothing_changes_where_pieces_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = [f"(one {number}, two's {number % 3}... “end”\n" for number in range(40)]
     whole = by_pieces(parts, "words")
-    monkeypatch.setattr(word_parts, "MAX_PIECES", 5)
-    monkeypatch.setattr(word_parts, "SLOTS", 2)  # most pieces share a slot
+    monkeypatch.setattr(pieces, "MAX_PIECES", 5)
+    monkeypatch.setattr(pieces, "SLOTS", 2)  # most pieces share a slot
     assert by_pieces(parts, "words") == whole == [tokenize(part, "words") for part in parts]
 
 
-@pytest.mark.parametrize("most", [word_parts.MAX_PIECES, 5])
+@pytest.mark.parametrize("most", [pieces.MAX_PIECES, 5])
 def test_what_was_cut_is_not_cut_again(most: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The same ids, where all parts were kept and where pieces were forgotten after some."""
-    monkeypatch.setattr(word_parts, "MAX_PIECES", most)
+    monkeypatch.setattr(pieces, "MAX_PIECES", most)
     parts = [f"(one {number}, two's {number % 3}... “end”\n" for number in range(40)]
-    cuts = Cuts(tmp_path / "cuts")
+    cuts = PieceFile(tmp_path / "cuts")
     vocabulary = encode.learn(parts, TrainSettings(level="word", vocabulary=30), cuts)
     assert len(list(cuts)) == 40 if most > 40 else 1 <= len(list(cuts)) < 40
     count = len(list(cuts))
@@ -101,9 +101,9 @@ def test_what_was_cut_is_not_cut_again(most: int, monkeypatch: pytest.MonkeyPatc
     written = []
     for kept in (0, count):
         file = io.BytesIO()
-        encoder = encode.Encoder(vocabulary, file, np.zeros(CODES, np.int64), cuts.cutter)
-        for met in itertools.islice(cuts, kept):
-            encoder.add_cut(met)
+        encoder = encode.Encoder(vocabulary, file, np.zeros(CODES, np.int64), cuts.pretokenizer)
+        for piece_ids in itertools.islice(cuts, kept):
+            encoder.add_pieces(piece_ids)
         for part in parts[kept:]:
             encoder.add(part.encode())
         written.append((file.getvalue(), encoder.tokens, encoder.characters, encoder.unseen))
@@ -117,7 +117,7 @@ def test_a_chain_of_states_is_resolved(steps: list[tuple[bool, bool]], joins: bo
     for if_apart, if_joined in steps:
         states.append(if_joined if states[-1] else if_apart)
     outcomes = np.array(steps, np.int32).reshape(-1, 2)
-    assert word_parts.resolve(outcomes[:, 0], outcomes[:, 1], joins).tolist() == states
+    assert pieces.resolve(outcomes[:, 0], outcomes[:, 1], joins).tolist() == states
 
 
 @settings(deadline=None)
@@ -139,11 +139,3 @@ def test_characters_are_those_of_the_vocabulary(parts: list[str], size: int, mis
     expected = [index for part in parts for index in vocabulary.encode(part).ids.tolist()]
     assert np.frombuffer(file.getvalue(), encoder.dtype).tolist() == expected
     assert encoder.characters == len(expected)
-
-
-def test_a_learned_vocabulary_counts_every_part() -> None:
-    parts = ["b a\n", "a “b”, c", " a\n"]
-    learned = encode.learn(parts, TrainSettings(level="word", vocabulary=7, split="words"))
-    assert learned.tokens == ("<unk>", "a", "\n", "b", ",", "c", "“")
-    with_unknown = encode.learn(["a <unk> b ,\n"], TrainSettings(level="word"))
-    assert (with_unknown.split, with_unknown.tokens) == ("spaces", ("<unk>", "\n", ",", "a", "b"))

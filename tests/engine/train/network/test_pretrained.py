@@ -25,9 +25,10 @@ import tensorflow as tf  # noqa: E402
 
 from engine.train import checkpoint  # noqa: E402
 from engine.train.__main__ import main  # noqa: E402
+from engine.train.data import encode  # noqa: E402
 from engine.train.data.corpus import read_corpus  # noqa: E402
 from engine.train.job import Job  # noqa: E402
-from engine.train.network import start  # noqa: E402
+from engine.train.network import pretrained  # noqa: E402
 from engine.train.network.build import build_model  # noqa: E402
 from engine.train.reading.spool import Inputs  # noqa: E402
 from engine.train.settings import TrainSettings  # noqa: E402
@@ -55,10 +56,10 @@ def saved_model(folder: Path, vocabulary: Vocabulary, **shape: Any) -> Path:
 
 
 def begun_from(model: Path, text: Path, **given: Any) -> Trainer:
-    parent = start.read(str(model))
-    settings = parent.settings({**UNTRAINED, **given})
-    trainer = Trainer(settings, read_corpus([text], 0.1, settings.steps, settings, old=parent.vocabulary))
-    trainer.begin_from(parent)
+    base = pretrained.read(str(model))
+    settings = base.settings({**UNTRAINED, **given})
+    trainer = Trainer(settings, read_corpus([text], 0.1, settings.steps, settings, old=base.vocabulary))
+    trainer.begin_from(base)
     return trainer
 
 
@@ -112,7 +113,7 @@ def test_words_are_split_as_the_model_has_it_and_unknown_is_one_token(tmp_path: 
     assert trainer.corpus.vocabulary.unknown == "[UNK]"
     assert trainer.corpus.training[:4].tolist() == [2, 1, 0, 3]
     learned = Vocabulary(("<unk>", "a", "c"), "word", "<unk>")
-    assert start.extended(Vocabulary(("b", "a"), "word"), learned).unknown == "<unk>"
+    assert encode.extended(Vocabulary(("b", "a"), "word"), learned).unknown == "<unk>"
 
 
 def test_byte_pairs_are_kept_as_they_are(tmp_path: Path) -> None:
@@ -127,20 +128,20 @@ def test_byte_pairs_are_kept_as_they_are(tmp_path: Path) -> None:
     for one, other in zip(trainer.model.get_weights(), read_network(model / NETWORK).weights, strict=True):
         assert (one == other).all()
     with pytest.raises(ValueError, match=r"--vocabulary 300: the byte pairs of old are kept"):
-        start.read(str(model)).settings({"vocabulary": 300})
+        pretrained.read(str(model)).settings({"vocabulary": 300})
 
 
 def test_a_contradicting_flag_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = saved_model(tmp_path / "old", Vocabulary(tuple("ab\n ")), units=(6, 8))
-    parent = start.read(str(model))
+    base = pretrained.read(str(model))
     same = {"units": (6, 8), "layers": 2, "embedding": 5, "cell": "gru", "tied": False, "level": "char"}
-    assert parent.settings(same).widths == (6, 8)
+    assert base.settings(same).widths == (6, 8)
     wrong = {"units": 6, "layers": 3, "embedding": 6, "cell": "lstm", "tied": True, "level": "word",
              "input": "one-hot", "normalization": True}  # fmt: skip
     for name, value in wrong.items():
         told = "yes" if value is True else value
         with pytest.raises(ValueError, match=f"--{name} {told}: old has .* leave --{name} out"):
-            parent.settings({name: value})
+            base.settings({name: value})
     (text := tmp_path / "x.txt").write_text("ab ba\n" * 40)
     for more in (["--from", str(model), "--resume"], ["--from", str(model), "--cell", "lstm"]):
         with pytest.raises(SystemExit, match="2"):
@@ -153,20 +154,20 @@ def test_a_contradicting_flag_is_named(tmp_path: Path, capsys: pytest.CaptureFix
 def test_a_recipe_gives_way_to_the_model_and_to_flags(tmp_path: Path) -> None:
     model = saved_model(tmp_path / "old", Vocabulary(tuple("ab\n")), **SHAPES["tied"])
     job = Job(tmp_path / "new", Inputs(("x.txt",)), {"preset": "ptb-small", "epochs": 3}, start=str(model))
-    asked = job.asked()
+    asked = job.configure()
     assert (asked.settings.level, asked.settings.widths, asked.settings.cell) == ("char", (9, 5), "rnn")
     assert (asked.settings.rate, asked.settings.epochs) == (20.0, 3)
     with pytest.raises(ValueError, match="--layers 1: old has 2"):
-        Job(job.out, job.inputs, {**job.given, "layers": 1}, start=str(model)).asked()
+        Job(job.out, job.inputs, {**job.given, "layers": 1}, start=str(model)).configure()
     with pytest.raises(ValueError, match="--units 9,5,3: old has 9,5"):
-        Job(job.out, job.inputs, {**job.given, "units": (9, 5, 3)}, start=str(model)).asked()
+        Job(job.out, job.inputs, {**job.given, "units": (9, 5, 3)}, start=str(model)).configure()
 
 
 def test_foreign_networks_and_wrong_vocabularies_are_refused(tmp_path: Path) -> None:
     model = saved_model(tmp_path / "old", Vocabulary(tuple("ab\n ")))
     write_json(model / VOCABULARY, Vocabulary(tuple("ab\n")).to_json())
     with pytest.raises(ModelLoadError, match="has 3 tokens but"):
-        start.read(str(model))
+        pretrained.read(str(model))
     layers = [
         keras.layers.Embedding(4, 5),
         keras.layers.GRU(6, activation="relu", return_sequences=True, stateful=True),
@@ -175,12 +176,12 @@ def test_foreign_networks_and_wrong_vocabularies_are_refused(tmp_path: Path) -> 
     keras.Sequential([ids, *layers, keras.layers.Dense(4)]).save(model / NETWORK)
     write_json(model / VOCABULARY, Vocabulary(tuple("ab\n ")).to_json())
     with pytest.raises(TrainingError, match="old is no network that"):
-        start.read(str(model))
+        pretrained.read(str(model))
     others = keras.layers.PReLU(shared_axes=[1]), keras.layers.BatchNormalization(), keras.layers.Dense(6, "gelu")
     for further in others:
         keras.Sequential([ids, *layers, further, keras.layers.Dense(4)]).save(model / NETWORK)
         with pytest.raises(ModelLoadError, match=r"engine\.train has no other: --from takes one that it") as caught:
-            start.read(str(model))
+            pretrained.read(str(model))
         assert "--backend" not in str(caught.value)
 
 
@@ -209,7 +210,7 @@ def test_from_one_text_to_another_and_on(tmp_path: Path, capsys: pytest.CaptureF
     assert tokens == [["\n", " ", "a", "b", "c"], ["\n", " ", "a", "b", "c", "d"]]
     assert main(["--out", str(tmp_path / "two"), "--resume", "--epochs", "2", "--sample-every", "0"]) == 0
     told = json.loads((tmp_path / "two" / "settings.json").read_text())
-    assert checkpoint.load(tmp_path / "two").origin == start.Origin(**told["from"])
+    assert checkpoint.load(tmp_path / "two").origin == pretrained.Origin(**told["from"])
     assert (told["from"]["name"], told["from"]["tokens"]) == ("one", 5)
     assert "--from one" in told["command"]
     card = (tmp_path / "two" / "README.md").read_text()
@@ -230,4 +231,4 @@ def test_a_token_that_is_no_step_is_not_what_training_makes(tmp_path: Path) -> N
     model.save(tmp_path / NETWORK)
     write_json(tmp_path / VOCABULARY, Vocabulary(tuple("abc")).to_json())
     with pytest.raises(TrainingError, match=r"no network that engine\.train makes"):
-        start.read(str(tmp_path))
+        pretrained.read(str(tmp_path))

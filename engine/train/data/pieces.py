@@ -1,9 +1,9 @@
-"""Words of long texts at the speed of arrays: what `engine.text.words` would give, piece by piece and remembered.
+"""Splits long texts into words by array operations, with the same result as `engine.text.words`.
 
-A piece is a line end, a run of white space, or what stands between; for the split "words", punctuation marks stand
-apart, too. The bytes of a text are cut into pieces and each is given a number by array operations; what a piece's
-tokens are is asked once, of a function that is passed in, for each way it may be met: after a space or not, after a
-token that joins it or one that does not.
+A piece is a line end, a run of white space, or the text between these; for the split "words", punctuation marks are
+pieces of their own. Array operations cut the bytes of a text into pieces and number them. The tokens of a piece are
+looked up once, by a function that is passed in, for each context: after a space or not, after a token that joins it
+or one that does not.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _MASKS = np.array([(1 << 8 * size) - 1 for size in range(8)] + [(1 << 64) - 1], 
 _MIX, _TURN = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
 
-Met = NDArray[np.int32]  # pieces in a row
+PieceIds = NDArray[np.int32]  # of pieces in a row: twice the number of each, plus one after a single space
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What a piece is made into: some numbers, whether what follows joins, characters, unseen words."""
+class PieceValues:
+    """What a piece becomes: ids, whether the next piece joins it, its characters, its unseen words."""
 
     values: list[int]
     joins: bool
@@ -44,14 +44,14 @@ class Made:
     unseen: int = 0
 
 
-Look = Callable[[str, bool], Made]  # a piece with the space before it, and whether it joins what stands before
+LookUp = Callable[[str, bool], PieceValues]  # a piece with the space before it, and whether it joins what stands before
 
 
-class Cutter:
-    """Cuts text into pieces and numbers them."""
+class PreTokenizer:
+    """Cuts text into pieces, and numbers them by their first occurrence."""
 
     def __init__(self, split: str) -> None:
-        """`split` is that of `engine.text.words`."""
+        """`split` is as in `engine.text.words`."""
         self.split, self.pieces = split, list[bytes]()
         self._splits_marks = split == "words"
         self._table = _table(self._splits_marks)
@@ -59,8 +59,8 @@ class Cutter:
         self._slots = np.full(1 << SLOTS, -1, np.int32)
         self._heads, self._tails = np.zeros(1 << SLOTS, np.uint64), np.zeros(1 << SLOTS, np.uint64)
 
-    def cut(self, data: bytes) -> Met:
-        """The pieces of a part, as they are met: twice the number of each, plus one after a single space."""
+    def cut(self, data: bytes) -> PieceIds:
+        """The pieces of a part, given as UTF-8."""
         codes = np.frombuffer(data + bytes(16), np.uint8)
         kinds = self._kinds(data)
         begins = np.empty(len(kinds) + 1, bool)
@@ -75,11 +75,11 @@ class Cutter:
             gaps[0] = False
         first = bounds.take(kept)
         size = bounds.take(kept + 1) - first
-        met: Met = 2 * self._number(data, codes, first, size) + gaps
-        return met
+        piece_ids: PieceIds = 2 * self._number(data, codes, first, size) + gaps
+        return piece_ids
 
     def _kinds(self, data: bytes) -> NDArray[np.uint8]:
-        """The kind of each byte. A space is single if no other white space but a line end is beside it."""
+        """The kind of each byte. A space is single unless other white space than a line end is beside it."""
         kinds = np.frombuffer(bytearray(data.translate(self._table)), np.uint8)
         if not data.isascii():
             _mark_wide(data, kinds, self._splits_marks)
@@ -92,7 +92,7 @@ class Cutter:
     def _number(
         self, data: bytes, codes: NDArray[np.uint8], first: NDArray[np.int64], size: NDArray[np.int64]
     ) -> NDArray[np.int32]:
-        """The pieces' numbers; those that no slot has are looked up in a dictionary one by one."""
+        """The pieces' numbers. A dictionary has those that are in no slot."""
         words = np.ndarray((len(codes) - 7,), "<u8", codes, strides=(1,))
         heads = words[first] & _MASKS.take(size, mode="clip")
         tails = np.minimum(size, PACKED + 1).astype(np.uint64) << np.uint64(56)
@@ -104,16 +104,16 @@ class Cutter:
         for probe in range(1, PROBES):
             missing = np.flatnonzero(numbers < 0)
             numbers[missing] = self._found((slots[missing] + probe) % (1 << SLOTS), heads[missing], tails[missing])
-        for place in np.flatnonzero(numbers < 0).tolist():
-            begin = int(first[place])
-            piece = data[begin : begin + int(size[place])]
+        for index in np.flatnonzero(numbers < 0).tolist():
+            begin = int(first[index])
+            piece = data[begin : begin + int(size[index])]
             number = self._numbers.get(piece)
             if number is None:
                 self._numbers[piece] = number = len(self.pieces)
                 self.pieces.append(piece)
                 if len(piece) <= PACKED:
-                    self._keep(int(slots[place]), number, heads[place], tails[place])
-            numbers[place] = number
+                    self._keep(int(slots[index]), number, heads[index], tails[index])
+            numbers[index] = number
         return numbers
 
     def _found(
@@ -125,108 +125,108 @@ class Cutter:
         return numbers
 
     def _keep(self, slot: int, number: int, head: np.uint64, tail: np.uint64) -> None:
-        for place in ((slot + probe) % (1 << SLOTS) for probe in range(PROBES)):
-            if self._slots[place] < 0:
-                self._slots[place], self._heads[place], self._tails[place] = number, head, tail
+        for probed in ((slot + probe) % (1 << SLOTS) for probe in range(PROBES)):
+            if self._slots[probed] < 0:
+                self._slots[probed], self._heads[probed], self._tails[probed] = number, head, tail
                 return
 
 
-class Pieces:
-    """Reads a text a part at a time."""
+class PieceReader:
+    """Turns the pieces of a text into ids, a part at a time."""
 
-    def __init__(self, look: Look, split: str, cutter: Cutter | None = None) -> None:
-        """`split` is that of `engine.text.words`; `cutter` may have cut other texts before."""
+    def __init__(self, look: LookUp, split: str, pretokenizer: PreTokenizer | None = None) -> None:
+        """`split` is as in `engine.text.words`; `pretokenizer` may have cut other texts before."""
         self._look, self._joins = look, True
-        self._forget(cutter or Cutter(split))
+        self._reset(pretokenizer or PreTokenizer(split))
 
     def begin(self) -> None:
-        """What comes next does not follow what came before."""
+        """Begin a new text: the next part does not continue the last one."""
         self._joins = True
 
-    def cut(self, data: bytes) -> Met:
-        """A part's pieces, numbered by `cutter`. Where there are too many different ones, a new one begins.
+    def cut(self, data: bytes) -> PieceIds:
+        """A part's pieces, numbered by `pretokenizer`, which is replaced by a new one when it knows too many pieces.
 
         Parts end at line ends or before a space.
         """
-        if len(self.cutter.pieces) > MAX_PIECES:
-            self._forget(Cutter(self.cutter.split))
-        return self.cutter.cut(data)
+        if len(self.pretokenizer.pieces) > MAX_PIECES:
+            self._reset(PreTokenizer(self.pretokenizer.split))
+        return self.pretokenizer.cut(data)
 
-    def values(self, met: Met) -> tuple[NDArray[np.int32], int, int]:
-        """The numbers of pieces that `cutter` has cut, their characters and unseen words."""
-        if not len(met):
+    def values(self, piece_ids: PieceIds) -> tuple[NDArray[np.int32], int, int]:
+        """The ids of pieces that `pretokenizer` has cut, their characters and unseen words."""
+        if not len(piece_ids):
             return np.zeros(0, np.int32), 0, 0
-        ways = self._ways(met)
-        sizes, firsts = _view(self._sizes).take(ways), _view(self._firsts).take(ways)
-        places = np.repeat(firsts, sizes)
+        contexts = self._contexts(piece_ids)
+        sizes, firsts = _view(self._sizes).take(contexts), _view(self._firsts).take(contexts)
+        indices = np.repeat(firsts, sizes)
         longer = np.flatnonzero(sizes > 1)  # few: most pieces are one token
         further = sizes[longer]
         within = np.arange(further.sum()) - np.repeat(np.cumsum(further) - further, further)
-        places[np.repeat(np.cumsum(sizes)[longer] - further, further) + within] += within
-        values = _view(self._values).take(places)
-        return values, int(_view(self._characters)[ways].sum()), int(_view(self._unseen)[ways].sum())
+        indices[np.repeat(np.cumsum(sizes)[longer] - further, further) + within] += within
+        values = _view(self._values).take(indices)
+        return values, int(_view(self._characters)[contexts].sum()), int(_view(self._unseen)[contexts].sum())
 
-    def _forget(self, cutter: Cutter) -> None:
-        self.cutter = cutter
-        # of each way to meet a piece, by four times its number, plus 2 after a space, plus 1 where it joins
+    def _reset(self, pretokenizer: PreTokenizer) -> None:
+        self.pretokenizer = pretokenizer
+        # by context: four times a piece's number, plus 2 after a space, plus 1 where it joins
         self._firsts, self._sizes, self._after = array("i"), array("i"), array("b")
         self._characters, self._unseen, self._values = array("i"), array("i"), array("i", [0])
 
-    def _ways(self, met: Met) -> NDArray[np.int64]:
-        """The way each piece is met, from twice its number plus its gap.
+    def _contexts(self, piece_ids: PieceIds) -> NDArray[np.int64]:
+        """The context of each piece: four times its number, plus 2 after a space, plus 1 where it joins.
 
-        What a new piece joins is not known before it is looked up, and that depends on what it is joined to: a way
-        that is not known is taken to end like the other one, and all is resolved again until every way is known.
+        Whether a piece joins depends on the piece before it, which may not have been looked up yet. An unknown context
+        is assumed to end like the piece's other one, and all are resolved again until every context is known.
         """
-        more = [0] * (4 * len(self.cutter.pieces) - len(self._after))
+        more = [0] * (4 * len(self.pretokenizer.pieces) - len(self._after))
         for values in (self._firsts, self._after, self._characters, self._unseen):
             values.extend(more)
         self._sizes.extend([-1] * len(more))
         while True:
-            after = np.frombuffer(self._after, np.int8).reshape(-1, 2).take(met, 0)
+            after = np.frombuffer(self._after, np.int8).reshape(-1, 2).take(piece_ids, 0)
             joins = resolve(after[:, 0], after[:, 1], self._joins)
-            ways: NDArray[np.int64] = 2 * met.astype(np.int64) + joins[:-1]
-            new = ways[_view(self._sizes).take(ways) < 0]
+            contexts: NDArray[np.int64] = 2 * piece_ids.astype(np.int64) + joins[:-1]
+            new = contexts[_view(self._sizes).take(contexts) < 0]
             if not len(new):
                 self._joins = bool(joins[-1])
-                return ways
-            for way in np.unique(new).tolist():
-                self._remember(way)
+                return contexts
+            for context in np.unique(new).tolist():
+                self._remember(context)
 
-    def _remember(self, way: int) -> None:
-        piece = self.cutter.pieces[way // 4].decode()
-        made = self._look(" " + piece if way & 2 else piece, bool(way & 1))
-        self._firsts[way], self._sizes[way] = len(self._values), len(made.values)
-        self._characters[way], self._unseen[way] = made.characters, made.unseen
+    def _remember(self, context: int) -> None:
+        piece = self.pretokenizer.pieces[context // 4].decode()
+        made = self._look(" " + piece if context & 2 else piece, bool(context & 1))
+        self._firsts[context], self._sizes[context] = len(self._values), len(made.values)
+        self._characters[context], self._unseen[context] = made.characters, made.unseen
         self._values.extend(made.values)
-        self._after[way] = made.joins
-        if self._sizes[way ^ 1] < 0:
-            self._after[way ^ 1] = made.joins
+        self._after[context] = made.joins
+        if self._sizes[context ^ 1] < 0:
+            self._after[context ^ 1] = made.joins
 
 
-class Cuts:
-    """The first parts of a text as they were cut once, in a file, to be read again without cutting."""
+class PieceFile:
+    """The pieces of a text's first parts, kept in a file so that they need not be cut again."""
 
     def __init__(self, path: Path) -> None:
-        self.cutter: Cutter | None = None
+        self.pretokenizer: PreTokenizer | None = None
         self.characters = 0  # of the text that they are of
         self._path, self._sizes = path, list[int]()
 
     @property
     def split(self) -> str | None:
         """How they were cut; None while there are none."""
-        return self.cutter.split if self.cutter else None
+        return self.pretokenizer.split if self.pretokenizer else None
 
-    def add(self, met: Met, cutter: Cutter, characters: int) -> None:
-        """One more part, of so many characters. What a second cutter has cut is left out."""
-        self.cutter = self.cutter or cutter
-        if cutter is self.cutter:
+    def add(self, piece_ids: PieceIds, pretokenizer: PreTokenizer, characters: int) -> None:
+        """Add a part of so many characters, unless a second pretokenizer has cut it."""
+        self.pretokenizer = self.pretokenizer or pretokenizer
+        if pretokenizer is self.pretokenizer:
             with self._path.open("ab") as file:
-                file.write(met.data)
-            self._sizes.append(len(met))
+                file.write(piece_ids.data)
+            self._sizes.append(len(piece_ids))
             self.characters += characters
 
-    def __iter__(self) -> Iterator[Met]:
+    def __iter__(self) -> Iterator[PieceIds]:
         if self._sizes:
             with self._path.open("rb") as file:
                 for size in self._sizes:
@@ -236,8 +236,8 @@ class Cuts:
 def resolve(if_apart: NDArray[Any], if_joined: NDArray[Any], joins: bool) -> NDArray[np.int8]:
     """The states `[N+1]` of a chain that begins with `joins`, each step's outcome given for both states before it.
 
-    Most steps end in one state whatever was before. The others keep the state or turn it; after one of them it is what
-    it was before the first of their row, turned as often as they have turned it since.
+    Most steps end in one state whatever the state before. The others, the open ones, keep the state or flip it. After
+    an open step, the state is that before its run of open steps, flipped as often as these have flipped it.
     """
     states = np.concatenate([[joins], if_apart]).astype(np.int8)
     open_steps = np.flatnonzero(if_apart != if_joined)
@@ -251,12 +251,12 @@ def resolve(if_apart: NDArray[Any], if_joined: NDArray[Any], joins: bool) -> NDA
 
 
 def _view(values: array[int]) -> NDArray[np.int32]:
-    """An array's values; to be gone before it grows."""
+    """An array's values, without a copy. The array cannot grow while the view lives."""
     return np.frombuffer(values, np.int32)
 
 
 def _table(splits_marks: bool) -> bytes:
-    """The kinds of bytes of ASCII; a mark's is its own code, so that runs of one mark are a piece."""
+    """The kind of each ASCII byte. A mark's kind is its own code, so that a run of one mark is one piece."""
     kinds = np.zeros(256, np.uint8)
     for code in range(128):
         letter = chr(code)
@@ -272,13 +272,13 @@ def _mark_wide(data: bytes, kinds: NDArray[np.uint8], splits_marks: bool) -> Non
     """Set the kinds of white space and marks that are not ASCII."""
     others = data.translate(None, _ASCII).decode()
     for white in (white.encode() for white in _WIDE if white in others):
-        place = data.find(white)
-        while place >= 0:
-            kinds[place : place + len(white)] = RUN
-            place = data.find(white, place + 1)
+        position = data.find(white)
+        while position >= 0:
+            kinds[position : position + len(white)] = RUN
+            position = data.find(white, position + 1)
     if splits_marks:
         codes = np.frombuffer(data, np.uint8)
-        places = np.flatnonzero(codes == 0xE2)
-        places = places[(codes[places + 1] == 0x80) & np.isin(codes[places + 2], _LASTS)]
+        indices = np.flatnonzero(codes == 0xE2)
+        indices = indices[(codes[indices + 1] == 0x80) & np.isin(codes[indices + 2], _LASTS)]
         for offset in range(3):
-            kinds[places + offset] = codes[places + 2]
+            kinds[indices + offset] = codes[indices + 2]

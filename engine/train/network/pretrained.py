@@ -1,12 +1,12 @@
-"""The model that a run begins from (`--from`): what it fixes of the settings, and how it takes in tokens it lacks.
+"""The pretrained model that a run begins from (`--from`): the settings that it fixes, and rows for new tokens.
 
-Weights go by the token that they belong to, never by its place in a vocabulary. Knows files and arrays, no TensorFlow.
+Weights follow their token, whatever its id in the new vocabulary. Knows files and arrays, no TensorFlow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ NEW_SPREAD = 0.1  # of a new token's row around the mean of the old ones, in the
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a run's papers tell of the model that it began from."""
+    """What a run records of the model that it began from."""
 
     name: str
     tokens: int
@@ -35,8 +35,8 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
-    """A model to begin from. `fixed` are the settings that come with it."""
+class Pretrained:
+    """A model to begin from. `fixed` are the settings that it brings."""
 
     origin: Origin
     vocabulary: Vocabulary
@@ -44,15 +44,15 @@ class Parent:
     fixed: dict[str, Any]
 
     def settings(self, given: Mapping[str, Any], recipe: Mapping[str, Any] | None = None) -> TrainSettings:
-        """The settings of a command line with those of the model. Raises `ValueError` where they contradict.
+        """A command line's settings with those of the model. Raises `ValueError` where they contradict.
 
-        What a recipe (`--preset`) has of the model's own gives way.
+        The model's own settings replace those of a preset.
         """
         for name, kept in self.fixed.items():
             if name in given and not self._is_same(name, given[name]):
                 raise ValueError(
-                    f"--{name} {_told(given[name])}: {self.origin.name} has {_told(kept)}, and what begins --from it "
-                    f"keeps that; leave --{name} out"
+                    f"--{name} {_flag_text(given[name])}: {self.origin.name} has {_flag_text(kept)}, and what begins "
+                    f"--from it keeps that; leave --{name} out"
                 )
         if "vocabulary" in given and self.vocabulary.level == "bpe":
             raise ValueError(
@@ -89,7 +89,7 @@ class Parent:
         return arrays
 
 
-def read(path: str) -> Parent:
+def read(path: str) -> Pretrained:
     """The model of a directory, a file or a name. Raises `ModelLoadError`, or `TrainingError` for a foreign network."""
     files = directory.find(path)
     vocabulary, network = directory.read_vocabulary(files), _read_network(files)
@@ -98,25 +98,16 @@ def read(path: str) -> Parent:
     fixed = {"level": vocabulary.level, **_shape(files.name, network)}
     if vocabulary.level == "word":
         fixed["split"] = vocabulary.split
-    return Parent(Origin(files.name, len(vocabulary), digest), vocabulary, network, fixed)
+    return Pretrained(Origin(files.name, len(vocabulary), digest), vocabulary, network, fixed)
 
 
 def _read_network(files: directory.ModelFiles) -> Network:
-    """Raises `ModelLoadError`, which advises no flag that training lacks."""
+    """Raises `ModelLoadError`, which mentions no flag that training lacks."""
     try:
         return read_network(files.network)
     except ModelLoadError as error:
-        told = directory.only_fast(error, "engine.train")
-        raise ModelLoadError(told if told == str(error) else f"{told}: {_OURS}") from None
-
-
-def extended(old: Vocabulary, learned: Vocabulary) -> Vocabulary:
-    """The old tokens with their ids, then those that only the new text has."""
-    known = set(old.tokens)
-    if old.unknown is not None and learned.unknown is not None:
-        known.add(learned.unknown)  # one is enough
-    new = [token for token in learned.tokens if token not in known]
-    return replace(old, tokens=(*old.tokens, *new), unknown=old.unknown or learned.unknown)
+        message = directory.only_fast(error, "engine.train")
+        raise ModelLoadError(message if message == str(error) else f"{message}: {_OURS}") from None
 
 
 def _grown(rows: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> Array:
@@ -162,5 +153,5 @@ def _is_default(layer: Normalization) -> bool:
     return layer.gamma is not None and layer.beta is not None and layer.epsilon == EPSILON
 
 
-def _told(value: Any) -> str:
+def _flag_text(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else as_text(value)

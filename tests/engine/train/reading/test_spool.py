@@ -1,0 +1,56 @@
+"""The text in temporary files: its order, its characters, and what there is to say where nothing is left."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from engine.train.reading.spool import Inputs, Spool
+from engine.train.settings import TrainSettings
+from tests.engine.train.common.texts import RAIN, account_lines, corpus_refused
+
+
+def test_what_the_filters_and_line_ends_take_is_told(tmp_path: Path) -> None:
+    (path := tmp_path / "x.txt").write_bytes(RAIN.replace("\n", "\r\n").encode())
+    assert account_lines(tmp_path, path)[0] == (
+        f"read 1 file, {len(RAIN) + 20:,} characters; left out: 20 carriage returns and separate accents"
+    )
+    path.write_text(RAIN.replace("harbor", "hárbor漢"))
+    assert "left out: 20 characters by --ascii" in account_lines(tmp_path, path, ascii=True)[0]
+    assert "characters by --ascii and --keep" in account_lines(tmp_path, path, ascii=True, keep="a-z")[0]
+
+
+@pytest.mark.parametrize("content", [b"", b" \n\t\n", b"\xef\xbb\xbf", b"\xff\xfe"])
+def test_an_empty_thing_is_called_empty(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder := tmp_path / "x").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / name).write_bytes(content)
+    (tmp_path / "c.txt.gz").write_bytes(gzip.compress(content))
+    for settings in ({}, {"ascii": True}, {"keep": "a-z"}, {"held_out_every": 2}):
+        assert corpus_refused(tmp_path, folder / "a.txt", **settings).endswith(
+            "a.txt is empty: give a file with text in it"
+        )
+        assert "is empty" in corpus_refused(tmp_path, tmp_path / "c.txt.gz", **settings)
+        assert "no text is in it (left out: 2 empty files)" in corpus_refused(tmp_path, folder, **settings)
+    with (folder / "a.txt").open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert "standard input is empty" in corpus_refused(tmp_path, "-")
+
+
+def test_filters_are_blamed_where_they_left_nothing(tmp_path: Path) -> None:
+    (path := tmp_path / "x.txt").write_text("привет\n" * 50)
+    assert "nothing left by --ascii: " in corpus_refused(tmp_path, path, ascii=True)
+    assert "nothing left by --keep: " in corpus_refused(tmp_path, path, keep="xyz")
+    (tmp_path / "x").mkdir()
+    path.rename(tmp_path / "x" / "x.txt")
+    assert "1 file with nothing left by --keep" in corpus_refused(tmp_path, tmp_path / "x", keep="xyz")
+
+
+def test_files_are_read_in_order_and_normalized(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfone\r\n")
+    (tmp_path / "b").write_bytes("e\u0301".encode())
+    spool = Spool(tmp_path)
+    spool.fill(Inputs((str(tmp_path / "a"), str(tmp_path / "b"))), TrainSettings(), lambda *_: None)
+    assert "".join(spool.texts("training")) == "one\n\u00e9"
