@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from engine.train.reading.account import Account
 
 WINDOW = 1 << 16  # characters in which a header, and a license, must end
-LEFT_OUT = "Project Gutenberg's headers and licences"
+LEFT_OUT = "Project Gutenberg's headers and licenses"
 _NEAR = 300  # letters between the end of a book and what proves that it is one
 MANY_STARS = 1000  # in a part, after which each is no longer looked at by itself
 _WORDS = ("PROJECT GUTENBERG", "SMALL PRINT!")

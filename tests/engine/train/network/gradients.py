@@ -12,6 +12,26 @@ from engine.train.network.dropout import Masks
 from engine.train.settings import TrainSettings
 
 T, B, V = 9, 3, 7
+H = 6
+SHAPES: dict[str, dict[str, Any]] = {
+    "gru": {}, "lstm": {"cell": "lstm"}, "rnn": {"cell": "rnn"},
+    "one-hot lstm": {"cell": "lstm", "input": "one-hot"}, "one-hot gru": {"input": "one-hot"},
+    "normalized": {"normalization": True, "cell": "lstm", "layers": 3}, "tied": {"tied": True, "embedding": H},
+    "tied lstm": {"tied": True, "embedding": H, "cell": "lstm", "normalization": True},
+    "widths": {"units": (9, 4, 8), "layers": 3}, "normalized widths lstm": {"units": (4, 7), "cell": "lstm",
+    "normalization": True}, "one-hot widths rnn": {"units": (4, 7), "cell": "rnn", "input": "one-hot"},
+    "tied widths lstm": {"units": (9, 5), "tied": True, "cell": "lstm"},
+}  # fmt: skip
+DROPPED = {"weight_drop": 0.3, "dropout": 0.3, "dropout_input": 0.2, "dropout_output": 0.1, "dropout_embedding": 0.2}
+SMALL = TrainSettings(
+    units=(12, 8), embedding=8, tied=True, batch=4, steps=8, epochs=1, rate=1e-2, warmup=5, dropout=0.1,
+    dropout_input=0.1, dropout_output=0.2, dropout_embedding=0.1, weight_drop=0.2, ar=2.0, tar=1.0, average=0.98,
+    precision="float32",
+)  # fmt: skip
+
+
+def settings_of(shape: str, **more: Any) -> TrainSettings:
+    return TrainSettings(**{"units": H, "layers": 2, "embedding": 5, **DROPPED} | SHAPES[shape] | more)
 
 
 def random_model(settings: TrainSettings) -> Any:

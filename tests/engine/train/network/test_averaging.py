@@ -14,22 +14,10 @@ from engine.program import import_tensorflow
 import_tensorflow()
 import tensorflow as tf  # noqa: E402
 
-from engine.train.data.corpus import Corpus, read_corpus  # noqa: E402
+from engine.train.data.corpus import Corpus  # noqa: E402
 from engine.train.network.averaging import Average  # noqa: E402
-from engine.train.settings import TrainSettings  # noqa: E402
 from engine.train.trainer import Trainer  # noqa: E402
-
-SMALL = TrainSettings(
-    units=(12, 8), embedding=8, tied=True, batch=4, steps=8, epochs=1, rate=1e-2, warmup=5, dropout=0.1,
-    dropout_input=0.1, dropout_output=0.2, dropout_embedding=0.1, weight_drop=0.2, ar=2.0, tar=1.0, average=0.98,
-    precision="float32",
-)  # fmt: skip
-
-
-@pytest.fixture
-def corpus(plain_text: Path) -> Corpus:
-    plain_text.write_text(plain_text.read_text()[:1600])
-    return read_corpus([plain_text], 0.1, SMALL.steps)
+from tests.engine.train.network.gradients import SMALL  # noqa: E402
 
 
 def test_the_averages_are_judged_and_saved_and_training_goes_on_from_the_weights(

@@ -22,31 +22,9 @@ from engine.model.directory import NETWORK, VOCABULARY, write_json  # noqa: E402
 from engine.train.data.corpus import read_corpus  # noqa: E402
 from engine.train.network.build import StatelessNetwork, build_model  # noqa: E402
 from engine.train.network.dropout import NO_MASKS, Masks  # noqa: E402
-from engine.train.settings import (  # noqa: E402
-    TrainSettings,
-)
-from engine.train.trainer import (  # noqa: E402
-    Trainer,
-)
-from tests.engine.train.network.gradients import B, T, V, loss_and_gradients, random_model  # noqa: E402
-
-H = 6
-SHAPES: dict[str, dict[str, Any]] = {
-    "gru": {}, "lstm": {"cell": "lstm"}, "rnn": {"cell": "rnn"},
-    "one-hot lstm": {"cell": "lstm", "input": "one-hot"}, "one-hot gru": {"input": "one-hot"},
-    "normalized": {"normalization": True, "cell": "lstm", "layers": 3}, "tied": {"tied": True, "embedding": H},
-    "tied lstm": {"tied": True, "embedding": H, "cell": "lstm", "normalization": True},
-    "widths": {"units": (9, 4, 8), "layers": 3}, "normalized widths lstm": {"units": (4, 7), "cell": "lstm",
-    "normalization": True}, "one-hot widths rnn": {"units": (4, 7), "cell": "rnn", "input": "one-hot"},
-    "tied widths lstm": {"units": (9, 5), "tied": True, "cell": "lstm"},
-}  # fmt: skip
-
-
-DROPPED = {"weight_drop": 0.3, "dropout": 0.3, "dropout_input": 0.2, "dropout_output": 0.1, "dropout_embedding": 0.2}
-
-
-def settings_of(shape: str, **more: Any) -> TrainSettings:
-    return TrainSettings(**{"units": H, "layers": 2, "embedding": 5, **DROPPED} | SHAPES[shape] | more)
+from engine.train.settings import TrainSettings  # noqa: E402
+from engine.train.trainer import Trainer  # noqa: E402
+from tests.engine.train.network.gradients import SHAPES, B, H, T, V, loss_and_gradients, random_model, settings_of  # noqa: E402
 
 
 @pytest.mark.parametrize("is_masked", [False, True])
