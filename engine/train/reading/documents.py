@@ -64,7 +64,8 @@ def refuse(source: Source) -> None:
     """Raise a `TrainingError` for a document that has to be converted first."""
     if source.suffix in OTHERS:
         new = OTHERS[source.suffix]
-        tool = "ebook-convert FILE FILE.epub" if new == "epub" else "soffice --headless --convert-to docx FILE"
+        file, made = shlex.quote(source.file), shlex.quote(f"{source.file}.epub")
+        tool = f"ebook-convert {file} {made}" if new == "epub" else f"soffice --headless --convert-to docx {file}"
         raise TrainingError(f"{source.name} cannot be read as it is: save it as .{new} first, as by '{tool}'")
 
 
@@ -183,6 +184,10 @@ def _packed(source: Source, account: Account) -> Iterator[str]:
                 raise TrainingError(f"{source.name} is {kind.one}: {kind.remedy.format(file=shlex.quote(source.file))}")
             budget.take(len(data))
             size += file.write(data)
+        if not size and source.is_named:
+            raise TrainingError(f"{source.name} is empty: give a file with text in it")
+        if not size:
+            return
         try:
             unpacked = source.budget or Budget(MAX_UNPACKED + MAX_RATIO * size, f"{source.name} unpacks to")
             archive = _Archive(source.name, file, unpacked)

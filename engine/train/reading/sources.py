@@ -167,6 +167,11 @@ def _budget(name: str, size: int) -> Budget:
 
 
 def _open_zip(name: str, file: IO[bytes], size: int, account: Account, is_named: bool) -> Iterator[Source]:
+    if not size and is_named:
+        raise TrainingError(f"{name} is empty: give a file with text in it")
+    if not size:
+        account.leave_out("empty files")
+        return
     with _errors(name), zipfile.ZipFile(file) as archive:
         left_out = Account()
         members = _members(archive, left_out)

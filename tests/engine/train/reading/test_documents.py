@@ -116,6 +116,9 @@ def test_damaged_and_foreign_documents_are_told_in_one_line(tmp_path: Path) -> N
     )
     for name, mend in (("x.doc", "save it as .docx"), ("x.rtf", "--convert-to docx"), ("x.mobi", "save it as .epub")):
         assert mend in refused(written(tmp_path / name, b"x"))
+    mine = str(written(tmp_path / "my book.mobi", b"x"))
+    assert f"'ebook-convert '{mine}' '{mine}.epub''" in refused(mine)
+    assert f"docx '{tmp_path}/my book.doc''" in refused(written(tmp_path / "my book.doc", b"x"))
 
 
 def test_what_unpacks_without_end_or_expands_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

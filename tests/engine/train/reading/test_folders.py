@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.train.common.texts import RAIN, account_lines, corpus_refused
+from tests.engine.train.common.texts import RAIN, account_lines, corpus_refused, written
 
 
 @pytest.fixture
@@ -97,13 +97,15 @@ def test_what_has_no_text_is_left_out_once(tmp_path: Path, books: Path) -> None:
     (books / "app.json").write_text('{"version": 1}')
     (books / "bots.json").write_text('{"messages": [{"type": "Default", "content": "x", "author": {"isBot": true}}]}')
     (books / "chat.html").write_text('<div class="chatlog__message">x</div>')
+    for suffix in ("docx", "epub", "odt", "zip", "html", "json"):
+        assert "is empty: give a file with " in corpus_refused(tmp_path, written(books / f"none.{suffix}", b""))
     (books / "~$a.docx").write_bytes(b"\5owner")
     with zipfile.ZipFile(books / "pictures.zip", "w") as archive:
         archive.writestr("a.jpg", b"\xff\xd8\xff\xe0")
     line = account_lines(tmp_path, books)[0]
     assert line.startswith("read 6 files")
     for told in (
-        "1 empty file,", "2 files without texts (.json)", "1 chat as web pages", "2 pictures",
+        "6 empty files", "3 files without texts (.json)", "1 chat as web pages", "2 pictures",
         "1 archive without text files", "2 hidden files",
     ):  # fmt: skip
         assert told in line + ","
