@@ -54,6 +54,7 @@ RARE = 0.05  # share of letters beyond ASCII that is less than in the languages 
 COHERENCE = 0.3  # how much a text must be like one of a language
 MOSTLY_LATIN = 0.3  # share of bytes beyond ASCII, up to which a text is in Latin letters
 _NOT_AFTER_LETTERS = "‚„¡¿¶±"
+_OPENING = "¡¿"  # are before a word, and after no number: there, one is another encoding's "°"
 _PUNCTUATION = frozenset("“”‘’‚„«»‹›–—…•·†‡§¶°£€¥¢©®™½¼¾¡¿\u00a0\u00ad´¨ºª×²³±")
 _HIGH = re.compile(rb"[\x80-\xff]")
 
@@ -139,6 +140,8 @@ def _others(text: str) -> Iterator[tuple[str, str, str]]:
 def _can_stand(before: str, letter: str, after: str, alphabet: str) -> bool:
     if letter in _PUNCTUATION:
         if letter in _NOT_AFTER_LETTERS and before.isalpha():
+            return False
+        if letter in _OPENING and (before.isdigit() or after.isspace()):
             return False
         return letter in "’‘´·\u00ad" or not (before.isalpha() and after.isalpha()) or letter in "—–…"
     is_odd = (before.islower() and letter.isupper()) or (letter.islower() and after.isupper())

@@ -201,7 +201,8 @@ def _train(
 
 def _resuming(out: Path, inputs: Inputs) -> str:
     """The command that goes on with a run; one that read standard input wants the same text again."""
-    piped = "--data - " if "-" in inputs.words() else ""
+    lists = (("--data", inputs.training), ("--validation", inputs.validation), ("--test", inputs.test))
+    piped = "".join(f"{flag} {' '.join(map(quoted, names))} " for flag, names in lists if "-" in names)
     return f"python -m engine.train {piped}--out {quoted(out)} --resume"
 
 

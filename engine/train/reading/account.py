@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 MAX_REMARKS = 5
-_PLURAL = re.compile(r"(?<=\w)s(?=\s|$)")
+_PLURAL = re.compile(r"(?<![.\w])(?P<one>\w+?)s(?=\s|$)")  # the "s" of a word, but of no suffix such as ".js"
 
 
 @dataclass(slots=True)
@@ -55,4 +55,4 @@ class Account:
 
 def _counted(count: int, what: str) -> str:
     """A number of things, whose name is in the plural: "1 file", "2 messages of bots", "1 .log file"."""
-    return f"{count:,} {_PLURAL.sub('', what, count=1) if count == 1 else what}"
+    return f"{count:,} {_PLURAL.sub(lambda found: found['one'], what, count=1) if count == 1 else what}"

@@ -53,7 +53,7 @@ def read(source: Source, parts: Iterable[str], wanted: Wanted, account: Account)
     try:
         yield from chat.texts(listed(source.name, source.suffix, parts))
     except NotTextError as reason:
-        if source.is_named:
+        if source.is_named or chat.said:  # what was read of it is not left out
             raise TrainingError(f"{source.name}{reason}") from None
         account.leave_out(f"files without texts ({source.suffix})")
         return

@@ -7,8 +7,10 @@ address in a document is looked at.
 from __future__ import annotations
 
 import html
+import io
 import posixpath
 import re
+import shlex
 import tempfile
 import xml.etree.ElementTree as ElementTree
 import zipfile
@@ -17,7 +19,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 from urllib.parse import unquote
 
-from engine.errors import TrainingError
+from engine.errors import EngineError, TrainingError
+from engine.text.decoding import decode
+from engine.text.file_kinds import kind_of
 from engine.train.reading.account import Account
 from engine.train.reading.pages import Lines, decoded, lines_of
 from engine.train.reading.sources import MAX_RATIO, MAX_UNPACKED, READ, Budget, Source
@@ -44,7 +48,7 @@ def read(source: Source, text: Callable[[], Iterable[str]], account: Account) ->
     if source.suffix in SUBTITLES:
         yield from _subtitles(source, text())
     elif source.suffix in PAGES:
-        page = decoded(_all(source))
+        page = _page(source, account)
         if "chatlog__message" in page:  # of DiscordChatExporter
             what = f"{source.name} is a chat as a web page: export it as JSON"
             if source.is_named:
@@ -60,7 +64,8 @@ def refuse(source: Source) -> None:
     """Raise a `TrainingError` for a document that has to be converted first."""
     if source.suffix in OTHERS:
         new = OTHERS[source.suffix]
-        tool = "ebook-convert FILE FILE.epub" if new == "epub" else "soffice --headless --convert-to docx FILE"
+        file, made = shlex.quote(source.file), shlex.quote(f"{source.file}.epub")
+        tool = f"ebook-convert {file} {made}" if new == "epub" else f"soffice --headless --convert-to docx {file}"
         raise TrainingError(f"{source.name} cannot be read as it is: save it as .{new} first, as by '{tool}'")
 
 
@@ -70,6 +75,17 @@ def _all(source: Source) -> bytes:
         data += part
         _check_length(source.name, len(data))
     return data
+
+
+def _page(source: Source, account: Account) -> str:
+    """A page's characters. What has NUL bytes, or is no page at all, is decoded as plain text is, or refused."""
+    data = _all(source)
+    if b"\0" not in data and kind_of(data) is None:
+        return decoded(data)
+    try:
+        return "".join(decode(io.BytesIO(data).read, source.name, account.remarks.append, source.file))
+    except EngineError as error:
+        raise TrainingError(str(error)) from None
 
 
 def _check_length(name: str, length: int) -> None:
@@ -135,12 +151,10 @@ def _open_document() -> _Paragraphs:
 
 
 class _Archive:
-    """A packed document, whose parts may unpack to so many bytes."""
+    """A packed document, whose parts unpack within a budget."""
 
-    def __init__(self, name: str, file: IO[bytes], size: int) -> None:
-        self._zip = zipfile.ZipFile(file)
-        self._budget = Budget(MAX_UNPACKED + MAX_RATIO * size, f"{name} unpacks to")
-        self._name = name
+    def __init__(self, name: str, file: IO[bytes], budget: Budget) -> None:
+        self._zip, self._name, self._budget = zipfile.ZipFile(file), name, budget
 
     def has(self, path: str) -> bool:
         """Whether there is such a part."""
@@ -166,10 +180,17 @@ def _packed(source: Source, account: Account) -> Iterator[str]:
                 raise TrainingError(
                     f"{source.name} has a password, or is of an old format: open it and save it as .docx without one"
                 )
+            if not size and not data.startswith(b"PK") and (kind := kind_of(data)):
+                raise TrainingError(f"{source.name} is {kind.one}: {kind.remedy.format(file=shlex.quote(source.file))}")
             budget.take(len(data))
             size += file.write(data)
+        if not size and source.is_named:
+            raise TrainingError(f"{source.name} is empty: give a file with text in it")
+        if not size:
+            return
         try:
-            archive = _Archive(source.name, file, size)
+            unpacked = source.budget or Budget(MAX_UNPACKED + MAX_RATIO * size, f"{source.name} unpacks to")
+            archive = _Archive(source.name, file, unpacked)
             if source.suffix == ".epub":
                 yield from _chapters(source.name, archive, account)
             else:

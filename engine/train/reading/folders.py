@@ -16,8 +16,10 @@ from engine.text import decoding
 from engine.text.file_kinds import called_by, kind_of
 from engine.train.reading.account import Account
 
+OF_WORD = "~$"  # begins the name of what Word puts beside an open document
 HEAD = 4096  # bytes by which a file is judged
 NO_RIGHT = "that may not be read"
+MODELS, OF_MODELS = "folders of models", (NETWORK, CHECKPOINT)  # files, each of which tells such a folder
 _SUFFIX = re.compile(r"\.[A-Za-z][\w+~-]{0,9}")  # "St. John" and "notes.2024-01-05" have none
 _ENCODING = re.compile(
     r"\.(?:utf-?\d+|(?:us-?)?ascii|latin-?\d|iso-?8859-\d+|(?:cp|windows)-?\d+|koi8-?[ru]|s(?:hift[-_]?)?jis|euc-?jp"
@@ -36,7 +38,7 @@ def suffix_of(path: PurePath) -> str:
 
 def is_hidden(path: PurePath) -> bool:
     """Whether any part of the name says that it is not for people."""
-    return any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return any(part.startswith((".", "__MACOSX", OF_WORD)) for part in path.parts)
 
 
 def files_in(folder: Path, account: Account) -> list[Path]:
@@ -69,8 +71,8 @@ def _walk(
             account.leave_out(f"folders {NO_RIGHT}")
             continue
         seen.add((about.st_dev, about.st_ino))
-        if (is_model or folder != start) and any(entry.name in (NETWORK, CHECKPOINT) for entry in entries):
-            account.leave_out("folders of models")
+        if (is_model or folder != start) and any(entry.name in OF_MODELS for entry in entries):
+            account.leave_out(MODELS)
             continue
         for entry in entries:
             path = folder / entry.name

@@ -45,6 +45,10 @@ _LEGAL = re.compile(
     r"|full refund|the Foundation is committed|^1\.[A-F]\b|^Section [1-5]\. ",
     re.MULTILINE | re.IGNORECASE,
 )
+_EVERYDAY = re.compile(  # words of a license that other texts have, too: one alone proves none
+    r"e-?texts?\b|public domain|trademark|copyright laws|disclaimer|small print|donations|full refund",
+    re.IGNORECASE,
+)
 _PARAGRAPH = re.compile(r"(?:^[ \t]*[^\s][^\n]*(?:\n|\Z))+", re.MULTILINE)
 
 
@@ -147,7 +151,8 @@ def _license_end(held: str, begin: int) -> int:
         legal = list(_LEGAL.finditer(held, paragraph.start(), paragraph.end()))
         if not legal:
             break
-        end = held.find("\n", legal[-1].end(), stop) + 1 or stop
+        if len(legal) > 1 or not _EVERYDAY.fullmatch(legal[0][0]):
+            end = held.find("\n", legal[-1].end(), stop) + 1 or stop
     return end
 
 

@@ -106,8 +106,11 @@ def _json(name: str, parts: Iterable[str]) -> Iterator[Listed]:
     """The elements of the list that a JSON text is, else of all its lists of messages, else of any of its lists."""
     text = _Lookahead(name, parts)
     if text.peek() == "[":
-        text.position += 1
-        yield from text.elements()
+        while text.peek() == "[":  # as `cat` puts several files
+            text.position += 1
+            yield from text.elements()
+        if text.peek():
+            raise NotTextError(" goes on after its list, with no other list: export it again")
         return
     if text.peek() != "{":
         raise NotTextError(" is no JSON: give plain text as .txt")

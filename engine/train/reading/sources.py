@@ -71,6 +71,7 @@ class Source:
     is_named: bool  # by the user, not found in a folder or archive
     size: int | None = None  # bytes as they lie on the disk
     file: str = "FILE"  # what stands for it in commands: its name if it lies on the disk as it is read
+    budget: Budget | None = None  # of the archive that it lies in
 
 
 def open_all(
@@ -109,7 +110,10 @@ def _files(name: str, account: Account) -> list[Path]:
             found = [file for file in folders.files_in(path, left_out) if _is_text(file, left_out)]
             nothing = f"{name} is a folder without text files ({', '.join(PLAIN)}, also packed{{}}): name another"
         elif not path.exists() and glob.has_magic(name):
-            matched = sorted(file for file in map(Path, glob.glob(name, recursive=True)) if file.is_file())
+            every = set(map(Path, glob.glob(name, recursive=True)))  # two "**" match some files twice
+            matched = sorted(file for file in every if file.is_file() and not file.name.startswith(folders.OF_WORD))
+            if "**" not in name:
+                left_out.leave_out("folders that the pattern matches", sum(path.is_dir() for path in every))
             if not matched:
                 mend = WRITE_IT if looks_like_words(name) else "check the folder and the pattern"
                 raise TrainingError(f"nothing matches {shortened(name)}: {mend}")
@@ -146,15 +150,15 @@ def _open(
     suffix = path.suffix.lower()
     size = _size(file)
     if suffix == ".zip":
-        yield from _open_zip(name, file, size or 0, account)
+        yield from _open_zip(name, file, size or 0, account, is_named)
     elif suffix in PACKED:
         with _errors(name), PACKED[suffix](file, "rb") as unpacked:
             inner = folders.suffix_of(PurePath(path.stem))
-            stream = Limited(unpacked, name, budget or _budget(name, size or 0))
-            yield Source(name, inner, stream, is_named, size)
+            budget = budget or _budget(name, size or 0)
+            yield Source(name, inner, Limited(unpacked, name, budget), is_named, size, budget=budget)
     else:
         shown = name if budget is None and os.path.isfile(name) else "FILE"
-        yield Source(name, folders.suffix_of(path), Limited(file, name), is_named, size, shown)
+        yield Source(name, folders.suffix_of(path), Limited(file, name), is_named, size, shown, budget)
 
 
 def _budget(name: str, size: int) -> Budget:
@@ -162,12 +166,19 @@ def _budget(name: str, size: int) -> Budget:
     return Budget(MAX_UNPACKED + MAX_RATIO * size, f"{name} unpacks to")
 
 
-def _open_zip(name: str, file: IO[bytes], size: int, account: Account) -> Iterator[Source]:
+def _open_zip(name: str, file: IO[bytes], size: int, account: Account, is_named: bool) -> Iterator[Source]:
+    if not size and is_named:
+        raise TrainingError(f"{name} is empty: give a file with text in it")
+    if not size:
+        account.leave_out("empty files")
+        return
     with _errors(name), zipfile.ZipFile(file) as archive:
         left_out = Account()
-        members = [info for info in archive.infolist() if _is_member(archive, info, left_out)]
+        members = _members(archive, left_out)
         account.add(left_out)
-        if not members:
+        if not members and not is_named:
+            account.leave_out("archives without text files")
+        elif not members:
             raise TrainingError(
                 f"{name} has no text files in it ({', '.join(PLAIN)}{left_out.omissions('; ')}): pack another"
             )
@@ -181,11 +192,18 @@ def _open_zip(name: str, file: IO[bytes], size: int, account: Account) -> Iterat
                 yield from _open(f"{name}/{info.filename}", path, stream, account, is_named=False, budget=budget)
 
 
+def _members(archive: zipfile.ZipFile, account: Account) -> list[zipfile.ZipInfo]:
+    """The files in an archive that are read. The others are counted."""
+    files = [(info, PurePosixPath(info.filename)) for info in archive.infolist() if not info.is_dir()]
+    models = {path.parent for _, path in files if path.name in folders.OF_MODELS and len(path.parts) > 1}
+    outer = {path for path in models if not folders.is_hidden(path) and models.isdisjoint(path.parents)}
+    account.leave_out(folders.MODELS, len(outer))
+    return [info for info, path in files if outer.isdisjoint(path.parents) and _is_member(archive, info, account)]
+
+
 def _is_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, account: Account) -> bool:
     """Whether a file in an archive is read. Else it is counted."""
     path = PurePosixPath(info.filename)
-    if info.is_dir():
-        return False
     if folders.is_hidden(path):
         account.leave_out("hidden files")
         return False

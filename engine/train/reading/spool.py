@@ -128,8 +128,10 @@ class Spool:
         if flags and not is_blank:
             account.leave_out(f"characters by {flags}", max(0, whole - (self.characters[part] - begin)))
         account.leave_out("carriage returns and separate accents", max(0, account.characters - whole))
-        if is_empty:
-            account.leave_out("empty files" if is_blank else f"files with nothing left by {flags}")
+        if is_empty and not is_blank:
+            account.leave_out(f"files with nothing left by {flags}")
+        elif is_empty and not account.left_out:  # else it is told already why it has no text
+            account.leave_out("empty files")
         account.files += not is_empty
         self.account.add(account)
 

@@ -31,6 +31,8 @@ def read(name: str, parts: Iterable[str], has_names: bool, account: Account) -> 
     for message in _messages(name, itertools.chain(begun, parts)):
         author, is_said, words = message.partition(": ")
         words = _EDITED.sub("", words)
+        if not message.strip():  # blank lines at the beginning
+            continue
         if not is_said:
             account.leave_out(SYSTEM)
         elif not words.strip() or _NO_WORDS.fullmatch(words):

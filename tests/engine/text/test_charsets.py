@@ -30,3 +30,10 @@ def test_encodings_have_names_for_people_and_for_iconv() -> None:
     assert (name_of("cp1252"), iconv_name("cp1252")) == ("Windows-1252", "Windows-1252")
     assert (name_of("mac_roman"), iconv_name("mac_roman")) == ("Mac Roman", "MACINTOSH")
     assert (name_of("utf_8"), iconv_name("utf_8")) == ("UTF-8", "UTF-8")
+
+
+def test_a_degree_sign_of_the_mac_is_not_taken_for_an_exclamation_mark() -> None:
+    for text in ("It is 20° outside. ", "Turn it by 90°\n", "From 5° to 10°, no more. "):
+        assert charset_of((text * 8).encode("mac_roman")) is None
+        assert charset_of((text * 8).encode("cp1252")) == "cp1252"
+    assert charset_of("«¡Ay!», dijo el capitán. ¿Qué pasa en la casa? En 1990 ¡nada!\n".encode("cp1252")) == "cp1252"

@@ -21,6 +21,7 @@ from engine.train.job import Job  # noqa: E402
 from engine.train.network import scoring  # noqa: E402
 from engine.train.reading.spool import Inputs  # noqa: E402
 from engine.train.run import Run  # noqa: E402
+from engine.train.settings import TrainSettings  # noqa: E402
 from tests.engine.train.common.small_runs import FLAGS, first_time, full_disk  # noqa: E402
 
 
@@ -70,6 +71,25 @@ def test_a_run_of_piped_text_is_not_gone_on_with_by_waiting_for_a_terminal(
     assert "this run read standard input: pipe the same text into" in capsys.readouterr().err
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(plain_text.read_bytes())))
     assert fit("-", out, resume=True).is_done
+
+
+@pytest.mark.parametrize(
+    ("data", "flags"),
+    [
+        (("a.txt", "-"), "--data a.txt -"),
+        (("a.txt", "--validation", "-"), "--validation -"),
+        (("my notes.txt", "-", "--test", "b.txt"), "--data 'my notes.txt' -"),
+        (("a.txt", "--validation", "b.txt", "--test", "-"), "--test -"),
+    ],
+)
+def test_the_command_that_goes_on_names_what_was_piped_and_no_more(
+    data: tuple[str, ...], flags: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    checkpoint.save(tmp_path, checkpoint.RunState(TrainSettings(), data, "", checkpoint.Progress(), {}))
+    monkeypatch.setattr("sys.stdin", Terminal(io.BytesIO()))
+    assert main(["--out", str(tmp_path), "--resume"]) == 1
+    assert f"'python -m engine.train {flags} --out {tmp_path} --resume'" in capsys.readouterr().err
 
 
 def test_a_device_that_is_too_small_is_told_in_a_line(

@@ -30,3 +30,12 @@ def test_an_account_tells_how_much_was_read_and_left_out() -> None:
     assert account.describe() == (
         "read 1 file, 1,204,331 characters; left out: 3 pictures, 1 message of bots, 19,000 characters of a licence"
     )
+
+
+def test_one_thing_is_told_in_the_singular_and_a_suffix_keeps_its_letters() -> None:
+    account = Account()
+    for what in ("folders of models", ".js files", ".css files", ".keras files", "links to nothing"):
+        account.leave_out(what)
+    assert account.omissions() == (
+        "left out: 1 folder of models, 1 .js file, 1 .css file, 1 .keras file, 1 link to nothing"
+    )

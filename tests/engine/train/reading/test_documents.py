@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.train.reading import documents
+from engine.train.reading import documents, sources
 from tests.engine.train.common.texts import read_with_omissions as read
 from tests.engine.train.common.texts import refused, written
 
@@ -116,6 +116,9 @@ def test_damaged_and_foreign_documents_are_told_in_one_line(tmp_path: Path) -> N
     )
     for name, mend in (("x.doc", "save it as .docx"), ("x.rtf", "--convert-to docx"), ("x.mobi", "save it as .epub")):
         assert mend in refused(written(tmp_path / name, b"x"))
+    mine = str(written(tmp_path / "my book.mobi", b"x"))
+    assert f"'ebook-convert '{mine}' '{mine}.epub''" in refused(mine)
+    assert f"docx '{tmp_path}/my book.doc''" in refused(written(tmp_path / "my book.doc", b"x"))
 
 
 def test_what_unpacks_without_end_or_expands_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +132,29 @@ def test_what_unpacks_without_end_or_expands_is_refused(tmp_path: Path, monkeypa
     for declared, used in ((entities, "&e11;"), ('<!ENTITY x SYSTEM "file:///etc/hostname">', "&x;")):
         body = f"<!DOCTYPE d [{declared}]>{document(f'<w:p><w:r><w:t>{used}</w:t></w:r></w:p>')}"
         assert "damaged" in refused(docx(tmp_path / "x.docx", body))
+
+
+def test_documents_in_an_archive_share_what_it_may_unpack_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_UNPACKED", 1 << 20)
+    one = book(tmp_path / "x.epub", {"a.xhtml": "0" * (1 << 19)})
+    assert len(read(one)[0]) > 1 << 19
+    many = packed(tmp_path / "many.zip", {f"{n}.epub": one.read_bytes() for n in range(4)})
+    assert "taken for a trap" in refused(many)
+
+
+@pytest.mark.parametrize("name", ["x.html", "x.docx", "x.epub"])
+def test_what_is_no_document_is_called_what_it_is(tmp_path: Path, name: str) -> None:
+    for content, told in (
+        (b"%PDF-1.4\n\xe2\xe3", "is a PDF: take the text out with 'pdftotext "),
+        (b"{\\rtf1 hello}", "is rich text (RTF): save it as plain text"),
+        (b"\x89PNG\r\n\x1a\n\0", "is a picture: leave it out"),
+    ):
+        assert told in refused(written(tmp_path / name, content))
+
+
+def test_a_page_in_utf_16_without_a_mark_is_read(tmp_path: Path) -> None:
+    assert read(written(tmp_path / "x.html", "<p>Été.</p>\n".encode("utf-16-le")))[0] == "Été.\n"
+    assert read(written(tmp_path / "y.html", "<p>Été.</p>\n".encode("utf-32")))[0] == "Été.\n"
 
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.train.common.texts import RAIN, account_lines, corpus_refused
+from tests.engine.train.common.texts import RAIN, account_lines, corpus_refused, written
 
 
 @pytest.fixture
@@ -74,6 +74,43 @@ def test_archives_and_patterns_tell_what_they_leave_out(tmp_path: Path, books: P
     line = account_lines(tmp_path, books / "*")[0]
     assert line.startswith("read 6 files")  # the log, too, for it was asked for; not what lies below
     assert "1 picture" in line
+    assert "1 folder that the pattern matches" in line
+    (tmp_path / "books" / "below" / "deep").mkdir()
+    (tmp_path / "books" / "below" / "deep" / "c.md").write_text(RAIN)
+    assert account_lines(tmp_path, f"{books}/**/**/*.md")[0].startswith("read 2 files")  # each once
+
+
+def test_models_are_left_out_of_folders_and_archives(tmp_path: Path, books: Path) -> None:
+    for name in ("rain/model.keras", "rain/README.md", "rain/samples/a.txt", "run/checkpoint.npz", "run/training.csv"):
+        (path := books / name).parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(RAIN)
+    with zipfile.ZipFile(tmp_path / "books.zip", "w") as archive:
+        for file in books.rglob("*"):
+            archive.write(file, Path("mine") / file.relative_to(books))
+    for place in (books, tmp_path / "books.zip"):
+        line = account_lines(tmp_path, place)[0]
+        assert line.startswith("read 6 files")
+        assert "2 folders of models" in line
+
+
+def test_what_has_no_text_is_left_out_once(tmp_path: Path, books: Path) -> None:
+    (books / "app.json").write_text('{"version": 1}')
+    (books / "bots.json").write_text('{"messages": [{"type": "Default", "content": "x", "author": {"isBot": true}}]}')
+    (books / "chat.html").write_text('<div class="chatlog__message">x</div>')
+    for suffix in ("docx", "epub", "odt", "zip", "html", "json"):
+        assert "is empty: give a file with " in corpus_refused(tmp_path, written(books / f"none.{suffix}", b""))
+    (books / "~$a.docx").write_bytes(b"\5owner")
+    with zipfile.ZipFile(books / "pictures.zip", "w") as archive:
+        archive.writestr("a.jpg", b"\xff\xd8\xff\xe0")
+    line = account_lines(tmp_path, books)[0]
+    assert line.startswith("read 6 files")
+    for told in (
+        "6 empty files", "3 files without texts (.json)", "1 chat as web pages", "2 pictures",
+        "1 archive without text files", "2 hidden files",
+    ):  # fmt: skip
+        assert told in line + ","
+    assert account_lines(tmp_path, books / "*")[0].startswith("read 6 files")
+    assert "no text files" in corpus_refused(tmp_path, books / "pictures.zip")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")

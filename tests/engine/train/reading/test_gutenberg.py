@@ -212,3 +212,20 @@ def test_a_text_that_only_speaks_of_gutenberg_stays_whole(tmp_path: Path) -> Non
     text = "I say:\n*** END OF THE PROJECT GUTENBERG EBOOK ***\nand go on.\n"
     (path := tmp_path / "x.txt").write_text(text)
     assert read(path) == text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "My afterword: donations to the poor are welcome.\n\nThe rest is mine, too.\n",
+        "This story is in the public domain now.\n\nIt rained.\n",
+        "The trademark of our town is fog.\n",
+        "A full refund was all that she wanted.\n\nHe gave her a song.\n",
+    ],
+)
+def test_one_word_of_a_license_makes_none(words: str) -> None:
+    for name in ("a licence that was cut", "with copyright"):
+        head, tail = BOOKS[name]
+        assert clean(f"{head}{BODY}{tail}\n{words}") == BODY + words
+    head, _ = BOOKS["now"]
+    assert clean(f"{head}{BODY}*** END OF THE PROJECT GUTENBERG EBOOK RAIN ***\n\n{words}") == BODY + words

@@ -29,3 +29,9 @@ def test_whatsapps_exports(tmp_path: Path, name: str, dates: tuple[str, str]) ->
     assert read(path, is_named_speech=True)[0] == "Ada: Hi: there\nand on\nBob: Bye\n"
     written(path, "No chat: only words\n")
     assert read(path)[0] == "No chat: only words\n"
+
+
+def test_blank_lines_before_a_chat_are_no_message(tmp_path: Path) -> None:
+    for blank in ("", "\n", "\n \r\n\n"):
+        path = written(tmp_path / "_chat.txt", f"{blank}[01.02.24, 12:00:01] Ada: Hi\n")
+        assert read(path) == ("Hi\n", {})
