@@ -71,6 +71,7 @@ class Spool:
         self.account = Account()
         self.files: dict[str, list[int]] = {part: [] for part in PARTS}  # the position of each file's first character
         self._folder = folder
+        self._is_line_open = dict.fromkeys(PARTS, False)  # whether the text so far ends without a line end
         self._ends: dict[str, list[tuple[int, int]]] = {part: [(0, 0)] for part in PARTS}  # characters, bytes
         self._digests = {part: hashlib.sha256() for part in PARTS}
 
@@ -116,8 +117,10 @@ class Spool:
             whole += len(text)
             return self._filter(text)
 
-        self.files[part].append(begin := self.characters[part])
         with (self._folder / part).open("ab") as file:
+            if self._is_line_open[part]:  # else the last word before and the first one here would be one
+                self._write(part, "\n", file, hashing)
+            self.files[part].append(begin := self.characters[part])
             texts = seen(formats.read(source, settings.field, settings.names, has_bots=settings.bots, account=account))
             for piece in normalized(texts, counted):
                 is_empty = is_empty and not piece.strip()
@@ -139,6 +142,7 @@ class Spool:
         data = piece.encode("utf-8", "replace")  # half a surrogate pair is no character
         hashed = hashing.submit(self._digests[part].update, data)  # on another core
         file.write(data)
+        self._is_line_open[part] = not piece.endswith("\n")
         self.characters[part] += len(piece)
         self._ends[part].append((self.characters[part], self._ends[part][-1][1] + len(data)))
         count_characters(data, self.counts)

@@ -54,3 +54,18 @@ def test_files_are_read_in_order_and_normalized(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.fill(Inputs((str(tmp_path / "a"), str(tmp_path / "b"))), TrainSettings(), lambda *_: None)
     assert "".join(spool.texts("training")) == "one\n\u00e9"
+
+
+@pytest.mark.parametrize("every", [0, 2])
+def test_the_words_of_two_files_are_never_one(tmp_path: Path, every: int) -> None:
+    """A file without a line end at its end gets one before the next file of its part."""
+    for number, words in enumerate(["to the sea", "and on\n", "to the", "end"]):
+        (tmp_path / f"{number}.txt").write_text(words)
+    spool = Spool(tmp_path)
+    paths = tuple(str(tmp_path / f"{number}.txt") for number in range(4))
+    spool.fill(Inputs(paths), TrainSettings(held_out_every=every), lambda *_: None)
+    texts = {part: ["".join(pieces) for pieces in spool.texts_by_file(part)] for part in ("training", "held_out")}
+    if every:
+        assert texts == {"training": ["to the sea\n", "to the"], "held_out": ["and on\n", "end"]}
+    else:
+        assert texts == {"training": ["to the sea\n", "and on\n", "to the\n", "end"], "held_out": []}
