@@ -116,8 +116,8 @@ class Conversation:
         """Write `n` replies side by side after the present turn, in one batch. The conversation stays where it is.
 
         They become turns beside each other, in order, and draw what `say` and then `n - 1` times `retry` would.
-        Raises `ValueError` if there is no turn yet, or for an `n` below 1, `EngineBusy` and `EngineClosed`; then nothing
-        has changed.
+        Raises `ValueError` if there is no turn yet or `n` is below 1, `EngineBusy` and `EngineClosed`; then nothing has
+        changed.
         """
         _check_sampling(sampling)
         here = self.settle()
