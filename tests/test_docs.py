@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import engine
+from engine.settings import Sampling
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -43,6 +46,19 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 140
+
+
+def test_the_page_of_the_engine_describes_every_name_and_no_other() -> None:
+    page = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
+    assert [name for name in engine.__all__ if not re.search(rf"\b{name}\b", page)] == []
+    for text in (page, (ROOT / "README.md").read_text(encoding="utf-8")):
+        named = set(re.findall(r"\bengine\.([A-Za-z_]+)\(", text)) - {"load"}
+        assert sorted(named - {*engine.__all__}) == []
+    owners = {name: getattr(engine, name) for name in ("Engine", "Conversation", "Store", "Reply", "Texts", "Sampling")}
+    made = {"Engine": {"info", "vocabulary"}, "Reply": {"unseen", "feeding"}}  # by `__init__`
+    for owner, name in re.findall(rf"`({'|'.join(owners)})\.(\w+)", page):
+        assert hasattr(owners[owner], name) or name in made[owner], f"{owner}.{name}"
+    assert [name for name in Sampling.__dataclass_fields__ if f"`{name}`" not in page] == []
 
 
 def modules_of_the_architecture() -> Iterator[str]:

@@ -15,7 +15,6 @@ if __name__ == "__main__":
     program.begin()
 
 import os
-import shlex
 import shutil
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from engine.model.directory import KERAS_REMEDY, NETWORK, VOCABULARY, json_text,
 from engine.model.network_reader import read_network
 from engine.model.onnx_step import OnnxStep
 from engine.model.step import StepFunction
+from engine.names import quoted, visible
 from engine.program import fail
 from engine.text.files import read_text
 
@@ -100,11 +100,11 @@ def _adopt(model: Path, data: list[str], tokens: Path | None, out: Path | None, 
         measured = _measure(chosen, vocabulary, text) if text else None
         _write(paths, source, vocabulary)
     if chosen.reason:
-        print(f"{chosen.reason}; Keras runs it, more slowly")
+        print(f"{visible(chosen.reason)}; Keras runs it, more slowly")
     command = _command(paths.model, chosen.name)
-    print(f"wrote {paths.vocabulary} with {size} tokens; write with it by: {command}")
+    print(f"wrote {visible(paths.vocabulary)} with {size} tokens; write with it by: {command}")
     if measured is not None:
-        print(measured.line(tokens), file=sys.stdout if measured.is_known else sys.stderr)
+        print(visible(measured.line(tokens)), file=sys.stdout if measured.is_known else sys.stderr)
     return 0
 
 
@@ -270,7 +270,7 @@ def _command(model: Path, backend: str) -> str:
     """The shell command that writes with the model."""
     given = str(model)
     given = f"./{given}" if given.startswith("-") else given
-    return shlex.join(["textrepl", given, *(["--backend", "keras"] if backend == "keras" else [])])
+    return f"textrepl {quoted(given)}{' --backend keras' if backend == 'keras' else ''}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Nothing in it is run. What cannot be used is refused in one line, with the way t
 from __future__ import annotations
 
 import json
-import shlex
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import h5py
 
 from engine.errors import ModelLoadError
+from engine.names import quoted
 
 HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 PICKLE_MAGIC = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -61,11 +61,9 @@ def _folder(path: Path) -> str:
         )
     if (path / "config.json").is_file() and (path / "model.weights.h5").is_file():
         name = path.name.removesuffix(".keras")
-        return (
-            f"is an unpacked .keras file: pack it by (cd {shlex.quote(str(path))} && zip -r ../{name}-packed.keras .)"
-        )
+        return f"is an unpacked .keras file: pack it by (cd {quoted(path)} && zip -r ../{name}-packed.keras .)"
     if (path / "model.keras").is_file():
-        return f"is a folder: give its file, {shlex.quote(str(path / 'model.keras'))}"
+        return f"is a folder: give its file, {quoted(path / 'model.keras')}"
     if any(path.glob("*.index")):
         return f"is a checkpoint, which {WEIGHTS_ALONE}"
     return f"is a folder: {GIVE}"

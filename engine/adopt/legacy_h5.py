@@ -47,7 +47,10 @@ def save_as_keras(path: Path, legacy: LegacyModel, target: Path) -> None:
     try:
         shutil.copyfile(path, copy)
         copy.chmod(0o600)
-        _update(copy, legacy.config)
+        try:
+            _update(copy, legacy.config)
+        except (LookupError, TypeError, AttributeError, ValueError, RuntimeError):  # what damaged JSON makes of it
+            raise ModelLoadError(f"{path} is a damaged .h5 file: save or copy it again") from None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _load(keras, copy, path, legacy).save(target)

@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(model: str | None, show: Callable[[str], None]) -> dict[str, Any]:
     """All figures, by model; each is shown as a line once it is there."""
+    paths = [directory.find(model).network]  # before seven processes find that there is none
     report: dict[str, Any] = {"start": startup.measure(model)}  # first: a child's peak counts its parent's size
     start = report["start"]
     show(
@@ -56,7 +57,6 @@ def run(model: str | None, show: Callable[[str], None]) -> dict[str, Any]:
     )
     import_tensorflow()
     with tempfile.TemporaryDirectory() as folder:
-        paths = [directory.find(model).network]
         if model is None:
             paths.append(speed.random_model(Path(folder) / "gru-1x1024", units=1024, layers=1))
         for path in paths:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+from engine.errors import EngineError
+
 STARTS = 7
 PROMPT = "ROMEO:"
 
@@ -23,8 +25,9 @@ def measure(model: str | None) -> dict[str, float]:
             process.stdout.read(1)
             seconds.append(time.perf_counter() - started)
             process.stdout.read()
-            _, _, usage = os.wait4(process.pid, 0)
-            process.returncode = 0
+            _, process.returncode, usage = os.wait4(process.pid, 0)
+        if process.returncode:  # and has said why
+            raise EngineError("textrepl cannot write with this model, so there is nothing to measure")
         megabytes.append(usage.ru_maxrss / 1024)
     return {
         "seconds_median": statistics.median(seconds),

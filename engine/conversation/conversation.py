@@ -15,9 +15,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conversation.checkpoint import Checkpoint, Request
+from engine.conversation.checkpoint import Checkpoint, Request, Result
 from engine.conversation.reply import Reply
 from engine.conversation.tree import Snapshot, StoredTurn, Tree, Turn, recent_tokens
+from engine.errors import EngineError
 from engine.sampling import Sampling, derive_key
 from engine.text.vocabulary import Encoding
 
@@ -115,7 +116,8 @@ class Conversation:
         """Write `n` replies side by side after the present turn, in one batch. The conversation stays where it is.
 
         They become turns beside each other, in order, and draw what `say` and then `n - 1` times `retry` would.
-        Raises `ValueError` if there is no turn yet, or for an `n` below 1.
+        Raises `ValueError` if there is no turn yet or `n` is below 1, `EngineBusy` and `EngineClosed`; then nothing has
+        changed.
         """
         _check_sampling(sampling)
         here = self.settle()
@@ -128,10 +130,17 @@ class Conversation:
         if sampling is not None and sampling.seed not in (None, start.seed):
             start = _reseeded(start, sampling.seed)
         recent = recent_tokens(self._tree.turns, here, settings)
-        for attempt in range(attempts, attempts + n):
-            request = Request(_attempt(start, here.id, attempt), recent, settings, {}, self._owner)
-            self._writing.append(Writing(self.runner.run(request), here.id, settings, is_alternative=True))
-        return [writing.reply for writing in self._writing]
+        replies: list[Reply] = []
+        try:
+            for attempt in range(attempts, attempts + n):
+                request = Request(_attempt(start, here.id, attempt), recent, settings, {}, self._owner)
+                replies.append(self.runner.run(request))
+        except EngineError:
+            for reply in replies:
+                reply.stop()
+            raise
+        self._writing = [Writing(reply, here.id, settings, is_alternative=True) for reply in replies]
+        return replies
 
     def undo(self, n: int = 1) -> None:
         """Go back `n` turns (a prompt is one, a reply is one). Raises `ValueError` if there are fewer."""
@@ -213,11 +222,18 @@ class Conversation:
         Raises what ended a reply if that was an error (`EngineError`); the conversation is still where it was then.
         """
         while self._writing:
-            self._add_turns(self._writing.pop(0))
+            writing = self._writing[0]
+            try:
+                result = writing.reply.result()  # Ctrl-C here must not lose the reply, so it stays in the list
+            except EngineError:
+                del self._writing[0]
+                raise
+            del self._writing[0]
+            self._add_turns(writing, result)
         return self._tree.here
 
-    def _add_turns(self, writing: Writing) -> None:
-        result, parent, here = writing.reply.result(), writing.parent, self._tree.present
+    def _add_turns(self, writing: Writing, result: Result) -> None:
+        parent, here = writing.parent, self._tree.present
         if writing.tokens or writing.text:
             parent = self._tree.add("prompt", writing.text, writing.tokens, parent, result.prompt_end)
         if result.drawn:

@@ -53,7 +53,7 @@ def read_again(
     """A conversation of these texts, on all branches, each read as a prompt by `model`. Turns keep their ids.
 
     `wait` gets each reply and the number of turns, and waits for the reply's end; what it raises ends the reading.
-    A text of which the model knows no token leaves no turn.
+    An empty text leaves no turn, nor do words that the model drops.
     """
     conversation = Conversation(model, sampling, owner)
     new_ids, ids = {0: 0}, {0: 0}  # from the turns' former ids to those they get here, and back
@@ -88,6 +88,8 @@ def replay(model: Runner, exported: str, wait: Wait = _wait) -> Conversation:
         start = Turn(0, "start", "", (), None, Checkpoint(model.zero_state(), (), seed, derive_key(seed), 0))
         turns = {0: start}
         for row in data["turns"]:
+            if row["id"] <= max(turns):  # else a turn could be its own parent
+                raise ValueError(f"exported: turn {row['id']} stands after turn {max(turns)}")
             turn = _write_again(model, turns, row, lambda reply: wait(reply, len(data["turns"])))
             if turn.text != row["text"]:
                 raise EngineError(_difference(model, data, turn, row["text"]))
@@ -98,7 +100,7 @@ def replay(model: Runner, exported: str, wait: Wait = _wait) -> Conversation:
             forward[parent], turn_id = turn_id, parent
         snapshot = Snapshot(_sampling(data["sampling"]), tuple(turns.values()), data["present"], forward)
         return Conversation.restored(model, snapshot)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"exported: is no conversation ({type(error).__name__}: {error})") from None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelLoadError
-from engine.names import did_you_mean
+from engine.names import did_you_mean, quoted
 from engine.text.vocabulary import Vocabulary
 
 NETWORK, VOCABULARY, SETTINGS = "model.keras", "vocabulary.json", "settings.json"
@@ -55,6 +54,8 @@ def find(path: str | Path | None) -> ModelFiles:
 
 
 def _find(path: str | Path | None) -> ModelFiles:
+    if path is not None and not str(path).strip():
+        raise ModelLoadError("the model's name is empty: give a model directory, a .keras file or a name")
     given = Path(path if path is not None else BUNDLED)
     is_name = path is None or len(given.parts) == 1
     candidates = [] if path is None else [given]
@@ -88,7 +89,7 @@ def only_fast(error: Exception, program: str) -> str:
 
 def adopt_command(network: Path) -> str:
     """The command that makes a vocabulary for a network."""
-    return f"python -m engine.adopt {shlex.quote(str(network))} --data TEXT"
+    return f"python -m engine.adopt {quoted(network)} --data TEXT"
 
 
 def read_vocabulary(files: ModelFiles) -> Vocabulary:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import lzma
-import shlex
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelLoadError
+from engine.names import quoted
 
 WEIGHTS, CONFIG, METADATA = "model.weights.h5", "config.json", "metadata.json"
 MAX_UNPACKED, MAX_RATIO = 16 << 20, 20  # bytes that a file may unpack to, beside this many times its own size
@@ -74,7 +74,7 @@ def opened(path: str | Path) -> Iterator[KerasFile]:
 def saving_advice(path: str | Path) -> str:
     """Advice that turns a `.keras` file of Keras 2 into one of Keras 3."""
     name = f"{Path(path).stem}.h5"
-    return f"save it there as {name}, and let {ADOPT.format(shlex.quote(name))} save that anew"
+    return f"save it there as {name}, and let {ADOPT.format(quoted(name))} save that anew"
 
 
 def tensors(node: Any) -> Iterator[list[Any]]:
@@ -96,4 +96,4 @@ def _no_zip(path: Path) -> str:
     with path.open("rb") as file:
         if file.read(len(HDF5)) != HDF5:
             return "is not a whole .keras file: save or copy it again (a .h5 or SavedModel must be saved as .keras)"
-    return f"is an HDF5 file, as {KERAS_2} wrote them: save it anew by {ADOPT.format(shlex.quote(str(path)))}"
+    return f"is an HDF5 file, as {KERAS_2} wrote them: save it anew by {ADOPT.format(quoted(path))}"

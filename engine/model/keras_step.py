@@ -73,7 +73,7 @@ class KerasStep:
             {"SimpleRNN": "rnn"}.get(type(walk.layers[0]).__name__, type(walk.layers[0]).__name__.lower()),
             self._sizes[0], len(walk.layers), model.count_params(),
         )  # fmt: skip
-        self.fingerprint = fingerprint([np.asarray(variable, np.float32) for variable in model.trainable_variables])
+        self.fingerprint = fingerprint([np.asarray(variable, np.float32) for variable in model.weights])
         self._compiled = tf.function(
             self._step,
             input_signature=[

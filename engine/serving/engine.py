@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from engine.conversation.checkpoint import Checkpoint, Request
 from engine.conversation.conversation import Conversation
 from engine.conversation.reply import Reply
+from engine.errors import EngineError
 from engine.model.step import StepFunction
 from engine.sampling import Sampler, Sampling
 from engine.serving.rows import ReplyRow, ScoringRow
@@ -184,7 +185,9 @@ class Engine:
         return np.zeros(self._step_function.state_size, np.float32)
 
     def run(self, request: Request) -> Reply:
-        """Queue a reply. Raises `EngineBusy` if `max_waiting` replies wait already, and `EngineClosed`."""
+        """Queue a reply. Raises `EngineBusy` if `max_waiting` replies wait already, `EngineClosed`, and `EngineError`
+        for a damaged state."""
+        self._check(request.start)
         self._worker.check_room(self.max_waiting)
         reply = Reply(request.unseen, self._worker.wake)
         self._worker.submit(ReplyRow(request, self.vocabulary, reply))
@@ -197,6 +200,7 @@ class Engine:
 
         With `sampling`, the probabilities are those that a token is drawn with after the `recent` ones.
         """
+        self._check(checkpoint)
         logits = self._read(np.array(checkpoint.pending, np.int32), checkpoint.state).logits
         if sampling is None:
             weights = np.exp(logits.astype(np.float64) - logits.max())
@@ -209,6 +213,13 @@ class Engine:
         never = {*self.vocabulary.unwritten}
         shown = (int(i) for i in order if i not in never and (sampling is None or shares[i] > 0))
         return [(show(i, before), float(shares[i])) for i in shown]
+
+    def _check(self, checkpoint: Checkpoint) -> None:
+        """Raise `EngineError` for what the network cannot take: in the batch it would end everybody's replies."""
+        pending = checkpoint.pending or (0,)
+        fits = min(pending) >= 0 and max(pending) < len(self.vocabulary)
+        if checkpoint.state.shape != (self._step_function.state_size,) or not fits:
+            raise EngineError("the state of this turn is damaged: go to another turn, or begin another conversation")
 
     def _read(
         self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None

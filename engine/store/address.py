@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
-from pathlib import Path
 
 import sqlalchemy as sql
 
@@ -20,6 +20,8 @@ PATH = re.compile(r"~|\.{0,2}/|[A-Za-z]:[\\/]|[^:@\"'<>]*[./][^:@\"'<>]*$")  # o
 def read(text: str) -> sql.URL:
     """Parse a database's address, or the path of an SQLite file. Raises `StoreError`."""
     text = text.strip()
+    if not text:
+        return file(text)
     if text == "sqlite::memory:":
         return sql.URL.create("sqlite")
     if PATH.match(text):
@@ -29,10 +31,15 @@ def read(text: str) -> sql.URL:
     if scheme == "sqlite" and not rest.startswith("///") and rest != "//" and "@" not in rest:
         path = rest.removeprefix("//").partition("?")[0]
         if rest.startswith("//") and "/" in path:
+            if path.startswith("~"):
+                return file(path)
             shown = visible(path)
             raise StoreError(f"sqlite://{shown}: write sqlite:///{shown} for a file from here, sqlite:////{shown} else")
         return file(path)
-    return _checked(_parsed(text))
+    found = _checked(_parsed(text))
+    path = found.database or ""
+    is_at_home = path.startswith("~") and found.get_backend_name() == "sqlite"
+    return found.set(database=os.path.expanduser(path)) if is_at_home else found
 
 
 def shown(address: sql.URL) -> str:
@@ -53,7 +60,7 @@ def file(path: str) -> sql.URL:
     """The address of an SQLite file. Raises `StoreError`."""
     if not path:
         raise StoreError(f"the store's address is empty: give one like {FORMS}")
-    return sql.URL.create("sqlite", database=str(Path(path).expanduser()))
+    return sql.URL.create("sqlite", database=os.path.expanduser(path))
 
 
 def _parsed(text: str) -> sql.URL:

@@ -6,10 +6,10 @@ All programs read their texts by it. Knows no file system.
 from __future__ import annotations
 
 import codecs
-import shlex
 from collections.abc import Callable, Iterator
 
 from engine.errors import EngineError
+from engine.names import quoted
 from engine.text.charsets import charset_of, iconv_name, name_of
 from engine.text.file_kinds import kind_of
 
@@ -29,7 +29,7 @@ def decode(read: Callable[[int], bytes], name: str, tell: Callable[[str], None],
     `tell` gets a line, which begins with `name`, about anything but plain UTF-8. Commands that repair a file name it
     `file`. Raises `EngineError` that says what the bytes are and what to do.
     """
-    file = shlex.quote(file) if file != "FILE" else file
+    file = quoted(file) if file != "FILE" else file
     data = read(READ)
     if kind := kind_of(data):
         raise EngineError(f"{name} is {kind.one}: {kind.remedy.format(file=file)}")

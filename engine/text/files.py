@@ -21,6 +21,8 @@ def read_text(path: str | Path, tell: Callable[[str], None] = lambda line: None)
 
     Raises `EngineError` if it is missing, empty or no text.
     """
+    if not str(path).strip():
+        raise EngineError("the name of a text is empty: give a file")
     try:
         with Path(path).open("rb") as file:
             text = read_stream(file, str(path), tell, str(path))

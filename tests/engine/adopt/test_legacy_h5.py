@@ -101,3 +101,21 @@ def test_a_h5_file_that_cannot_be_saved_anew_is_refused(
     monkeypatch.setattr(legacy_h5, "import_tensorflow", missing)
     assert "textrepl[train]" in refused(models / "plain.h5", *out)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        None, "layers", [], {}, {"layers": []}, {"layers": {"a": 1}}, {"layers": ["GRU"]},
+        {"layers": [{"class_name": "GRU"}]}, {"layers": [{"class_name": "GRU", "config": None}]},
+    ],
+)  # fmt: skip
+def test_layers_that_are_none_are_a_damaged_file(
+    inner: Any, models: Path, text: str, tmp_path: Path, refused: Refused
+) -> None:
+    shutil.copy(models / "plain.h5", path := tmp_path / "damaged.h5")
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": inner})
+    error = refused(path, "--data", text, "--out", tmp_path / "out")
+    assert "damaged" in error
+    assert not (tmp_path / "out").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,16 @@ def test_the_backend_that_can_run_it_is_found_and_told(
         assert written_by(printed_command(out)) == "cdefg"
         assert ("Keras runs it" in out) == bool(backend)
         assert "the model knows this text" in out
+
+
+def test_names_that_are_no_text_are_told_as_a_shell_reads_them(
+    models: Path, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mod\udce8le d'été"
+    assert adopt.main([str(models / "plain.keras"), "--data", text, "--out", str(out)]) == 0
+    command = printed_command(capsys.readouterr().out)
+    given = subprocess.run(["bash", "-c", f"printf %s {command.removeprefix('textrepl ')}"], stdout=subprocess.PIPE)
+    assert given.stdout == os.fsencode(out)
 
 
 def test_without_tensorflow_it_is_told_why_it_is_needed(

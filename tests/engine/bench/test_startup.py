@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.bench import startup
+from engine.errors import EngineError
 
 
 def test_a_start_is_measured_in_fresh_processes(keras_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,3 +15,9 @@ def test_a_start_is_measured_in_fresh_processes(keras_model_dir: Path, monkeypat
     figures = startup.measure(str(keras_model_dir))
     assert 0 < figures["seconds_median"] <= figures["seconds_max"] < 60
     assert figures["peak_megabytes"] > 10
+
+
+def test_a_start_that_fails_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(startup, "STARTS", 2)
+    with pytest.raises(EngineError, match="nothing to measure"):
+        startup.measure("no such model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,9 @@ from hypothesis.stateful import (
 )
 
 import engine
+from engine.conversation.checkpoint import Result
 from engine.conversation.conversation import Conversation
+from engine.conversation.reply import Reply
 from engine.serving.engine import Engine
 from tests.engine.conversations import position
 from tests.networks import tiny_engine
@@ -259,6 +262,38 @@ def test_alternatives_are_what_say_and_retry_would_write(tiny: Engine) -> None:
     assert talk.say().text == straight_after(straight, 3)
     more = talk.alternatives(1, engine.Sampling(seed=9, length=4))[0].text
     assert len(more) == 4
+
+
+def test_a_wait_that_was_interrupted_loses_no_turn(tiny: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = tiny.conversation(sampling=SAMPLING)
+    talk.say("the cat", length=0)
+    assert talk.present == 1
+    replies = [talk.say(), *talk.alternatives(2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Reply, "result", interrupted)
+        for ask in (talk.settle, talk.export, lambda: talk.say("more")):
+            with pytest.raises(KeyboardInterrupt):
+                ask()
+    assert [turn.text for turn in talk.tree] == ["the cat", *(reply.text for reply in replies)]
+    assert talk.present == 2
+
+
+def interrupted(reply: Reply) -> Result:
+    raise KeyboardInterrupt
+
+
+def test_alternatives_that_find_no_room_leave_nothing() -> None:
+    with tiny_engine(max_batch=1) as model:
+        model.max_waiting = 2
+        talk = model.conversation(sampling=replace(SAMPLING, length=10**6))
+        talk.say("the cat", length=0)
+        before = position(talk)
+        with pytest.raises(engine.EngineBusy):
+            talk.alternatives(9)
+        assert position(talk) == before
+        while model.activity().running or model.activity().waiting:
+            time.sleep(0.001)
+        assert len(talk.say("so", length=3).text) == 3
 
 
 def straight_after(talk: Conversation, turn: int) -> str:

@@ -67,7 +67,9 @@ def test_another_model_says_at_which_turn_it_differs(tiny: Engine) -> None:
         engine.replay(tiny, json.dumps(changed))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 9}', '{"version": 1, "seed": 1, "turns": [{}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"version": 9}', '{"version": 1, "seed": 1, "turns": [{}]}', "[" * 10**5]
+)
 def test_what_is_no_export_is_refused(tiny: Engine, text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         engine.replay(tiny, text)
@@ -82,6 +84,19 @@ def test_numbers_that_are_none_are_refused_before_the_engine_has_them(tiny: Engi
     with pytest.raises(ValueError, match=f"{name} .* is no whole number"):
         engine.replay(tiny, json.dumps(exported))
     assert tiny.conversation().say("on", length=2).text
+
+
+@pytest.mark.parametrize("ids", [(0,), (1, 1), (2, 1), (1, 2, 2)])
+def test_a_turn_that_could_be_before_itself_is_refused(tiny: Engine, ids: tuple[int, ...]) -> None:
+    talk = tiny.conversation(sampling=SAMPLING)
+    for _ in ids:
+        talk.say("ab", length=0).result()
+    exported = json.loads(talk.export()) | {"present": ids[-1]}
+    for turn, new in zip(exported["turns"], ids, strict=True):
+        turn |= {"id": new, "parent": 0 if new == ids[0] else ids[0]}
+    exported["turns"][-1]["parent"] = ids[-1]
+    with pytest.raises(ValueError, match=f"turn {ids[-1]} stands after turn"):
+        engine.replay(tiny, json.dumps(exported))
 
 
 def test_another_precision_is_named(tiny: Engine) -> None:

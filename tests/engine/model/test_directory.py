@@ -48,6 +48,7 @@ def test_what_is_no_model_is_refused_with_the_remedy(
 
     monkeypatch.chdir(tmp_path)
     refused("nowhere", "nowhere", "shakespeare")
+    refused(" ", "name is empty", "give a model directory")
     refused(tmp_path, str(tmp_path), "no model.keras")
     (tmp_path / "x.h5").touch()
     refused(tmp_path / "x.h5", "x.h5", ".keras")

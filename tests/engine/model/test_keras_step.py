@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +146,25 @@ def test_the_keras_backend_refuses_what_it_cannot_load(tmp_path: Path) -> None:
     path.write_bytes(b"nothing")
     with pytest.raises(ModelLoadError, match=str(path)):
         KerasStep(path)
+
+
+def frozen() -> keras.Model:
+    model = text_model(gru())
+    for layer in model.layers:
+        layer.trainable = False
+    return model
+
+
+@pytest.mark.parametrize("make", [lambda: text_model(gru(), L.BatchNormalization()), frozen])
+def test_weights_that_are_not_trained_tell_models_apart_too(make: Callable[[], keras.Model], tmp_path: Path) -> None:
+    model = make()
+    one = KerasStep(saved(model, tmp_path)).fingerprint
+    for variable in model.non_trainable_variables:
+        if "variance" in variable.path or "embeddings" in variable.path:
+            variable.assign(variable + 0.1)
+    assert KerasStep(saved(model, tmp_path)).fingerprint != one
+
+
+def test_a_frozen_model_has_one_fingerprint_in_both_backends(tmp_path: Path) -> None:
+    path = saved(frozen(), tmp_path)
+    assert KerasStep(path).fingerprint == OnnxStep(read_network(path)).fingerprint

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -63,3 +66,17 @@ def test_the_likeliest_tokens_are_told_as_they_would_be_written(model: Engine) -
     written = talk.say(sampling=engine.Sampling(temperature=0, length=1, seed=5)).text
     if model.info.level != "bpe":
         assert written == next(token for token, _ in tokens if token != "<unk>" and token != " <unk>")
+
+
+@pytest.mark.parametrize("damage", [{"source": np.zeros(3, np.float32)}, {"pending": (10**6,)}, {"pending": (1, -1)}])
+def test_a_damaged_state_ends_its_own_conversation_alone(tiny: Engine, damage: dict[str, Any]) -> None:
+    talk = tiny.conversation(sampling=engine.Sampling(length=5))
+    talk.say("the cat", length=0)
+    start, turn = talk.snapshot().turns
+    turns = (start, replace(turn, checkpoint=replace(turn.checkpoint, **damage)))
+    damaged = engine.Conversation.restored(tiny, replace(talk.snapshot(), turns=turns))
+    for ask in (damaged.say, damaged.next_tokens, lambda: damaged.alternatives(2)):
+        with pytest.raises(engine.EngineError, match="state of this turn is damaged"):
+            ask()
+    damaged.goto(0)
+    assert len(damaged.say("a").text) == len(talk.say().text) == 5

@@ -30,8 +30,14 @@ def test_a_file_is_named_in_many_ways(written: str, path: str | None) -> None:
     assert (found.get_backend_name(), found.database, found.host) == ("sqlite", path, None)
 
 
-def test_a_path_may_begin_at_home() -> None:
-    assert address.read("~/tales.db").database == str(Path.home() / "tales.db")
+@pytest.mark.parametrize("written", ["~/tales.db", "sqlite:~/tales.db", "sqlite://~/tales.db", "sqlite:///~/tales.db"])
+def test_a_path_may_begin_at_home(written: str) -> None:
+    assert address.read(written).database == str(Path.home() / "tales.db")
+
+
+@pytest.mark.parametrize("written", ["~nobody-here/tales.db", "~tales.db", "sqlite:///~tales.db"])
+def test_a_tilde_that_is_nobodys_home_is_a_letter(written: str) -> None:
+    assert address.read(written).database == written.removeprefix("sqlite:///")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +71,7 @@ def test_a_server_is_reached_by_the_driver_that_is_there(written: str) -> None:
         (f"postgresql+psycopg2://ann:{SECRET}@host/d", "psycopg2 is not installed: pip install 'textrepl[postgres]'"),
         (f"postgresql+nosuch://ann:{SECRET}@host/d", "is not installed"),
         ("sqlite:", "is empty"),
+        (" ", "is empty"),
     ],
 )
 def test_what_is_no_address_is_told_with_the_right_form_and_no_password(written: str, words: str) -> None:

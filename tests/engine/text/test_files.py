@@ -62,3 +62,9 @@ def test_where_words_are_the_tokens_none_is_cut() -> None:
     for share in (0.0, 1.0):
         assert split_point(100, share, lambda begin, end: "x" * (end - begin)) == split_point(100, share)
     assert split_point(1000, 0.5, lambda begin, end: "x" * (end - begin)) == 500
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_name_that_is_empty_is_called_so(name: str) -> None:
+    with pytest.raises(EngineError, match="is empty: give a file"):
+        read_text(name)
