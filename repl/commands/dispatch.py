@@ -29,8 +29,9 @@ def enter(session: Session, line: str) -> Answer:
     line = engine.decoded(line)
     choices, session.choices = session.choices, []
     to_confirm = session.to_delete
-    if choices and line.isdecimal() and 1 <= int(line) <= len(choices):
-        answer = _answer(session, lambda: _choose(session, choices[int(line) - 1]))
+    numbered = {str(number): turn for number, turn in enumerate(choices, 1)}
+    if line in numbered:
+        answer = _answer(session, lambda: _choose(session, numbered[line]))
     elif line.startswith("/") and not line.startswith("//"):
         answer = _answer(session, lambda: _command(session, line[1:]))
     else:

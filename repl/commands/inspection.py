@@ -24,7 +24,7 @@ def why(session: Session, argument: str) -> Answer:
 
     count = 10
     if argument:
-        if not argument.isdecimal() or not 1 <= int(argument) <= 50:
+        if argument not in map(str, range(1, 51)):
             raise ValueError(f"why {argument!r}: give a number of tokens, from 1 to 50")
         count = int(argument)
     size = session.model.info.vocabulary_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import engine
-from repl.commands.command import Command, whole_number
+from repl.commands.command import MAX_DIGITS, Command, whole_number
 from repl.session.answers import Answer, Edit
 from repl.session.progress import Stopped
 from repl.session.session import Session
@@ -48,8 +48,10 @@ def goto(session: Session, argument: str) -> Answer:
     if argument in session.stories:
         session.name = argument
     elif argument.isdecimal():
-        if int(argument) not in {0, *(turn.id for turn in session.story.tree)}:
-            raise ValueError(f"goto {argument}: there is no such turn; /tree shows those that there are")
+        if len(argument) > MAX_DIGITS or int(argument) not in {0, *(turn.id for turn in session.story.tree)}:
+            raise ValueError(
+                f"goto {engine.first_words(argument, 40)}: there is no such turn; /tree shows those that there are"
+            )
         session.story.goto(int(argument))
     else:
         others = ", ".join(session.stories)

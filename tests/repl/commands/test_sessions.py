@@ -107,6 +107,9 @@ def test_export_and_import(sessions: Sessions, tmp_path: Path, suffix: str) -> N
         ("/import {tmp}/chat.json", "train on it by 'python -m engine.train --data chat.json"),
         ("/import {tmp}/talk.JSON", "a chat of another program (a list of 2)"),
         ("/import {tmp}/table.json", "a list of 3: rename it to .txt"), ("/import {tmp}/text.json", "a mere text"),
+        ("/import {tmp}/later.json", "later.json: version 99: this program reads version 1"),
+        ("/import {tmp}/turns.json", "turns.json: is no conversation: a value in it is of the wrong kind"),
+        ("/import {tmp}/kind.json", "kind.json: is no conversation: 'parent' is missing"),
         ("/import {tmp}/half.json", "half.json is no JSON"), ("/import {tmp}/fifo", "is no file"),
         ("/export {tmp}/no/where.txt", "cannot be written"),
         ("/open", "give a session's name"), ("/open nowhere", "there is no session"), ("/delete", "give a session"),
@@ -120,6 +123,9 @@ def test_mistakes_with_files_and_names(sessions: Sessions, tmp_path: Path, line:
     (tmp_path / "talk.JSON").write_text('[{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]')
     (tmp_path / "table.json").write_text("[1, 2, 3]")
     (tmp_path / "text.json").write_text('"once"')
+    (tmp_path / "later.json").write_text('{"version": 99, "seed": 1, "turns": []}')
+    (tmp_path / "turns.json").write_text('{"version": 1, "seed": 1, "turns": 5}')
+    (tmp_path / "kind.json").write_text('{"version": 1, "seed": 1, "turns": [{}]}')
     (tmp_path / "half.json").write_text('{"version": 1, "tur')
     os.mkfifo(tmp_path / "fifo")
     session = sessions.start()

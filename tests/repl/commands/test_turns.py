@@ -16,6 +16,11 @@ def test_retry_undo_redo_and_goto(session: Session) -> None:
     assert said(session, "/goto 2") == "ab" + first
     assert said(session, "/undo 2") == "(the story is empty)"
     assert "there are 0 turns to take back" in said(session, "/undo")
+    assert "redo 9: there are 2 turns to bring back" in said(session, "/redo 9")
+    said(session, "/redo")
+    assert "undo 2: there is 1 turn to take back" in said(session, "/undo 2")
+    assert "redo 2: there is 1 turn to bring back" in said(session, "/redo 2")
+    said(session, "/undo")
     assert "bring back" in said(session, "/redo 9")
     assert "give a number" in said(session, "/undo x")
     assert "give a number" in said(session, "/undo \u00b2")
