@@ -37,7 +37,7 @@ def heat(session: Session, argument: str) -> Answer:
     """Color a text, or the story, by surprisal in bits, and tell its mean and perplexity."""
     from repl.view import pictures
 
-    text = _given_text(argument) if argument else session.story.text
+    text = engine.decoded(_given_text(argument)) if argument else session.story.text
     if not text:
         raise ValueError("there is no text yet: give one, or a file, as in '/heat chapter.txt'")
     with session.progress.during(f"reading {len(text):,} characters"):
@@ -114,7 +114,9 @@ def _given_text(argument: str) -> str:
     except (OSError, RuntimeError, ValueError):  # too long for a name, or no name at all
         return argument
     if not is_file and FILE_NAME.fullmatch(argument):
-        raise ValueError(f"there is no file {argument}: give a file that is there, or a text of more than one word")
+        raise ValueError(
+            f"there is no file {engine.visible(argument)}: give a file that is there, or a text of more than one word"
+        )
     return read_story(path) if is_file else argument
 
 

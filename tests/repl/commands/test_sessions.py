@@ -135,6 +135,18 @@ def test_mistakes_with_files_and_names(sessions: Sessions, tmp_path: Path, line:
     assert session.story.text == before
 
 
+@pytest.mark.parametrize("name", ["caf\udce9", "\udcff", "é\udc93 q", "été"])
+def test_a_file_may_have_a_name_that_is_not_utf_8(sessions: Sessions, tmp_path: Path, name: str) -> None:
+    session = sessions.start()
+    write_kept(session, "the cat")
+    enter(session, f"/export {tmp_path}/{name}.txt")
+    assert [path.name for path in tmp_path.glob("*.txt")] == [f"{name}.txt"]
+    other = sessions.start()
+    enter(other, f"/import {tmp_path}/{name}.txt")
+    assert other.story.text == session.story.text
+    assert "bits a character" in "".join(text for _, text in enter(other, f"/heat {tmp_path}/{name}.txt").picture)
+
+
 def test_the_bots_stories_are_no_session(sessions: Sessions) -> None:
     session = sessions.start("novel")
     write_kept(session, "ab")

@@ -28,6 +28,15 @@ def test_retry_undo_redo_and_goto(session: Session) -> None:
     assert "give a turn's number" in said(session, "/goto nowhere")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("main", "is taken"), ("3", "not all of them digits"), ("a\nb", "in a line"), ("z" * 101, "1 to 100 characters")],
+)
+def test_names_that_no_story_may_have(session: Session, name: str, words: str) -> None:
+    assert words in said(session, f"/fork {name}")
+    assert list(session.stories) == ["main"]
+
+
 def test_a_fork_leaves_the_story_alone(session: Session) -> None:
     write(session, "ab")
     before = session.story.text
@@ -36,7 +45,7 @@ def test_a_fork_leaves_the_story_alone(session: Session) -> None:
     assert "[fork2]" in said(session, "/tree")
     assert said(session, "/goto main") == before
     assert "is taken" in said(session, "/fork main")
-    assert "is taken" in said(session, "/fork 12")
+    assert "not all of them digits" in said(session, "/fork 12")
     said(session, "/fork other")
     assert session.name == "other"
 
