@@ -23,6 +23,7 @@ def test_wrong_usage_is_2(model: str) -> None:
     one_line(run(model, "--prompt", "a", "--store", "sqlite:///x"), 2, "give --session")
     one_line(run(model, "--prompt", "a", "--session", "x", "--samples", "2"), 2, "goes on one way")
     one_line(run(model, "--prompt", "a", "--session", "x/y"), 2, "without '/'")
+    one_line(run(model, "--prompt", "a", "--session", "x\ny"), 2, "line ends")
     one_line(run(model, shell="<&-"), 2, "standard input is closed")
 
 
