@@ -122,10 +122,11 @@ class _Mistake(ValueError):
 
 
 def _section(section: str, values: Any, made: dict[str, Any]) -> dict[str, Any]:
-    if section not in (*KNOWN, "sampling", "presets") or not isinstance(values, dict):
-        raise _Mistake(
-            "", section, f"there is no section [{section}]: there are {', '.join((*KNOWN, 'sampling', 'presets'))}"
-        )
+    known = (*KNOWN, "sampling", "presets")
+    if section not in known:
+        raise _Mistake("", section, f"there is no section [{section}]: there are {', '.join(known)}")
+    if not isinstance(values, dict):
+        raise _Mistake("", section, f"[{section}] must be a section: a line of its own, with its settings below")
     if section == "sampling":
         return {"sampling": _checked_sampling("sampling", values)}
     if section == "presets":
@@ -167,6 +168,8 @@ def _problem(section: str, key: str, value: Any) -> str:
     if key == "speed":
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return "" if is_number and 0 <= value <= MAX_SPEED else f"a number from 0 to {MAX_SPEED}"
+    if section == "start" and value == "":
+        return "a text that is not empty"
     return "" if isinstance(value, str) and "\n" not in value else "a text in quotes"
 
 
@@ -175,7 +178,7 @@ def _style_problem(value: Any) -> str:
 
     try:
         Style([("checked", value)])
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):  # what is not a text raises one of the last two
         return "a style like 'ansiblue', '#ff8800', 'bold' or 'bg:#202020'"
     return ""
 

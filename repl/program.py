@@ -42,6 +42,8 @@ def _run(argv: Sequence[str] | None) -> int:
         sampling = command_line.sampling(arguments)
         if not 1 <= arguments.samples <= 1000:
             raise ValueError(f"samples {arguments.samples}: must be from 1 to 1000")
+        if arguments.backend == "keras" and arguments.precision != "float32":
+            raise ValueError(f"--backend keras has no --precision {arguments.precision}: leave one of them out")
     except ValueError as error:
         parser.error(str(error))
     if sys.stdout is None:

@@ -66,4 +66,5 @@ def _number(name: str, text: str, kind: type[int] | type[float]) -> float:
     try:
         return kind(text)
     except ValueError:
-        raise ValueError(f"{name} {engine.first_words(text, 20)!r}: must be a number") from None
+        kinds = "whole number" if kind is int else "number"
+        raise ValueError(f"{name} {engine.first_words(text, 20)!r}: must be a {kinds}") from None

@@ -32,10 +32,11 @@ def go_to(conversation: engine.Conversation, turn: int) -> None:
 
 def go_back(conversation: engine.Conversation, turns: int) -> None:
     """Take back some turns. Raises `NoStory` if there are fewer."""
-    if turns > (there_are := len(conversation.turns)):
-        raise NoStory(
-            f"there are only {there_are} turns to take back" if there_are else "there is nothing to take back"
-        )
+    if not (there_are := len(conversation.turns)):
+        raise NoStory("there is nothing to take back")
+    if turns > there_are:
+        count = "is only 1 turn" if there_are == 1 else f"are only {there_are} turns"
+        raise NoStory(f"there {count} to take back")
     conversation.undo(turns)
 
 

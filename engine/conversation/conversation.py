@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine.conversation.checkpoint import Checkpoint, Request, Result
 from engine.conversation.reply import Reply
-from engine.conversation.tree import Snapshot, StoredTurn, Tree, Turn, recent_tokens
+from engine.conversation.tree import Snapshot, StoredTurn, Tree, Turn, recent_tokens, there_are
 from engine.errors import EngineError
 from engine.sampling import Sampling, derive_key
 from engine.text.vocabulary import Encoding
@@ -145,7 +145,7 @@ class Conversation:
     def undo(self, n: int = 1) -> None:
         """Go back `n` turns (a prompt is one, a reply is one). Raises `ValueError` if there are fewer."""
         if not isinstance(n, int) or n < 1 or n > len(self.turns):
-            raise ValueError(f"undo {n}: there are {len(self.turns)} turns to take back")
+            raise ValueError(f"undo {n}: {there_are(len(self.turns))} to take back")
         self._tree.back(n)
 
     def redo(self, n: int = 1) -> None:

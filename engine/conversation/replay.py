@@ -100,8 +100,10 @@ def replay(model: Runner, exported: str, wait: Wait = _wait) -> Conversation:
             forward[parent], turn_id = turn_id, parent
         snapshot = Snapshot(_sampling(data["sampling"]), tuple(turns.values()), data["present"], forward)
         return Conversation.restored(model, snapshot)
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"exported: is no conversation ({type(error).__name__}: {error})") from None
+    except KeyError as error:
+        raise ValueError(f"exported: is no conversation: {error} is missing") from None
+    except (TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"exported: is no conversation: a value in it is of the wrong kind ({error})") from None
 
 
 def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any], wait: Callable[[Reply], object]) -> Turn:

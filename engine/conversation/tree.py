@@ -108,7 +108,7 @@ class Tree:
         turn_id = self.present
         for step in range(n):
             if turn_id not in self.forward:
-                raise ValueError(f"redo {n}: there are {step} turns to bring back")
+                raise ValueError(f"redo {n}: {there_are(step)} to bring back")
             turn_id = self.forward[turn_id]
         self.present = turn_id
 
@@ -139,6 +139,11 @@ class Tree:
             parts = stored(turn)
             checkpoint = replace(checkpoint, source=checkpoint.state if is_present else parts.state)
             self.turns[turn.id] = replace(turn, checkpoint=checkpoint, written=parts.tokens)
+
+
+def there_are(turns: int) -> str:
+    """So many turns, in words."""
+    return "there is 1 turn" if turns == 1 else f"there are {turns} turns"
 
 
 def recent_tokens(

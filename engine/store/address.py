@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import warnings
 
 import sqlalchemy as sql
 
@@ -94,4 +95,19 @@ def _checked(address: sql.URL) -> sql.URL:
     if not is_synchronous:
         right = "postgresql://" if backend in POSTGRES else "sqlite:///"
         raise StoreError(f"{address.drivername} is a driver for other programs: write {right}...")
+    if backend == "sqlite":
+        _check_options(address)
     return address
+
+
+def _check_options(address: sql.URL) -> None:
+    """Raises `StoreError` for an option of SQLite's that its driver would ignore, such as `?mode=ro`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sql.exc.SAWarning)
+        try:
+            address.get_dialect()().create_connect_args(address)
+        except (sql.exc.SAWarning, ValueError):
+            options = visible(", ".join(address.query))
+            raise StoreError(
+                f"the store's address has options that SQLite cannot read ({options}): leave them out"
+            ) from None

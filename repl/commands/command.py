@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import engine
 from repl.session.answers import Answer
 from repl.session.session import Session
+
+MAX_DIGITS = 18  # more than enough; Python itself reads some thousand
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,6 @@ def whole_number(text: str, default: int, noun: str) -> int:
     """A number from 1 that a person typed, or the default. Raises `ValueError`."""
     if not text:
         return default
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{text!r}: give a number of {noun}")
+    if not text.isdecimal() or len(text) > MAX_DIGITS or int(text) < 1:
+        raise ValueError(f"{engine.first_words(text, 40)!r}: give a number of {noun}, 1 or more")
     return int(text)

@@ -26,13 +26,14 @@ def enter(session: Session, line: str) -> Answer:
 
     Call `Session.finish` once the replies of the answer have ended.
     """
-    line = engine.decoded(line)
+    as_typed, line = line.partition(" ")[2], engine.decoded(line)
     choices, session.choices = session.choices, []
     to_confirm = session.to_delete
-    if choices and line.isdecimal() and 1 <= int(line) <= len(choices):
-        answer = _answer(session, lambda: _choose(session, choices[int(line) - 1]))
+    numbered = {str(number): turn for number, turn in enumerate(choices, 1)}
+    if line in numbered:
+        answer = _answer(session, lambda: _choose(session, numbered[line]))
     elif line.startswith("/") and not line.startswith("//"):
-        answer = _answer(session, lambda: _command(session, line[1:]))
+        answer = _answer(session, lambda: _command(session, line[1:], as_typed))
     else:
         answer = _answer(session, lambda: session.write("say", line.removeprefix("/"), session.sampling))
     if session.to_delete == to_confirm:  # only the very next line confirms
@@ -63,10 +64,12 @@ def _choose(session: Session, turn: int) -> Answer:
     return session.end_of_story()
 
 
-def _command(session: Session, line: str) -> Answer:
+def _command(session: Session, line: str, as_typed: str) -> Answer:
+    """Run a command. One that takes a file gets its name `as_typed`: it need not be UTF-8."""
     name, _, argument = line.partition(" ")
     if name in COMMANDS:
-        return COMMANDS[name].act(session, argument.strip())
+        takes_file = COMMANDS[name].completes == "file"
+        return COMMANDS[name].act(session, (as_typed if takes_file else argument).strip())
     hint = _similar(name, "/help lists them.")
     return Answer(f"there is no command /{name}; {hint} (begin with // to write a text that begins with /)")
 

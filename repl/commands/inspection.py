@@ -14,7 +14,7 @@ from repl.session.story_files import read_story
 from repl.settings import changed_settings, shown_values
 
 CHOOSING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # settings that change what is likely
-FILE_NAME = re.compile(r"\S*\w\.(txt|md|text)")
+FILE_NAME = re.compile(r"(~|\.{0,2})/\S*|\S*\w\.(txt|md|text)")
 MAX_HEAT = 4000  # characters that are shown in colors; the figures are of all
 
 
@@ -24,7 +24,7 @@ def why(session: Session, argument: str) -> Answer:
 
     count = 10
     if argument:
-        if not argument.isdecimal() or not 1 <= int(argument) <= 50:
+        if argument not in map(str, range(1, 51)):
             raise ValueError(f"why {argument!r}: give a number of tokens, from 1 to 50")
         count = int(argument)
     size = session.model.info.vocabulary_size
@@ -37,7 +37,7 @@ def heat(session: Session, argument: str) -> Answer:
     """Color a text, or the story, by surprisal in bits, and tell its mean and perplexity."""
     from repl.view import pictures
 
-    text = _given_text(argument) if argument else session.story.text
+    text = engine.decoded(_given_text(argument)) if argument else session.story.text
     if not text:
         raise ValueError("there is no text yet: give one, or a file, as in '/heat chapter.txt'")
     with session.progress.during(f"reading {len(text):,} characters"):
@@ -114,7 +114,9 @@ def _given_text(argument: str) -> str:
     except (OSError, RuntimeError, ValueError):  # too long for a name, or no name at all
         return argument
     if not is_file and FILE_NAME.fullmatch(argument):
-        raise ValueError(f"there is no file {argument}: give a file that is there, or a text of more than one word")
+        raise ValueError(
+            f"there is no file {engine.visible(argument)}: give a file that is there, or a text of more than one word"
+        )
     return read_story(path) if is_file else argument
 
 

@@ -162,7 +162,10 @@ def import_(session: Session, argument: str) -> Answer:
     with session.progress.during(f"reading {path.name}"):
         if path.suffix.lower() == ".json":
             check_export(text, path.name)
-            story = engine.replay(session.model, text, session.progress.wait)
+            try:
+                story = engine.replay(session.model, text, session.progress.wait)
+            except ValueError as error:
+                raise ValueError(f"{path.name}: {str(error).removeprefix('exported: ')}") from None
         else:
             story = session.model.conversation(sampling=session.sampling)
             reply = story.say(text, length=0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import engine
-from repl.commands.command import Command, whole_number
+from repl.commands.command import MAX_DIGITS, Command, whole_number
 from repl.session.answers import Answer, Edit
 from repl.session.progress import Stopped
 from repl.session.session import Session
 
 MAX_ALTERNATIVES = 16
+MAX_NAME = 100  # characters of a story's name
 
 
 def retry(session: Session, argument: str) -> Answer:
@@ -36,8 +37,11 @@ def fork(session: Session, argument: str) -> Answer:
     while f"fork{number}" in session.stories:
         number += 1
     name = argument or f"fork{number}"
-    if name in session.stories or name.isdecimal():
-        raise ValueError(f"name {name!r}: is taken; give another one, with a letter in it")
+    if name in session.stories:
+        raise ValueError(f"name {name!r}: is taken; give another one")
+    if name.isdecimal() or not name.isprintable() or len(name) > MAX_NAME:
+        short = engine.first_words(name, 40)
+        raise ValueError(f"name {short!r}: give one of 1 to {MAX_NAME} characters in a line, not all of them digits")
     before, session.stories[name] = session.name, session.story.fork()
     session.name = name
     return Answer(f"this is now {name!r}, a copy; '/goto {before}' goes back to {before!r}")
@@ -48,8 +52,10 @@ def goto(session: Session, argument: str) -> Answer:
     if argument in session.stories:
         session.name = argument
     elif argument.isdecimal():
-        if int(argument) not in {0, *(turn.id for turn in session.story.tree)}:
-            raise ValueError(f"goto {argument}: there is no such turn; /tree shows those that there are")
+        if len(argument) > MAX_DIGITS or int(argument) not in {0, *(turn.id for turn in session.story.tree)}:
+            raise ValueError(
+                f"goto {engine.first_words(argument, 40)}: there is no such turn; /tree shows those that there are"
+            )
         session.story.goto(int(argument))
     else:
         others = ", ".join(session.stories)

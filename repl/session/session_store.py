@@ -201,7 +201,9 @@ class SessionStore:
 def check_title(title: str) -> None:
     """Raises `ValueError` for what cannot be a session's name."""
     if not title or "/" in title or not title.isprintable() or len(title) > 100:
-        raise ValueError(f"name {engine.first_words(title, 40)!r}: give one of 1 to 100 characters without '/'")
+        raise ValueError(
+            f"name {engine.first_words(title, 40)!r}: give one of 1 to 100 characters without '/' and line ends"
+        )
     if title == BOT:
         raise ValueError(f"name {title!r}: that is where the bot keeps its stories; give another")
 

@@ -18,10 +18,12 @@ def test_wrong_usage_is_2(model: str) -> None:
     one_line(run(model, "--prompt", "a", "--temperature", "-1"), 2, "temperature -1.0")
     one_line(run(model, "--prompt", "a", "--top-p", "2"), 2, "top_p 2.0")
     one_line(run(model, "--prompt", "a", "--samples", "0"), 2, "samples 0")
+    one_line(run(model, "--prompt", "a", "--backend", "keras", "--precision", "int8"), 2, "leave one of them out")
     one_line(run(model, "--nonsense"), 2, "--nonsense")
     one_line(run(model, "--prompt", "a", "--store", "sqlite:///x"), 2, "give --session")
     one_line(run(model, "--prompt", "a", "--session", "x", "--samples", "2"), 2, "goes on one way")
     one_line(run(model, "--prompt", "a", "--session", "x/y"), 2, "without '/'")
+    one_line(run(model, "--prompt", "a", "--session", "x\ny"), 2, "line ends")
     one_line(run(model, shell="<&-"), 2, "standard input is closed")
 
 

@@ -26,9 +26,11 @@ def test_a_setting_is_parsed(name: str, text: str, value: object) -> None:
     assert parse_setting(name, text) == value
 
 
-@pytest.mark.parametrize("name", ["temperature", "length", "seed"])
-def test_what_is_no_number_is_named(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} 'much': must be a number"):
+@pytest.mark.parametrize(
+    ("name", "kind"), [("temperature", "number"), ("length", "whole number"), ("seed", "whole number")]
+)
+def test_what_is_no_number_is_named(name: str, kind: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} 'much': must be a {kind}"):
         parse_setting(name, "much")
 
 

@@ -37,6 +37,10 @@ def test_turns_are_taken_back_and_brought_back(stories: Stories) -> None:
     assert conversation.present == last
     go_back(conversation, 4)
     assert story_end(story) == "*(the story is empty)*"
+    for present, message in ((0, "is nothing"), (1, "is only 1 turn"), (2, "are only 2 turns")):
+        go_to(conversation, present)
+        with pytest.raises(NoStory, match=f"there {message} to take back"):
+            go_back(conversation, 9)
     go_to(conversation, last)
     assert "the cat" in story_end(story)
 

@@ -72,6 +72,10 @@ def test_a_server_is_reached_by_the_driver_that_is_there(written: str) -> None:
         (f"postgresql+nosuch://ann:{SECRET}@host/d", "is not installed"),
         ("sqlite:", "is empty"),
         (" ", "is empty"),
+        ("sqlite:///tales.db?mode=ro", "options that SQLite cannot read (mode): leave them out"),
+        ("sqlite:////var/tales.db?a=1&b=2", "SQLite cannot read (a, b)"),
+        ("sqlite:///tales.db?timeout=long", "SQLite cannot read (timeout)"),
+        (f"sqlite:///tales.db?password={SECRET}", "SQLite cannot read (password)"),
     ],
 )
 def test_what_is_no_address_is_told_with_the_right_form_and_no_password(written: str, words: str) -> None:

@@ -11,7 +11,7 @@ def test_a_whole_number_or_the_default() -> None:
     assert whole_number("12", 3, "turns") == 12
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", "\u00b2"])
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", "\u00b2", "9" * 5000])
 def test_what_is_no_number_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="give a number of turns"):
         whole_number(text, 3, "turns")

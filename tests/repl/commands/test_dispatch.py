@@ -63,6 +63,11 @@ def test_a_line_after_alternatives_that_is_no_number_is_a_text(session: Session)
     session.finish(enter(session, "/alt"))
     assert write(session, "cd")
     assert session.story.turns[-2].text == "cd"
+    session.finish(enter(session, "/alt"))
+    digits = "1" * 5000  # more than Python takes for a number
+    assert write(session, digits)
+    assert session.story.turns[-2].text == digits
+    assert "there is no such turn" in said(session, f"/goto {digits}")
     assert "at most 16" in said(session, "/alt 99")
     assert "nothing to go on from" in enter(Session(session.model, session.sampling), "/alt").message
 

@@ -27,7 +27,8 @@ def test_heat_is_the_text_and_its_bits(session: Session) -> None:
 
 
 def test_a_file_that_is_not_there_is_no_text(session: Session) -> None:
-    assert "there is no file" in enter(session, "/heat nowhere.txt").message
+    for name in ("nowhere.txt", "/tmp", "./nowhere.json", "~/nowhere", "../no\udcff"):
+        assert "there is no file" in enter(session, f"/heat {name}").message
     assert enter(session, "/heat the cat.").picture
 
 

@@ -107,6 +107,9 @@ def test_export_and_import(sessions: Sessions, tmp_path: Path, suffix: str) -> N
         ("/import {tmp}/chat.json", "train on it by 'python -m engine.train --data chat.json"),
         ("/import {tmp}/talk.JSON", "a chat of another program (a list of 2)"),
         ("/import {tmp}/table.json", "a list of 3: rename it to .txt"), ("/import {tmp}/text.json", "a mere text"),
+        ("/import {tmp}/later.json", "later.json: version 99: this program reads version 1"),
+        ("/import {tmp}/turns.json", "turns.json: is no conversation: a value in it is of the wrong kind"),
+        ("/import {tmp}/kind.json", "kind.json: is no conversation: 'parent' is missing"),
         ("/import {tmp}/half.json", "half.json is no JSON"), ("/import {tmp}/fifo", "is no file"),
         ("/export {tmp}/no/where.txt", "cannot be written"),
         ("/open", "give a session's name"), ("/open nowhere", "there is no session"), ("/delete", "give a session"),
@@ -120,6 +123,9 @@ def test_mistakes_with_files_and_names(sessions: Sessions, tmp_path: Path, line:
     (tmp_path / "talk.JSON").write_text('[{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]')
     (tmp_path / "table.json").write_text("[1, 2, 3]")
     (tmp_path / "text.json").write_text('"once"')
+    (tmp_path / "later.json").write_text('{"version": 99, "seed": 1, "turns": []}')
+    (tmp_path / "turns.json").write_text('{"version": 1, "seed": 1, "turns": 5}')
+    (tmp_path / "kind.json").write_text('{"version": 1, "seed": 1, "turns": [{}]}')
     (tmp_path / "half.json").write_text('{"version": 1, "tur')
     os.mkfifo(tmp_path / "fifo")
     session = sessions.start()
@@ -127,6 +133,18 @@ def test_mistakes_with_files_and_names(sessions: Sessions, tmp_path: Path, line:
     before = session.story.text
     assert words in enter(session, line.format(tmp=tmp_path)).message
     assert session.story.text == before
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "\udcff", "é\udc93 q", "été"])
+def test_a_file_may_have_a_name_that_is_not_utf_8(sessions: Sessions, tmp_path: Path, name: str) -> None:
+    session = sessions.start()
+    write_kept(session, "the cat")
+    enter(session, f"/export {tmp_path}/{name}.txt")
+    assert [path.name for path in tmp_path.glob("*.txt")] == [f"{name}.txt"]
+    other = sessions.start()
+    enter(other, f"/import {tmp_path}/{name}.txt")
+    assert other.story.text == session.story.text
+    assert "bits a character" in "".join(text for _, text in enter(other, f"/heat {tmp_path}/{name}.txt").picture)
 
 
 def test_the_bots_stories_are_no_session(sessions: Sessions) -> None:

@@ -16,11 +16,25 @@ def test_retry_undo_redo_and_goto(session: Session) -> None:
     assert said(session, "/goto 2") == "ab" + first
     assert said(session, "/undo 2") == "(the story is empty)"
     assert "there are 0 turns to take back" in said(session, "/undo")
+    assert "redo 9: there are 2 turns to bring back" in said(session, "/redo 9")
+    said(session, "/redo")
+    assert "undo 2: there is 1 turn to take back" in said(session, "/undo 2")
+    assert "redo 2: there is 1 turn to bring back" in said(session, "/redo 2")
+    said(session, "/undo")
     assert "bring back" in said(session, "/redo 9")
     assert "give a number" in said(session, "/undo x")
     assert "give a number" in said(session, "/undo \u00b2")
     assert "no such turn" in said(session, "/goto 99")
     assert "give a turn's number" in said(session, "/goto nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("main", "is taken"), ("3", "not all of them digits"), ("a\nb", "in a line"), ("z" * 101, "1 to 100 characters")],
+)
+def test_names_that_no_story_may_have(session: Session, name: str, words: str) -> None:
+    assert words in said(session, f"/fork {name}")
+    assert list(session.stories) == ["main"]
 
 
 def test_a_fork_leaves_the_story_alone(session: Session) -> None:
@@ -31,7 +45,7 @@ def test_a_fork_leaves_the_story_alone(session: Session) -> None:
     assert "[fork2]" in said(session, "/tree")
     assert said(session, "/goto main") == before
     assert "is taken" in said(session, "/fork main")
-    assert "is taken" in said(session, "/fork 12")
+    assert "not all of them digits" in said(session, "/fork 12")
     said(session, "/fork other")
     assert session.name == "other"
 
