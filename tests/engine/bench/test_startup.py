@@ -19,5 +19,5 @@ def test_a_start_is_measured_in_fresh_processes(keras_model_dir: Path, monkeypat
 
 def test_a_start_that_fails_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "STARTS", 2)
-    with pytest.raises(EngineError, match="nothing to measure"):
+    with pytest.raises(EngineError, match="no such model; give a directory"):
         startup.measure("no such model")

@@ -109,7 +109,7 @@ def test_export_and_import(sessions: Sessions, tmp_path: Path, suffix: str) -> N
         ("/import {tmp}/table.json", "a list of 3: rename it to .txt"), ("/import {tmp}/text.json", "a mere text"),
         ("/import {tmp}/later.json", "later.json: version 99: this program reads version 1"),
         ("/import {tmp}/turns.json", "turns.json: is no conversation: a value in it is of the wrong kind"),
-        ("/import {tmp}/kind.json", "kind.json: is no conversation: 'parent' is missing"),
+        ("/import {tmp}/kind.json", "kind.json: is no conversation: 'id' is missing"),
         ("/import {tmp}/half.json", "half.json is no JSON"), ("/import {tmp}/fifo", "is no file"),
         ("/export {tmp}/no/where.txt", "cannot be written"),
         ("/open", "give a session's name"), ("/open nowhere", "there is no session"), ("/delete", "give a session"),
