@@ -127,5 +127,17 @@ def _live(bot: SmallBot, token: str) -> None:
 
 
 async def _start(bot: SmallBot, token: str) -> None:
-    async with bot:
-        await bot.start(token)
+    try:
+        async with bot:
+            await bot.start(token)
+    finally:
+        await _end_heartbeats()
+
+
+async def _end_heartbeats() -> None:
+    """The library's heartbeat threads use the loop until they see that they shall end: it must not be closed before."""
+    loop = asyncio.get_running_loop()
+    for thread in threading.enumerate():
+        if isinstance(thread, discord.gateway.KeepAliveHandler) and thread.ws.loop is loop:
+            thread.stop()
+            await asyncio.to_thread(thread.join, 5)
