@@ -91,11 +91,17 @@ def import_tensorflow() -> None:
         tf.config.list_physical_devices("GPU")
 
 
-def parser(**given: Any) -> argparse.ArgumentParser:
-    """A parser whose messages are safe on a terminal, whatever the command line had in it."""
+def parser(*, help_page: str | None = None, **given: Any) -> argparse.ArgumentParser:
+    """A parser whose messages are safe on a terminal, whatever the command line had in it.
+
+    A `help_page` written by hand is shown in place of the one that argparse makes.
+    """
     import argparse  # not before `begin`
 
     class Parser(argparse.ArgumentParser):
+        def format_help(self) -> str:
+            return super().format_help() if help_page is None else help_page
+
         def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
             super().exit(status, visible(message) if message else None)
 

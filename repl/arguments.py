@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
 import engine
+from engine import program
 from repl.settings import SETTINGS
 
 SHELLS = ("bash", "zsh", "fish")
@@ -37,20 +38,11 @@ Exit codes: 0 done, 1 could not, 2 usage, 130 interrupted.
 """
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose help is written by hand, to fit one screen."""
-
-    def format_help(self) -> str:
-        return HELP
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Print the message so that nothing on the command line acts on the terminal."""
-        super().exit(status, engine.visible(message) if message else None)
-
-
 def parser() -> argparse.ArgumentParser:
     """Make the parser of all flags. `engine.Sampling` refuses wrong values."""
-    made = Parser(prog="textrepl", usage="textrepl [MODEL] [--prompt TEXT] [options]; --help shows them all")
+    made = program.parser(
+        prog="textrepl", usage="textrepl [MODEL] [--prompt TEXT] [options]; --help shows them all", help_page=HELP
+    )
     made.add_argument(
         "model", nargs="?", type=_path, metavar="MODEL", help="a model directory, .keras file or name under models/"
     )
