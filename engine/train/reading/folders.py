@@ -16,10 +16,10 @@ from engine.text import decoding
 from engine.text.file_kinds import called_by, kind_of
 from engine.train.reading.account import Account
 
-OF_WORD = "~$"  # begins the name of what Word puts beside an open document
+OF_WORD = "~$"  # how the name of Word's lock file for an open document starts
 HEAD = 4096  # bytes by which a file is judged
 NO_RIGHT = "that may not be read"
-MODELS, OF_MODELS = "folders of models", (NETWORK, CHECKPOINT)  # files, each of which tells such a folder
+MODELS, OF_MODELS = "folders of models", (NETWORK, CHECKPOINT)  # a folder with one of these files is a model
 _SUFFIX = re.compile(r"\.[A-Za-z][\w+~-]{0,9}")  # "St. John" and "notes.2024-01-05" have none
 _ENCODING = re.compile(
     r"\.(?:utf-?\d+|(?:us-?)?ascii|latin-?\d|iso-?8859-\d+|(?:cp|windows)-?\d+|koi8-?[ru]|s(?:hift[-_]?)?jis|euc-?jp"
