@@ -45,16 +45,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="begin with the weights and tokens of a model: a directory or name",
     )
     parser.add_argument(
+        "--teachers", nargs="+", action="extend", metavar="MODEL", help="learn from what these models predict, too: "
+        "directories or names; their tokens are taken",
+    )  # fmt: skip
+    parser.add_argument(
         "--tensorboard", nargs="?", const="", metavar="DIR", help="write for TensorBoard, too (OUT/tensorboard)"
     )
     add_arguments(parser)
     arguments = vars(parser.parse_args(argv))
     out, is_resumed, cache = arguments.pop("out"), arguments.pop("resume"), arguments.pop("cache")
-    start = arguments.pop("start")
+    start, teachers = arguments.pop("start"), tuple(arguments.pop("teachers") or ())
     inputs = Inputs(*(tuple(arguments.pop(name) or ()) for name in ("data", "validation", "test")))
     named = arguments.pop("tensorboard")
     tensorboard = None if named is None else Path(named or out / TENSORBOARD)
-    job = Job(out, inputs, arguments, is_resumed, cache, tensorboard, start)
+    job = Job(out, inputs, arguments, is_resumed, cache, tensorboard, start, teachers)
     try:
         job.configure()
     except ValueError as error:

@@ -49,6 +49,7 @@ class RunState:
     progress: Progress
     arrays: dict[str, list[NDArray[Any]]]  # "weights", "optimizer", "states", "average"
     origin: Origin | None = None  # the model that the run began from
+    teachers: dict[str, Origin] = field(default_factory=dict)  # by the word that was given for each
 
 
 def save(directory: Path, state: RunState) -> None:
@@ -60,6 +61,7 @@ def save(directory: Path, state: RunState) -> None:
         "digest": state.digest,
         "progress": dataclasses.asdict(state.progress),
         "origin": dataclasses.asdict(state.origin) if state.origin else None,
+        "teachers": {word: dataclasses.asdict(teacher) for word, teacher in state.teachers.items()},
     }
     named = {f"{group}/{index}": array for group, arrays in state.arrays.items() for index, array in enumerate(arrays)}
     with replace_file(directory / CHECKPOINT) as temporary, temporary.open("wb") as file:
@@ -86,6 +88,7 @@ def load(directory: Path) -> RunState:
             Progress(**header["progress"]),
             arrays,
             Origin(**header["origin"]) if header.get("origin") else None,
+            {word: Origin(**teacher) for word, teacher in header.get("teachers", {}).items()},
         )
     except FileNotFoundError:
         raise TrainingError(f"there is nothing to resume in {directory}: start without --resume") from None

@@ -10,7 +10,7 @@ import contextlib
 import importlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from engine.train import checkpoint, presets
 from engine.train.data.batches import make_sequences, of_batch
 from engine.train.data.corpus import Corpus, known_vocabulary, read_corpus
 from engine.train.hardware import memory
-from engine.train.network.pretrained import Pretrained
+from engine.train.network.pretrained import Pretrained, check_teachers
 from engine.train.network.pretrained import read as read_pretrained
 from engine.train.quantities import seconds_of
 from engine.train.reading.spool import Inputs
@@ -56,6 +56,7 @@ class Job:
     cache: Path | None = None  # where token files are kept; None for the user's own cache folder
     tensorboard: Path | None = None  # where TensorBoard's files go; None for nowhere
     start: str | None = None  # the model to begin with, as a path or name
+    teachers: tuple[str, ...] = ()  # models to learn from, likewise
 
     @property
     def tensorboard_folder(self) -> Path | None:
@@ -80,10 +81,15 @@ class Job:
             recipe["layers"] = len(widths)
         given = recipe | self.given
         pretrained = read_pretrained(self.start) if self.start is not None else None
+        teachers = tuple(map(read_pretrained, self.teachers))
+        if not self.is_resumed:
+            check_teachers(teachers, self.given, pretrained)
+        for teacher in teachers[:1]:
+            given |= {name: teacher.fixed[name] for name in ("level", "split") if name in teacher.fixed}
         settings = pretrained.settings(self.given, recipe) if pretrained else TrainSettings.from_arguments(given)
         if not self.is_resumed:
             settings.check_used(self.given)
-        return Config(settings, given | (pretrained.fixed if pretrained else {}), pretrained)
+        return Config(settings, given | (pretrained.fixed if pretrained else {}), pretrained, teachers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ class Config:
     settings: TrainSettings
     given: dict[str, Any]
     pretrained: Pretrained | None = None
+    teachers: tuple[Pretrained, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,7 @@ class _Prepared:
     inputs: Inputs
     corpus: Corpus
     saved: checkpoint.RunState | None = None
+    teachers: tuple[Pretrained, ...] = ()
 
 
 def train(job: Job, make_reporter: MakeReporter) -> Outcome:
@@ -170,19 +178,21 @@ def _train(
             settings = replace(settings, batch=max(1, settings.batch // found.count) * found.count)
     if not is_gpu:
         free, lanes = memory.available(), of_batch(settings, corpus)
-        memory.check(lanes, len(corpus.vocabulary), len(corpus.held_out), free, found.workers)
-    trainer = Trainer(settings, corpus, replicas=found)
+        teachers = [teacher.shape(settings) for teacher in prepared.teachers]
+        memory.check(lanes, len(corpus.vocabulary), len(corpus.held_out), free, found.workers, teachers)
+    trainer = Trainer(settings, corpus, replicas=found, teachers=prepared.teachers)
     if prepared.saved is not None:
         trainer.restore(prepared.saved)
     if config.pretrained is not None:
         trainer.begin_from(config.pretrained)
-    found.compare(trainer.settings, corpus.digest, trainer.progress.update, trainer.origin)
+    origins = trainer.origin, list(trainer.teachers.origins.values())
+    found.compare(trainer.settings, corpus.digest, trainer.progress.update, *origins)
     notes.append(
         f"{corpus.describe()}; {trainer.parameters:,} parameters; "
         f"{trainer.total_updates:,} updates of {trainer.batch} {settings.sequences} x {settings.steps} steps in "
         f"{trainer.precision}"
     )
-    notes += _further_notes(settings, is_gpu, config.pretrained, corpus)
+    notes += _further_notes(settings, is_gpu, config.pretrained, prepared.teachers, corpus)
     numbers, rate = (trainer.total_updates, trainer.tokens_an_update), corpus.training_rate
     events = job.tensorboard_folder if found.is_chief else None
     tensorboard = TensorBoard(events, *numbers, rate) if events else None
@@ -206,7 +216,9 @@ def _resuming(out: Path, inputs: Inputs) -> str:
     return f"python -m engine.train {piped}--out {quoted(out)} --resume"
 
 
-def _further_notes(settings: TrainSettings, is_gpu: bool, pretrained: Pretrained | None, corpus: Corpus) -> list[str]:
+def _further_notes(
+    settings: TrainSettings, is_gpu: bool, pretrained: Pretrained | None, teachers: Sequence[Pretrained], corpus: Corpus
+) -> list[str]:
     notes = []
     if is_gpu and settings.cell == "rnn":
         notes.append(
@@ -217,6 +229,12 @@ def _further_notes(settings: TrainSettings, is_gpu: bool, pretrained: Pretrained
         notes.append(
             f"begins from {pretrained.origin.name}: its {len(pretrained.vocabulary):,} tokens, and {new:,} new ones"
         )
+    if teachers:
+        names = ", ".join(teacher.origin.name for teacher in teachers)
+        notes.append(
+            f"learns from the text and from {names}: the training loss is that of a mixture, {settings.hard_targets:g} "
+            "of it the text"
+        )
     return notes
 
 
@@ -224,20 +242,23 @@ def _prepare(job: Job, config: Config) -> _Prepared:
     _check_folder(job.out, is_resumed=job.is_resumed)
     if not job.is_resumed:
         old = config.pretrained.vocabulary if config.pretrained else None
-        corpus = _read(job.inputs, config.settings, None, job.cache, old)
+        taught = config.teachers[0].vocabulary if config.teachers else None  # the student's, whatever else is read
+        corpus = _read(job.inputs, config.settings, taught and (old or taught), job.cache, None if taught else old)
         make_sequences(config.settings, corpus)  # a text without the lines it wants is refused before anything is made
-        return _Prepared(config.settings, job.inputs, corpus)
+        return _Prepared(config.settings, job.inputs, corpus, teachers=config.teachers)
     saved = checkpoint.load(job.out)
     settings = replace(saved.settings, **job.given)
     inputs = job.inputs.or_else(Inputs.from_words(saved.data))
     if "-" in inputs.words() and "-" not in job.inputs.words() and sys.stdin.isatty():
         raise TrainingError(f"this run read standard input: pipe the same text into '{_resuming(job.out, inputs)}'")
-    vocabulary = known_vocabulary(job.out) if saved.origin or settings.level != "char" else None
-    if vocabulary is None and saved.origin:
+    teachers = config.teachers or tuple(map(read_pretrained, saved.teachers))
+    is_given = bool(saved.origin or teachers)  # and not found in the text
+    vocabulary = known_vocabulary(job.out) if is_given or settings.level != "char" else None
+    if vocabulary is None and is_given:
         raise TrainingError(
             f"{job.out / VOCABULARY} is not there, and it tells which row of the weights is which token's: put it back"
         )
-    return _Prepared(settings, inputs, _read(inputs, settings, vocabulary, job.cache), saved)
+    return _Prepared(settings, inputs, _read(inputs, settings, vocabulary, job.cache), saved, teachers)
 
 
 def _check_folder(out: Path, *, is_resumed: bool) -> None:
@@ -277,7 +298,7 @@ def _plan(config: Config, prepared: _Prepared, began: float) -> Plan:
     with ReadingLine() as line:
         line.say("measuring how fast this machine learns ...")
         seconds = seconds_of(prepared.settings.time) - (time.monotonic() - began)
-        return time_budget.choose(prepared.settings, config.given, prepared.corpus, seconds)
+        return time_budget.choose(prepared.settings, config.given, prepared.corpus, seconds, prepared.teachers)
 
 
 def _make(folder: Path, flag: str) -> None:

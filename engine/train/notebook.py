@@ -65,20 +65,20 @@ class History:
 
 def fit(
     data: Names, out: str | os.PathLike[str], *, validation: Names = (), test: Names = (), resume: bool = False,
-    start: str | os.PathLike[str] | None = None, cache: str | os.PathLike[str] | None = None,
+    start: str | os.PathLike[str] | None = None, teachers: Names = (), cache: str | os.PathLike[str] | None = None,
     tensorboard: bool | str | os.PathLike[str] = False, **settings: Any,
 ) -> History:  # fmt: skip
     """Train a model on `data` into the directory `out`, as `python -m engine.train` does.
 
     `settings` are the command line's, with _ for - (`units=256, sample_every=0`). Interrupting stops after the present
     update, keeps everything and returns the history so far; `resume=True` goes on (`data` may then be `()`).
-    `start` is a model to begin with, as the command line's `--from`.
+    `start` is a model to begin with, as the command line's `--from`; `teachers` are models to learn from, too.
     Raises `ValueError` for a wrong setting and `EngineError` for text or a directory that will not do.
     """
     inputs = Inputs(_names(data), _names(validation), _names(test))
     events = Path(out, TENSORBOARD) if tensorboard is True else Path(tensorboard) if tensorboard else None
     folder, model = Path(cache) if cache is not None else None, os.fspath(start) if start is not None else None
-    job = Job(Path(out), inputs, _checked(settings), resume, folder, events, model)
+    job = Job(Path(out), inputs, _checked(settings), resume, folder, events, model, _names(teachers))
     outcome = train(job, NotebookReporter if _display() else Reporter)
     return History(tuple(card.rows(outcome.history)), job.out, outcome.is_done)
 

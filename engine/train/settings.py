@@ -161,6 +161,10 @@ class TrainSettings:
         0.0, "judge and save a running average of the weights that keeps this share of itself each update; 0 for none",
         low=0.0, high=0.999999,
     )  # fmt: skip
+    hard_targets: float = _option(
+        0.5, "share of the next token itself in what a student of --teachers learns; the rest is what they predict",
+        low=0.0, high=1.0,
+    )  # fmt: skip
     held_out: float = _option(0.1, "share of the text, at its end, kept for validation", low=0.0, high=0.9)
     held_out_every: int = _option(0, "keep every n-th file for validation, and no tail; 0 for none", low=0, high=10**6)
     precision: str = _option(

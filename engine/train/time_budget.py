@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from engine.errors import TrainingError
 from engine.train.data.batches import make_sequences, of_batch
 from engine.train.data.corpus import Corpus
 from engine.train.hardware import devices, memory
+from engine.train.network.pretrained import Pretrained
 from engine.train.quantities import duration
 from engine.train.settings import TrainSettings, as_text
 from engine.train.trainer import Trainer
@@ -60,7 +61,9 @@ def _size(settings: TrainSettings) -> str:
     return f"{settings.layers}x{settings.units}"
 
 
-def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, seconds: float) -> Plan:
+def choose(
+    settings: TrainSettings, given: dict[str, Any], corpus: Corpus, seconds: float, teachers: Sequence[Pretrained] = ()
+) -> Plan:
     """The largest network that can read enough in `seconds`, with a schedule that ends in time.
 
     `given` are the settings that stay. Raises `TrainingError` where the time is too short to learn anything.
@@ -70,12 +73,12 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
     candidates = [item for index, item in enumerate(wanted) if item not in wanted[:index]]
     most = PARAMETERS_A_TOKEN * len(corpus.training)
     candidates = [item for item in candidates if parameters(item, corpus) <= most] or candidates[:1]
-    candidates = _within_memory(candidates, corpus)
+    candidates = _within_memory(candidates, corpus, teachers)
 
     measured: dict[int, tuple[float, float]] = {}
 
     def measure(index: int) -> float:
-        measured[index] = seconds_an_update(candidates[index], corpus)
+        measured[index] = seconds_an_update(candidates[index], corpus, teachers)
         return measured[index][1]
 
     def left() -> float:
@@ -103,12 +106,19 @@ def choose(settings: TrainSettings, given: dict[str, Any], corpus: Corpus, secon
     return scheduled(candidates[index], given, corpus, left(), cost)
 
 
-def _within_memory(candidates: list[TrainSettings], corpus: Corpus) -> list[TrainSettings]:
+def _within_memory(
+    candidates: list[TrainSettings], corpus: Corpus, teachers: Sequence[Pretrained]
+) -> list[TrainSettings]:
     """The candidates that fit into memory. Raises `TrainingError` if none does."""
     free = None if devices.has_gpu() else memory.available()
     sizes = len(corpus.vocabulary), len(corpus.held_out)
-    memory.check(of_batch(candidates[0], corpus), *sizes, free)
-    return [item for item in candidates if free is None or memory.needed(of_batch(item, corpus), *sizes) <= free]
+    taught = [teacher.shape(candidates[0]) for teacher in teachers]
+    memory.check(of_batch(candidates[0], corpus), *sizes, free, teachers=taught)
+    return [
+        item
+        for item in candidates
+        if free is None or memory.needed(of_batch(item, corpus), *sizes, teachers=taught) <= free
+    ]
 
 
 def climb(
@@ -196,9 +206,12 @@ def _updates_in(settings: TrainSettings, corpus: Corpus) -> int:
     return max(1, make_sequences(settings, corpus).count(0))
 
 
-def seconds_an_update(settings: TrainSettings, corpus: Corpus) -> tuple[float, float]:
+def seconds_an_update(
+    settings: TrainSettings, corpus: Corpus, teachers: Sequence[Pretrained] = ()
+) -> tuple[float, float]:
     """The seconds of the first update, which compiles the graph, and of each further one, measured in real training."""
-    trainer = Trainer(replace(settings, epochs=1, updates=0, dropout=0.1, weight_drop=0.1), corpus)
+    tried = replace(settings, epochs=1, updates=0, dropout=0.1, weight_drop=0.1)
+    trainer = Trainer(tried, corpus, teachers=teachers)
     started = began = time.monotonic()
     count = -1
     while count < 2 or time.monotonic() - began < MEASURED_SECONDS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from engine.train.network.build import StatelessNetwork, build_model
 from engine.train.network.dropout import Masks, activation_penalty
 from engine.train.network.pretrained import Origin, Pretrained
 from engine.train.network.scoring import MustStop, Scorer, never
+from engine.train.network.teachers import Teachers
 from engine.train.settings import TrainSettings
 
 EXPLODED = 3.0  # times the first loss
@@ -83,6 +84,7 @@ class Trainer:
         *,
         fused: bool | None = None,
         replicas: SingleReplica | None = None,
+        teachers: Sequence[Pretrained] = (),
     ) -> None:
         is_gpu = devices.has_gpu()
         fused = is_gpu if fused is None else fused
@@ -106,6 +108,10 @@ class Trainer:
         self.network = StatelessNetwork(
             self.model, dtype=self.precision, fused=fused, is_tied=settings.tied, is_gpu=is_gpu
         )
+        self.teachers = Teachers(
+            teachers, corpus.vocabulary, settings, dtype=self.precision, fused=fused, is_gpu=is_gpu
+        )
+        self._own_states = len(self.network.zero_state(1))  # of the student; those of its teachers follow
         self.states: list[Any] = self._zero_state(self.batch)
         self._optimizer = make_optimizer(settings, self.sequences.count(0))
         self._optimizer.build(self.network.variables)
@@ -117,7 +123,8 @@ class Trainer:
         self.scorer = Scorer(self.network, self.replicas)
 
     def _zero_state(self, batch: int) -> list[Any]:
-        return self.replicas.share_all(map(np.asarray, self.network.zero_state(batch)), 0)
+        states = [*self.network.zero_state(batch), *self.teachers.zero_state(batch)]
+        return self.replicas.share_all(map(np.asarray, states), 0)
 
     @property
     def parameters(self) -> int:
@@ -250,10 +257,14 @@ class Trainer:
             "states": self.replicas.gather(self.states),
             "average": [np.asarray(variable) for variable in self.average.variables],
         }
-        return RunState(self.settings, data, self.corpus.digest, self.progress, arrays, self.origin)
+        return RunState(
+            self.settings, data, self.corpus.digest, self.progress, arrays, self.origin, self.teachers.origins
+        )
 
     def restore(self, saved: RunState) -> None:
-        """Continue from a checkpoint. Raises `TrainingError` if it belongs to another text or network."""
+        """Continue from a checkpoint. Raises `TrainingError` if it belongs to another text, network or teachers."""
+        if list(saved.teachers.values()) != list(self.teachers.origins.values()):
+            raise TrainingError("the teachers have changed since this run began: give the same --teachers to --resume")
         if saved.digest != self.corpus.digest:
             raise TrainingError("the text has changed since this run began: give the same --data to --resume")
         if any(len(state) != self.batch for state in saved.arrays["states"]):
@@ -292,13 +303,15 @@ class Trainer:
         self, masks: Masks, inputs: Any, targets: Any, states: Any, keep: Any, weights: Any
     ) -> tuple[Any, list[Any], Any]:
         """The loss of some lanes, weighted as in the whole batch, its gradients, and the states after."""
+        own = self._own_states
+        taught, teachers_after = self.teachers.targets(inputs, targets, states[own:], keep)
         with tf.GradientTape() as tape:
-            dropped, whole, after = self.network.hidden(inputs, states, masks, keep)
-            losses = self.network.losses(dropped, targets)
+            dropped, whole, after = self.network.hidden(inputs, list(states[:own]), masks, keep)
+            losses = self.network.losses(dropped, targets if taught is None else taught)
             if weights is None:
                 loss = tf.reduce_mean(losses)
             else:
                 loss = tf.reduce_sum(losses * weights) / self.replicas.average(tf.reduce_sum(weights))
             total = loss + activation_penalty(self.settings, dropped, whole)
         gradients = tape.gradient(total, [variable.value for variable in self.network.variables])
-        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients], after
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients], [*after, *teachers_after]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,31 +45,39 @@ def weights(settings: TrainSettings, vocabulary_size: int) -> int:
     return total + inputs * vocabulary_size
 
 
-def needed(settings: TrainSettings, vocabulary_size: int, held_out: int = 0, machines: int = 1) -> int:
+def needed(
+    settings: TrainSettings, vocabulary_size: int, held_out: int = 0, machines: int = 1,
+    teachers: Sequence[TrainSettings] = (),
+) -> int:  # fmt: skip
     """The least bytes that a run needs: weights, gradients, optimizer, and one update or one step of scoring.
 
-    `held_out`: tokens that are scored after each epoch. `machines` share the lanes.
+    `held_out`: tokens that are scored after each epoch. `machines` share the lanes. `teachers` have their weights, and
+    an update their distributions.
     """
     copies = 3 + SLOTS[settings.optimizer] + bool(settings.average)  # weights, gradients, gradients clipped
     tokens = settings.batch * settings.steps // machines
     update = tokens * (KEPT[settings.cell] * sum(settings.widths) + vocabulary_size)
     scored = min(SCORED_TOKENS, held_out) // machines * (SCORED * max(settings.widths) + vocabulary_size)
-    return FLOAT * (copies * weights(settings, vocabulary_size) + max(update, scored)) + GRAPH
+    taught = sum(weights(teacher, vocabulary_size) for teacher in teachers) + bool(teachers) * tokens * vocabulary_size
+    return FLOAT * (copies * weights(settings, vocabulary_size) + max(update, scored) + taught) + GRAPH
 
 
 def check(
-    settings: TrainSettings, vocabulary_size: int, held_out: int, free: int | None, machines: int = 1
+    settings: TrainSettings, vocabulary_size: int, held_out: int, free: int | None, machines: int = 1,
+    teachers: Sequence[TrainSettings] = (),
 ) -> None:  # fmt: skip
     """Raise a `TrainingError` that says what would fit, if `free` bytes are too few."""
-    need = needed(settings, vocabulary_size, held_out, machines)
+    need = needed(settings, vocabulary_size, held_out, machines, teachers)
     if free is None or need <= free:
         return
     for smaller, flags in _smaller(settings):
-        if (less := needed(smaller, vocabulary_size, held_out, machines)) <= free:
+        if (less := needed(smaller, vocabulary_size, held_out, machines, teachers)) <= free:
             advice = f"{flags} needs {_gigabytes(less)}"
             break
     else:
         advice = "lower --units" if settings.level == "char" else "lower --units or --vocabulary"
+        if teachers:
+            advice = f"take fewer than {len(teachers)} --teachers, or smaller ones"
     raise TrainingError(f"this run needs about {_gigabytes(need)} of memory and {_gigabytes(free)} are free: {advice}")
 
 

@@ -168,14 +168,17 @@ class StatelessNetwork:
     def losses(self, x: Tensor, targets: Tensor) -> Tensor:
         """The last layer's outputs `[T, B, H]` to nats `[T, B]`, the cost of each target.
 
+        `targets` are ids `[T, B]` or distributions `[T, B, V]`.
+
         A GPU's own operation for softmax and loss in one is not deterministic, and TensorFlow refuses it.
         """
+        is_soft = targets.shape.rank == 3
         if self._fused:
-            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=self.logits(x))
+            soft, hard = tf.nn.softmax_cross_entropy_with_logits, tf.nn.sparse_softmax_cross_entropy_with_logits
+            return (soft if is_soft else hard)(labels=targets, logits=self.logits(x))
         flat = tf.reshape(x, [-1, x.shape[-1]])
-        nats = cross_entropy(
-            flat, self._output, self.dense.bias, tf.reshape(targets, [-1]), self._dtype, is_tied=self._is_tied
-        )
+        wanted = tf.reshape(targets, [-1, targets.shape[-1]] if is_soft else [-1])
+        nats = cross_entropy(flat, self._output, self.dense.bias, wanted, self._dtype, is_tied=self._is_tied)
         return tf.reshape(nats, x.shape[:2])
 
     @property

@@ -19,13 +19,15 @@ CHUNKS = 64  # at most
 
 
 def cross_entropy(x: Tensor, kernel: Tensor, bias: Tensor, targets: Tensor, dtype: Any, *, is_tied: bool) -> Tensor:
-    """`-log softmax(x kernel + bias)[target]` of each row, in nats `[N]`.
+    """`-log softmax(x kernel + bias)[target]` of each row, in nats `[N]`; of targets `[N, V]`, their mean of it.
 
-    `x [N, H]`, `kernel [H, V]` or, tied, the embedding `[V, H]`; `bias [V]`, `targets [N]`. `dtype` is that of the
-    matrix products; the softmax is float32.
+    `x [N, H]`, `kernel [H, V]` or, tied, the embedding `[V, H]`; `bias [V]`; `targets [N]` are ids, `[N, V]`
+    distributions. `dtype` is that of the matrix products; the softmax is float32.
     """
     count, size = x.shape[0], bias.shape[0]
     rows = max(CHUNK // size, -(-count // CHUNKS))
+    soft, hard = tf.raw_ops.SoftmaxCrossEntropyWithLogits, tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits
+    compare = soft if targets.shape.rank == 2 else hard
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def losses(x: Tensor, kernel: Tensor, bias: Tensor) -> tuple[Tensor, Any]:
@@ -33,9 +35,7 @@ def cross_entropy(x: Tensor, kernel: Tensor, bias: Tensor, targets: Tensor, dtyp
         found, errors = [], []
         for begin in range(0, count, rows):
             logits = product(x[begin : begin + rows], kernel, dtype, transpose_b=is_tied) + bias
-            nats, error = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-                features=logits, labels=targets[begin : begin + rows]
-            )
+            nats, error = compare(features=logits, labels=targets[begin : begin + rows])
             found.append(nats)
             errors.append(tf.cast(error, dtype))
 

@@ -1,12 +1,12 @@
-"""The pretrained model that a run begins from (`--from`): the settings that it fixes, and rows for new tokens.
+"""A pretrained model, to begin from (`--from`) or to learn from (`--teachers`): what it fixes, and rows for new tokens.
 
 Weights follow their token, whatever its id in the new vocabulary. Knows files and arrays, no TensorFlow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from engine.model.step import fingerprint
 from engine.text.vocabulary import Vocabulary
 from engine.train.settings import TrainSettings, as_text
 
-_OURS = "--from takes one that it has trained"
+_OURS = "--from and --teachers take what it has trained"
 EPSILON = 1e-3  # of Keras' LayerNormalization
 NEW_SPREAD = 0.1  # of a new token's row around the mean of the old ones, in their own standard deviations
 
@@ -36,8 +36,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Pretrained:
-    """A model to begin from. `fixed` are the settings that it brings."""
+    """A model to begin from or to learn from. `fixed` are the settings that it brings, `word` is how it was named."""
 
+    word: str
     origin: Origin
     vocabulary: Vocabulary
     network: Network
@@ -60,6 +61,11 @@ class Pretrained:
                 "leave --vocabulary out"
             )
         return TrainSettings(**{**(recipe or {}), **given, **self.fixed})
+
+    def shape(self, settings: TrainSettings) -> TrainSettings:
+        """The settings of a run, but those of this model's network."""
+        layers = {"units": tuple(layer.units for layer in self.network.recurrent)}
+        return replace(settings, **{**self.fixed, **layers, "tied": False, "init_scale": 0.0})
 
     def _is_same(self, name: str, given: Any) -> bool:
         if name != "units":
@@ -89,6 +95,44 @@ class Pretrained:
         return arrays
 
 
+def check_teachers(teachers: Sequence[Pretrained], given: Mapping[str, Any], student: Pretrained | None) -> None:
+    """Raise a `ValueError` unless all teachers, and the student that begins from a model, have the same tokens."""
+    if not teachers:
+        if "hard_targets" in given:
+            raise ValueError("--hard-targets: is for a run with --teachers; name some, or leave it out")
+        return
+    first, words = teachers[0], [teacher.word for teacher in teachers]
+    if twice := next((word for word in words if words.count(word) > 1), None):
+        raise ValueError(f"--teachers: {twice} is named twice; once is enough")
+    for name in ("level", "split", "vocabulary", "min_count"):
+        kept = first.fixed.get(name)
+        if name in given and given[name] != kept:
+            flag = name.replace("_", "-")
+            raise ValueError(
+                f"--{flag} {given[name]}: a student has the tokens of its teachers ({first.origin.name}: "
+                f"{first.vocabulary.level}, {len(first.vocabulary):,} of them); leave --{flag} out"
+            )
+    for other in [*teachers[1:], *([student] if student else [])]:
+        if not _has_same_tokens(other.vocabulary, first.vocabulary):
+            raise ValueError(
+                f"--teachers: {other.origin.name} and {first.origin.name} have other tokens ({_tokens_of(other)}, "
+                f"{_tokens_of(first)}), so they cannot teach one student; take models that were trained on the same "
+                "text, or one --from the other"
+            )
+
+
+def _has_same_tokens(one: Vocabulary, other: Vocabulary) -> bool:
+    """Whether all text is cut into the same tokens, whatever their ids."""
+    first, second = (
+        (v.level, v.split if v.level == "word" else "", set(v.tokens), v.unknown, v.merges) for v in (one, other)
+    )
+    return first == second
+
+
+def _tokens_of(model: Pretrained) -> str:
+    return f"{model.vocabulary.level}, {len(model.vocabulary):,}"
+
+
 def read(path: str) -> Pretrained:
     """The model of a directory, a file or a name. Raises `ModelLoadError`, or `TrainingError` for a foreign network."""
     files = directory.find(path)
@@ -98,7 +142,7 @@ def read(path: str) -> Pretrained:
     fixed = {"level": vocabulary.level, **_shape(files.name, network)}
     if vocabulary.level == "word":
         fixed["split"] = vocabulary.split
-    return Pretrained(Origin(files.name, len(vocabulary), digest), vocabulary, network, fixed)
+    return Pretrained(path, Origin(files.name, len(vocabulary), digest), vocabulary, network, fixed)
 
 
 def _read_network(files: directory.ModelFiles) -> Network:

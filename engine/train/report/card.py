@@ -47,13 +47,14 @@ class Figures:
 
 def write(
     directory: Path, settings: TrainSettings, data: Sequence[str], digest: str, figures: Figures,
-    history: Sequence[dict[str, float]], sample: str, origin: Origin | None = None,
+    history: Sequence[dict[str, float]], sample: str, origin: Origin | None = None, teachers: Sequence[Origin] = (),
 ) -> None:  # fmt: skip
     """Write or replace the settings and the card. Raises `OSError` if the disk does not take one."""
     path = where(directory)
     if origin is not None:
         origin = dataclasses.replace(origin, name=in_one_line(origin.name))
-    command = command_line(settings, data, path, origin)
+    teachers = [dataclasses.replace(teacher, name=in_one_line(teacher.name)) for teacher in teachers]
+    command = command_line(settings, data, path, origin, teachers)
     names = [bare_name(word) for word in data]
     write_json(
         directory / SETTINGS,
@@ -63,11 +64,12 @@ def write(
             "data": names,
             "data_sha256": digest,
             "from": dataclasses.asdict(origin) if origin else None,
+            "teachers": [dataclasses.asdict(teacher) for teacher in teachers],
             "settings": dataclasses.asdict(settings),
             "figures": dataclasses.asdict(figures),
         },
     )
-    write_text(directory / CARD, _card(path, settings, names, command, figures, sample, origin))
+    write_text(directory / CARD, _card(path, settings, names, command, figures, sample, origin, teachers))
 
 
 def write_history(directory: Path, history: Sequence[dict[str, float]]) -> None:
@@ -82,11 +84,15 @@ def where(directory: Path) -> str:
     return in_one_line(directory.as_posix() if is_here else f"models/{directory.name}")
 
 
-def command_line(settings: TrainSettings, data: Sequence[str], path: str, origin: Origin | None = None) -> str:
+def command_line(
+    settings: TrainSettings, data: Sequence[str], path: str, origin: Origin | None = None,
+    teachers: Sequence[Origin] = (),
+) -> str:  # fmt: skip
     """The command that trains this model again: the data's bare file names, and what the preset or default has not."""
     begun = presets.load(settings.preset) if settings.preset in PRESETS else {}
     words = ["python", "-m", "engine.train", "--data", *map(bare_name, data)]
     words += ["--out", path, *(["--from", origin.name] if origin else [])]
+    words += ["--teachers", *(teacher.name for teacher in teachers)] if teachers else []
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
         if item.name == "time" or (item.name == "preset" and not begun):
@@ -154,13 +160,17 @@ def _csv(history: Sequence[dict[str, float]]) -> str:
     return text.getvalue()
 
 
+def _told(origin: Origin) -> str:
+    return f"`{origin.name}`, {origin.tokens:,} tokens, weights of sha256 `{origin.sha256[:16]}`"
+
+
 def _of(names: Sequence[str]) -> str:
     return f" of {', '.join(names)}" if names else ""
 
 
 def _card(
     path: str, settings: TrainSettings, names: Sequence[str], command: str, figures: Figures, sample: str,
-    origin: Origin | None,
+    origin: Origin | None, teachers: Sequence[Origin],
 ) -> str:  # fmt: skip
     inputs, held_out = Inputs.from_words(names), "no text was held out"
     apart = _of(inputs.validation)
@@ -186,8 +196,11 @@ def _card(
         test = f"| test | {told}, over {figures.test_characters:,} characters{_of(inputs.test)} |\n"
     began = ""
     if origin is not None:
-        told = f"`{origin.name}`, {origin.tokens:,} tokens, weights of sha256 `{origin.sha256[:16]}`"
-        began = f"| began from | {told} |\n"
+        began = f"| began from | {_told(origin)} |\n"
+    mixed = ""
+    if teachers:
+        began += f"| learned from | the text and {'; '.join(map(_told, teachers))} |\n"
+        mixed = f", {settings.hard_targets:g} of it the text's and the rest the teachers'"
     over = "one-hot input" if settings.input == "one-hot" else f"an embedding of {settings.embedding}"
     units = as_text(settings.units).replace(",", ", ")
     level, unit = LEVEL_NAMES[settings.level], "character" if settings.level == "char" else "token"
@@ -200,7 +213,8 @@ A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {units}
 | --- | --- |
 {began}| data | {", ".join(inputs.training)}: {figures.training_characters:,} characters to learn from |
 | held out | {held_out} |
-{test}| training loss | {figures.training_nats:.4f} nats a {unit}, with dropout, in epoch {figures.best_epoch} (kept) |
+{test}| training loss | {figures.training_nats:.4f} nats a {unit}, with dropout{mixed}, in epoch \
+{figures.best_epoch} (kept) |
 | time | {figures.seconds / 60:.0f} minutes of training |
 
 Trained by

@@ -106,7 +106,7 @@ def test_a_small_text_read_often_has_dropout_and_few_lanes() -> None:
 def test_what_does_not_fit_into_memory_is_not_even_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     text, measured = corpus(1_000_000), list[int]()
 
-    def measure(settings: TrainSettings, corpus: Corpus) -> tuple[float, float]:
+    def measure(settings: TrainSettings, corpus: Corpus, teachers: object) -> tuple[float, float]:
         measured.append(settings.widths[0])
         return 0.0, 1e-6
 
@@ -150,7 +150,7 @@ def test_a_run_chooses_ends_in_its_time_and_is_gone_on_with(
     plain_text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Planned with no idea what time costs, the run is stopped by its time; it still scores and keeps a model."""
-    monkeypatch.setattr(time_budget, "seconds_an_update", lambda settings, corpus: (0.0, 1e-6))
+    monkeypatch.setattr(time_budget, "seconds_an_update", lambda settings, corpus, teachers: (0.0, 1e-6))
     out = tmp_path / "out"
     history = fit(plain_text, out, time="3s", units=8, embedding=8, batch=8, steps=16, sample_every=0, epochs=100_000)
     assert history.is_done
