@@ -151,7 +151,7 @@ def _score(model: str | None, text: str, arguments: argparse.Namespace) -> Itera
     with engine.load(model, backend=arguments.backend, precision=arguments.precision) as loaded:
         look = None if loaded.info.level == "char" else lambda begin, end: text[begin:end]
         text = text[split_point(len(text), arguments.tail, look) :]
-        name, encoding = loaded.info.name, loaded.encode(text)
+        name, encoding = loaded.info.name, loaded.vocabulary.encode(text)
         if encoding.unseen:
             what = units_of(loaded.info.level)
             whole = len(encoding.ids) if what == "words" else len(text)

@@ -117,6 +117,13 @@ def _filter(weights: Probabilities, settings: Sampling) -> Probabilities:
     return filtered
 
 
+def only(logits: Logits, ids: Sequence[int]) -> Logits:
+    """The logits `[V]` with all but some ids impossible."""
+    kept = np.full_like(logits, -np.inf)
+    kept[ids] = logits[ids]
+    return kept
+
+
 def surprisal_nats(logits: Logits, ids: NDArray[np.int32]) -> NDArray[np.float64]:
     """`-log p` of each row's id: `logits [N, V]` and `ids [N]` to `[N]`, in double precision."""
     x = logits.astype(np.float64)

@@ -20,7 +20,8 @@ class Checkpoint:
     """All that a conversation is at one moment: going on from it always gives the same text.
 
     `source` is the state `[S]`, float32, or a function that reads it from the store. `pending` are the tokens not yet
-    fed, oldest first: one, or none at the start, or several where a prompt or a character was left unfinished.
+    fed, oldest first: one, or none at the start, or several where a prompt or a character was left unfinished. The
+    last `reopened` of them are a prompt's last word: what follows may write it with other tokens, which go on with it.
     `key` and `offset` are those of the random numbers, `seed` is what `key` was derived from.
     """
 
@@ -29,6 +30,17 @@ class Checkpoint:
     seed: int
     key: int
     offset: int
+    reopened: int = 0
+
+    @property
+    def settled(self) -> tuple[int, ...]:
+        """The pending tokens that are fed as they are."""
+        return self.pending[: len(self.pending) - self.reopened]
+
+    @property
+    def open(self) -> tuple[int, ...]:
+        """The pending tokens that may become others."""
+        return self.pending[len(self.pending) - self.reopened :]
 
     @property
     def state(self) -> State:

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.conversation.checkpoint import Checkpoint, Request, Result
+from engine.conversation.prompt import Prompt, read_prompt
 from engine.conversation.reply import Reply
 from engine.conversation.tree import Snapshot, StoredTurn, Tree, Turn, recent_tokens, there_are
 from engine.errors import EngineError
 from engine.sampling import Sampling, derive_key
-from engine.text.vocabulary import Encoding
+from engine.text.vocabulary import Vocabulary
 
 EXPORT_VERSION = 1
 
@@ -49,9 +50,9 @@ class Runner(Protocol):
     def fingerprint(self) -> str: ...
     @property
     def precision(self) -> str: ...
+    @property
+    def vocabulary(self) -> Vocabulary: ...
 
-    def encode(self, text: str, before: int | None = None) -> Encoding: ...
-    def start_token(self) -> tuple[int, str]: ...
     def zero_state(self) -> NDArray[np.float32]: ...
     def run(self, request: Request) -> Reply: ...
     def likeliest(
@@ -88,10 +89,9 @@ class Conversation:
         if length is not None:
             settings = replace(settings, length=length)
         start = here.checkpoint
-        encoding = self.runner.encode(text, start.pending[-1] if start.pending else None)
         if sampling is not None and sampling.seed not in (None, start.seed):
             start = _reseeded(start, sampling.seed)
-        return self._write(here, start, encoding.text, tuple(encoding.ids.tolist()), settings, dict(encoding.replaced))
+        return self._write(here, read_prompt(self.runner.vocabulary, start, text), settings)
 
     def retry(self, sampling: Sampling | None = None) -> Reply:
         """Write another reply beside the present one, from the same checkpoint.
@@ -110,7 +110,7 @@ class Conversation:
         else:
             start = _attempt(start, before.id, self._tree.replies_after(before))
         settings = sampling or here.sampling or self.sampling
-        return self._write(before, start, "", (), settings, {})
+        return self._write(before, Prompt(start), settings)
 
     def alternatives(self, n: int, sampling: Sampling | None = None) -> list[Reply]:
         """Write `n` replies side by side after the present turn, in one batch. The conversation stays where it is.
@@ -195,6 +195,7 @@ class Conversation:
                         "key": turn.checkpoint.key,
                         "place": turn.checkpoint.offset - turn.drawn,
                         "drawn": turn.drawn,
+                        "reopened": turn.checkpoint.reopened,
                         "finish_reason": turn.finish_reason,
                     }
                     for turn in snapshot.turns[1:]
@@ -276,21 +277,20 @@ class Conversation:
         here = self.settle()
         checkpoint = here.checkpoint
         if not checkpoint.pending:
-            checkpoint = replace(checkpoint, pending=(self.runner.start_token()[0],))
+            checkpoint = replace(checkpoint, pending=(self.runner.vocabulary.start_id,))
         return self.runner.likeliest(
             checkpoint, n, sampling, recent_tokens(self._tree.turns, here, sampling or self.sampling)
         )
 
-    def _write(
-        self, before: Turn, start: Checkpoint, text: str, tokens: tuple[int, ...], sampling: Sampling,
-        unseen: dict[str, str],
-    ) -> Reply:  # fmt: skip
-        if sampling.length and not start.pending and not tokens:
-            token, piece = self.runner.start_token()
-            tokens, text = (token,), text + piece
-        start = replace(start, source=start.state, pending=start.pending + tokens)
-        recent = recent_tokens(self._tree.turns, before, sampling, tokens)
-        reply = self.runner.run(Request(start, recent, sampling, unseen, self._owner))
+    def _write(self, before: Turn, prompt: Prompt, sampling: Sampling) -> Reply:
+        start, text, tokens = prompt.start, prompt.text, prompt.tokens
+        if sampling.length and not start.pending:
+            vocabulary = self.runner.vocabulary
+            tokens = (vocabulary.start_id,)
+            start, text = replace(start, pending=tokens), text + vocabulary.decode(tokens)
+        start = replace(start, source=start.state)
+        recent = recent_tokens(self._tree.turns, before, sampling, tokens, start.reopened)
+        reply = self.runner.run(Request(start, recent, sampling, prompt.unseen or {}, self._owner))
         self._writing.append(Writing(reply, before.id, sampling, text, tokens))
         return reply
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from engine.conversation.checkpoint import Checkpoint, Request, Result
 from engine.conversation.conversation import EXPORT_VERSION, Conversation, Runner
+from engine.conversation.prompt import read_prompt
 from engine.conversation.reply import Reply
 from engine.conversation.tree import Snapshot, Turn, recent_tokens
 from engine.errors import EngineError
@@ -110,9 +111,11 @@ def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any], wai
     before = turns[row["parent"]]
     begin = replace(before.checkpoint, seed=row["seed"], key=row["key"], offset=row["place"])
     if row["kind"] == "prompt":
-        tokens = tuple(model.encode(row["text"], begin.pending[-1] if begin.pending else None).ids.tolist())
-        end = _run(model, replace(begin, pending=begin.pending + tokens), (), Sampling(length=0), wait).end
-        return Turn(row["id"], "prompt", row["text"], tokens, before.id, end)
+        prompt = read_prompt(
+            model.vocabulary, begin, row["text"], row.get("reopened", 0)
+        )  # earlier versions reopened nothing
+        end = _run(model, prompt.start, (), Sampling(length=0), wait).end
+        return Turn(row["id"], "prompt", row["text"], prompt.tokens, before.id, end)
     sampling = _sampling(row["sampling"])
     result = _run(model, begin, recent_tokens(turns, before, sampling), replace(sampling, length=row["drawn"]), wait)
     return Turn(
@@ -131,7 +134,15 @@ def _run(
 
 def _check_numbers(row: dict[str, Any]) -> None:
     """Raises `ValueError` for a number that is not whole or too large: the engine could not go on from it."""
-    for name, bits in (("seed", 64), ("key", 64), ("place", 53), ("drawn", 53), ("id", 53), ("parent", 53)):
+    for name, bits in (
+        ("seed", 64),
+        ("key", 64),
+        ("place", 53),
+        ("drawn", 53),
+        ("id", 53),
+        ("parent", 53),
+        ("reopened", 53),
+    ):
         if name in row and not (isinstance(row[name], int) and 0 <= row[name] < 1 << bits):
             raise ValueError(f"exported: {name} {row[name]!r} is no whole number")
 

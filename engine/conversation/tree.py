@@ -146,14 +146,22 @@ def there_are(turns: int) -> str:
     return "there is 1 turn" if turns == 1 else f"there are {turns} turns"
 
 
+def closed_tokens(turn: Turn) -> tuple[int, ...]:
+    """A turn's tokens without those of an open word, which the turn after it writes again."""
+    return turn.tokens[: len(turn.tokens) - turn.checkpoint.reopened]
+
+
 def recent_tokens(
-    turns: Mapping[int, Turn], turn: Turn, sampling: Sampling, tokens: tuple[int, ...] = ()
+    turns: Mapping[int, Turn], turn: Turn, sampling: Sampling, tokens: tuple[int, ...] = (), reopened: int = 0
 ) -> tuple[int, ...]:
-    """The last tokens up to `turn`, then `tokens`, oldest first: as many as the repetition penalty looks at."""
+    """The last tokens up to `turn`, then `tokens`, oldest first: as many as the repetition penalty looks at.
+
+    The last `reopened` of `tokens` are left out, for they are written again.
+    """
     if sampling.repetition_penalty == 1:
         return ()
-    recent = tokens[-PENALTY_WINDOW:]
+    recent = tokens[: len(tokens) - reopened][-PENALTY_WINDOW:] if tokens else ()
     while turn.parent is not None and len(recent) < PENALTY_WINDOW:
-        recent = turn.tokens[-(PENALTY_WINDOW - len(recent)) :] + recent
+        recent = closed_tokens(turn)[-(PENALTY_WINDOW - len(recent)) :] + recent
         turn = turns[turn.parent]
     return recent

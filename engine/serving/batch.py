@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.step import Ids, Logits, State, StepFunction
-from engine.sampling import PENALTY_WINDOW, Sampler, uniforms
+from engine.sampling import PENALTY_WINDOW, Sampler, only, uniforms
 from engine.serving.rows import ReplyRow, Row
 
 ANNOUNCE_SECONDS, ANNOUNCE_SECONDS_A_ROW = 0.004, 0.0004  # readers are woken this often: waking costs a switch
@@ -138,6 +138,7 @@ class Drawing:
         self.left = min((row.left for row in self.rows), default=0)  # tokens until the first of them is done
         self.may_stop = any(row.sampling.stop for row in self.rows)  # at any token
         self._fresh = [row for row in self.rows if row.is_fresh]
+        self._opened = [(place, row) for place, row in enumerate(self.rows) if row.open]  # a prompt's last word
         self._sampler = Sampler([row.sampling for row in self.rows], unwritten)
         self._recent = [
             deque(row.recent if row.sampling.repetition_penalty > 1 else (), PENALTY_WINDOW) for row in self.rows
@@ -154,6 +155,8 @@ class Drawing:
         if number == 0:
             offsets = [offset + self._count for offset in self._offsets]
             self._numbers = np.ascontiguousarray(uniforms(self._keys, offsets, NUMBERS_AHEAD).T)
+        if self._opened:
+            logits = self._continuing(logits)
         tokens = self._sampler(logits, self._numbers[number], self._recent).astype(np.int32)
         for row, _ in self._sampler.penalized:
             self._recent[row].append(int(tokens[row]))
@@ -162,10 +165,18 @@ class Drawing:
         self.left -= 1
         return tokens
 
+    def _continuing(self, logits: Logits) -> Logits:
+        """The logits with only such tokens for a row whose prompt's last word is open as write it or go on with it."""
+        self._opened = [(place, row) for place, row in self._opened if row.open]
+        logits = logits.copy()
+        for place, row in self._opened:
+            logits[place] = only(logits[place], row.continuing)
+        return logits
+
     @property
     def is_due(self) -> bool:
-        """Whether to hand over now: a row is or may be done, or the random numbers are used up."""
-        return self.left <= 0 or self.may_stop or self._count % NUMBERS_AHEAD == 0
+        """Whether to hand over now: a row is or may be done, its next token depends on this one, or numbers run out."""
+        return self.left <= 0 or self.may_stop or bool(self._opened) or self._count % NUMBERS_AHEAD == 0
 
     def take_fresh(self) -> list[ReplyRow]:
         """The rows that wrote their first token just now."""

@@ -21,10 +21,10 @@ from engine.conversation.conversation import Conversation
 from engine.conversation.reply import Reply
 from engine.errors import EngineError
 from engine.model.step import StepFunction
-from engine.sampling import Sampler, Sampling
+from engine.sampling import Sampler, Sampling, only
 from engine.serving.rows import ReplyRow, ScoringRow
 from engine.serving.worker import Worker
-from engine.text.vocabulary import Encoding, Vocabulary
+from engine.text.vocabulary import Vocabulary
 
 MAX_WAITING = 4096
 TELL_SECONDS = 0.1  # between two calls of `tell` while a long text is read
@@ -172,14 +172,6 @@ class Engine:
         digest.update(self._step_function.fingerprint)
         return digest.hexdigest()
 
-    def encode(self, text: str, before: int | None = None) -> Encoding:
-        """The ids of a text that follows the token `before`."""
-        return self.vocabulary.encode(text, before)
-
-    def start_token(self) -> tuple[int, str]:
-        """The id and text of the token that an empty conversation begins with."""
-        return self.vocabulary.start_id, self.vocabulary.decode([self.vocabulary.start_id])
-
     def zero_state(self) -> NDArray[np.float32]:
         """The state `[S]` before anything was fed."""
         return np.zeros(self._step_function.state_size, np.float32)
@@ -201,7 +193,9 @@ class Engine:
         With `sampling`, the probabilities are those that a token is drawn with after the `recent` ones.
         """
         self._check(checkpoint)
-        logits = self._read(np.array(checkpoint.pending, np.int32), checkpoint.state).logits
+        logits = self._read(np.array(checkpoint.settled, np.int32), checkpoint.state).logits
+        if checkpoint.reopened:
+            logits = only(logits, self.vocabulary.continuing(checkpoint.open))
         if sampling is None:
             weights = np.exp(logits.astype(np.float64) - logits.max())
             weights[list(self.vocabulary.unwritten)] = 0  # they stand for no text
@@ -209,15 +203,16 @@ class Engine:
         else:
             shares = Sampler([sampling], self.vocabulary.never_written).probabilities(logits[None], [recent])[0]
         order = np.argsort(-shares, kind="stable")[:n]
-        before, show = checkpoint.pending[-1], self.vocabulary.shown
+        before, show = checkpoint.settled[-1], self.vocabulary.shown
         never = {*self.vocabulary.unwritten}
-        shown = (int(i) for i in order if i not in never and (sampling is None or shares[i] > 0))
+        shown = (int(i) for i in order if i not in never and (shares[i] > 0 or not (sampling or checkpoint.reopened)))
         return [(show(i, before), float(shares[i])) for i in shown]
 
     def _check(self, checkpoint: Checkpoint) -> None:
         """Raise `EngineError` for what the network cannot take: in the batch it would end everybody's replies."""
         pending = checkpoint.pending or (0,)
         fits = min(pending) >= 0 and max(pending) < len(self.vocabulary)
+        fits = fits and 0 <= checkpoint.reopened < len(pending)
         if checkpoint.state.shape != (self._step_function.state_size,) or not fits:
             raise EngineError("the state of this turn is damaged: go to another turn, or begin another conversation")
 

@@ -61,6 +61,9 @@ class Row(Protocol):
 class ReplyRow:
     """A reply: feeds the pending tokens, then draws until its length, a stop string or a cancellation.
 
+    Where a prompt's last word is `open`, it is drawn first, from the tokens that write it again and those that go on
+    with it; its own text is not written a second time. A reply that ends before that has written nothing.
+
     Its text has whole characters only. A reply that ends within a character takes back that character's tokens and
     their random numbers, so that going on draws the same again. A reply too short for one character goes on until it
     has one.
@@ -75,7 +78,11 @@ class ReplyRow:
         self.draws = False
         self.left = request.sampling.length  # tokens to write at most
         self._start, self._reply, self._vocabulary = start, reply, vocabulary
-        self._before = start.pending[-1] if start.pending else None  # the token that the reply follows
+        self.open: tuple[int, ...] = ()  # tokens of the prompt that are to be written again
+        self._cut = self._reopened = 0  # characters of it that are to be written still, and in all
+        self._has_text = False
+        settled = start.settled
+        self._before = settled[-1] if settled else None  # the token that the reply follows
         self._decoder = vocabulary.decoder(self._before)
         self._whole: tuple[int, Checkpoint] | None = None  # tokens and state at an earlier end of a character
         self._pending = deque(start.pending)
@@ -121,23 +128,31 @@ class ReplyRow:
 
     def _advance(self, state: Floats) -> bool:
         """Choose the next token to feed; True if nothing is to be fed or written."""
-        if len(self._pending) > 1:
+        if len(self._pending) > 1 + self._start.reopened:
             self.next = self._pending.popleft()
             return False
         self._prompt_end = self._checkpoint(state)
         if not self.left or not self._pending:
             return True
         self.next = self._pending.popleft()
+        self.open = tuple(self._pending)
+        self._cut = self._reopened = len(self._vocabulary.decode(self.open))
+        self._pending.clear()
         self.draws = True
         return False
 
     def observe(self, logits: Floats, state: Floats) -> bool:
         return self._advance(state)
 
+    @property
+    def continuing(self) -> list[int]:
+        """The tokens that may be drawn next while a word is open."""
+        return self._vocabulary.continuing(self.open)
+
     def take(self, tokens: list[int], state: Floats) -> bool:
         """Tokens were drawn, `state [S]` being that before the last is fed. True when the reply is done.
 
-        With stop strings the tokens come one by one, for the reply ends at any of them.
+        With stop strings, and while a word is open, the tokens come one by one.
         """
         if not tokens:
             return False
@@ -145,16 +160,26 @@ class ReplyRow:
         self.next = tokens[-1]
         self.offset += len(tokens)
         self.left -= len(tokens)
+        if self.open:
+            self.open = self.open[1:] if self.next == self.open[0] else ()
         piece = self._decoder.add(tokens)
+        if self._cut:
+            piece, self._cut = piece[self._cut :], max(0, self._cut - len(piece))
+        self._has_text = self._has_text or bool(piece)
         if self._stops is not None:
-            piece = self._stops.add(self.next, piece, state, self._decoder.tail == 0)
+            piece = self._stops.add(self.next, piece, state, self._tail == 0)
         if piece:
             self._reply.push(piece)
-        if self._vocabulary.may_split and not self._decoder.tail:
+        if self._vocabulary.may_split and not self._tail:
             self._whole = len(self._tokens), self._checkpoint_after(self.next, state, self.offset)
         if self._stops is not None and self._stops.found:
             return True
-        return self.left <= 0 and len(self._tokens) > self._decoder.tail
+        return self.left <= 0 and len(self._tokens) > self._tail
+
+    @property
+    def _tail(self) -> int:
+        """How many of the latest tokens are no text yet: they end within a character, or write the prompt's word."""
+        return len(self._tokens) if self._reopened and not self._has_text else self._decoder.tail
 
     def announce(self) -> None:
         """Wake the reader, if there is anything to read."""
@@ -166,10 +191,12 @@ class ReplyRow:
             reason = "stop"
             text_tokens = self._tokens[: len(self._tokens) - self._stops.held_tokens]
         else:
-            text_tokens = self._tokens[: len(self._tokens) - self._decoder.tail]
+            text_tokens = self._tokens[: len(self._tokens) - self._tail]
             if self._stops is not None and self._stops.held:
                 self._reply.push(self._stops.held)
-        text = self._vocabulary.decode(text_tokens, self._before)
+        if self._reopened and not text_tokens:
+            text_tokens = list(end.open)  # the word is open still
+        text = self._vocabulary.decode(text_tokens, self._before)[self._reopened :]
         self._reply.finish(Result(self._prompt_end or end, tuple(text_tokens), text, end, reason))
 
     def fail(self, error: Exception) -> None:
@@ -191,18 +218,20 @@ class ReplyRow:
                 return replace(self._prompt_end, offset=offset)
             token, state = self._stops.last
             return self._checkpoint_after(token, state, offset)
-        if self._decoder.tail:
-            return self._whole_checkpoint(offset - self._decoder.tail)
+        if self._tail:
+            return self._whole_checkpoint(offset - self._tail)
         return self._checkpoint_after(self._tokens[-1], state, offset)
 
     def _checkpoint_after(self, token: int, state: Floats, offset: int) -> Checkpoint:
-        return replace(self._start, source=state.copy(), pending=(token,), offset=offset)
+        return replace(self._start, source=state.copy(), pending=(token,), offset=offset, reopened=0)
 
     def _whole_checkpoint(self, offset: int) -> Checkpoint:
         """The end of the last whole character: an earlier checkpoint, with the tokens after it as pending ones."""
         count, earlier = self._whole or (0, self._prompt_end or self._start)
-        fed_again = tuple(self._tokens[count : len(self._tokens) - self._decoder.tail])
-        return replace(earlier, pending=earlier.pending + fed_again, offset=offset)
+        fed_again = tuple(self._tokens[count : len(self._tokens) - self._tail])
+        if not fed_again:
+            return replace(earlier, offset=offset)
+        return replace(earlier, pending=earlier.settled + fed_again, offset=offset, reopened=0)
 
 
 class ScoringRow:

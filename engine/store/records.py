@@ -55,6 +55,7 @@ def row_of(turn: Turn) -> dict[str, Any]:
         "sampling": None if turn.sampling is None else _dump_sampling(turn.sampling),
         "finish_reason": turn.finish_reason,
         "drawn": turn.drawn,
+        "reopened": checkpoint.reopened,
     }
 
 
@@ -73,7 +74,7 @@ def read_turn(row: RowMapping, zero_state: State, stored: Callable[[int, str], S
     elif row["kind"] != "start":
         later = stored(row["id"], row["generator"])
         source, written = later.state, later.tokens
-    checkpoint = Checkpoint(source, read_whole_numbers(row["pending"]), seed, key, offset)
+    checkpoint = Checkpoint(source, read_whole_numbers(row["pending"]), seed, key, offset, row["reopened"])
     return Turn(
         row["id"],
         row["kind"],

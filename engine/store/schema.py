@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 
-VERSION = 2
+VERSION = 3
 CACHE_KILOBYTES = 512  # a connection: each thread has one, and the system keeps the file in memory anyway
 BUSY_SECONDS = 10  # how long a save waits for another process to finish its own
 BUSY_PRAGMA = f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}"
@@ -50,6 +50,7 @@ turns = sql.Table(
     sql.Column("sampling", sql.Text),
     sql.Column("finish_reason", sql.Text),
     sql.Column("drawn", sql.Integer, nullable=False),
+    sql.Column("reopened", sql.Integer, nullable=False, server_default="0"),  # of the pending tokens, the last ones
 )
 notes = sql.Table(
     "notes",
@@ -61,14 +62,21 @@ notes = sql.Table(
 
 
 def _create_conversations(connection: Connection) -> None:
-    metadata.create_all(connection, tables=[meta, conversations, turns])
+    metadata.create_all(connection, tables=[meta, conversations, turns])  # as they are now
 
 
 def _create_notes(connection: Connection) -> None:
     metadata.create_all(connection, tables=[notes])
 
 
-MIGRATIONS: list[Callable[[Connection], None]] = [_create_conversations, _create_notes]  # from each version to the next
+def _add_reopened(connection: Connection) -> None:
+    if turns.c.reopened.name not in {column["name"] for column in sql.inspect(connection).get_columns(turns.name)}:
+        kind = f"{turns.c.reopened.type} NOT NULL DEFAULT 0"
+        connection.exec_driver_sql(f"ALTER TABLE {turns.name} ADD COLUMN {turns.c.reopened.name} {kind}")
+
+
+# from each version to the next
+MIGRATIONS: list[Callable[[Connection], None]] = [_create_conversations, _create_notes, _add_reopened]
 
 
 def prepare_sqlite(connection: Any, record: object) -> None:

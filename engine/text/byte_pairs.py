@@ -7,13 +7,16 @@ whole. The `tokenizers` library encodes; it is imported when first needed. Knows
 
 from __future__ import annotations
 
+import bisect
 import codecs
+import itertools
 import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 MANY_LINES = 64  # from so many on, all cores encode
+LONGEST_WORD = 32  # tokens; a longer last word of a prompt is taken as it is
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
 
@@ -70,6 +73,7 @@ class BytePairs:
         self.bytes = [token_bytes(token) for token in tokens]
         self._parts = {token: index for index, token in enumerate(tokens)}, list(merges)
         self._tokenizer: Any = None
+        self._ranked: list[int] | None = None  # ids in the order of their bytes
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, line by line."""
@@ -80,6 +84,32 @@ class BytePairs:
         if len(parts) < MANY_LINES:
             return [index for line in parts for index in self._tokenizer.encode(line).ids]
         return [index for encoding in self._tokenizer.encode_batch_fast(parts) for index in encoding.ids]
+
+    def reopened(self, ids: Sequence[int]) -> int:
+        """How many tokens at the end are a last word that other tokens could write, too, and go on with."""
+        text = b"".join(self.bytes[index] for index in ids[-2 * LONGEST_WORD :]).decode("utf-8", "ignore")
+        line = lines(text)[-1:]
+        if not line or line[0].endswith("\n"):
+            return 0
+        if self._tokenizer is None:
+            self._tokenizer = self._load()
+        size, count = len(self._tokenizer.pre_tokenizer.pre_tokenize_str(line[0])[-1][0]), 0  # a letter a byte
+        while size > 0 and count < min(LONGEST_WORD, len(ids)):
+            count += 1
+            size -= len(self.bytes[ids[-count]])
+        if size != 0:
+            return 0
+        word = ids[len(ids) - count :]
+        return count if any(len(self.continuing(word[begin:])) > 1 for begin in range(count)) else 0
+
+    def continuing(self, ids: Sequence[int]) -> list[int]:
+        """The tokens that may be written first where these are open: the first of them, and all that cover them all."""
+        if self._ranked is None:
+            self._ranked = sorted(range(len(self.bytes)), key=self.bytes.__getitem__)
+        prefix = b"".join(self.bytes[index] for index in ids)
+        begin = bisect.bisect_left(self._ranked, prefix, key=self.bytes.__getitem__)
+        covering = itertools.takewhile(lambda index: self.bytes[index].startswith(prefix), self._ranked[begin:])
+        return [*([] if len(ids) == 1 else ids[:1]), *covering]
 
     def _load(self) -> Any:
         from tokenizers import Tokenizer, models, pre_tokenizers

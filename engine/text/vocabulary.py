@@ -180,6 +180,14 @@ class Vocabulary:
             return Encoding(np.array(ids, np.int32), replaced, read, characters, unseen)
         return self._encode_characters(text)
 
+    def reopened(self, ids: Sequence[int]) -> int:
+        """How many tokens at a prompt's end are open: a last word that other byte pairs could write and go on with."""
+        return 0 if self._pairs is None else self._pairs.reopened(ids)
+
+    def continuing(self, ids: Sequence[int]) -> list[int]:
+        """The tokens that may be written first where these are open: the first of them, and all that cover them all."""
+        return [] if self._pairs is None else self._pairs.continuing(ids)
+
     def decoder(self, before: int | None = None) -> Decoder:
         """A decoder for a text that follows the token `before`."""
         if self._pairs is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 import engine
 from engine.conversation.conversation import Conversation
+from engine.conversation.tree import closed_tokens
 from engine.serving.engine import Engine
 
 KINDS: list[dict[str, Any]] = [
@@ -31,7 +32,9 @@ PROMPT = {"char": "the cat é漢", "word": "the king's  queen", "bpe": "吾輩�
 
 
 def tokens_read(talk: engine.Conversation) -> list[int]:
-    return [token for turn in talk.turns for token in turn.tokens]
+    """Those of the present branch; a word that stayed open is written by the turn after it."""
+    *earlier, last = talk.turns
+    return [*(token for turn in earlier for token in closed_tokens(turn)), *last.tokens]
 
 
 def check(model: Engine, talk: engine.Conversation, told: str | None = None) -> None:
@@ -50,4 +53,5 @@ def check(model: Engine, talk: engine.Conversation, told: str | None = None) -> 
 def position(talk: Conversation) -> tuple[Any, ...]:
     """All that decides what comes next."""
     checkpoint = talk.settle().checkpoint
-    return checkpoint.state.tobytes(), checkpoint.pending, checkpoint.seed, checkpoint.key, checkpoint.offset
+    numbers = checkpoint.seed, checkpoint.key, checkpoint.offset
+    return checkpoint.state.tobytes(), checkpoint.pending, checkpoint.reopened, *numbers

@@ -75,7 +75,7 @@ def test_prompts_are_read_as_they_are_told(model: Engine) -> None:
     prompts = [turn for turn in talk.turns if turn.kind == "prompt"]
     for turn in prompts:
         before = talk.snapshot().turns[turn.parent or 0].checkpoint.pending
-        assert model.encode(turn.text, before[-1] if before else None).ids.tolist() == list(turn.tokens)
+        assert model.vocabulary.encode(turn.text, before[-1] if before else None).ids.tolist() == list(turn.tokens)
     unseen = {"char": {"é": "e", "漢": ""}, "word": {"queen": "<unk>"}, "bpe": {}}
     assert reply.unseen == unseen[model.info.level]
     if model.info.level != "char":

@@ -22,6 +22,7 @@ def test_a_store_of_the_first_version_is_migrated(url: str, tiny: Engine) -> Non
         start, forward = talk.snapshot().turns[0], talk.snapshot().forward
         with store._database.writer.begin() as connection:
             connection.execute(sql.text("DROP TABLE notes"))
+            connection.execute(sql.text("ALTER TABLE turns DROP COLUMN reopened"))
             connection.execute(schema.meta.update().values(value="1"))
             zeros = start.checkpoint.state.tobytes()
             connection.execute(schema.turns.update().where(schema.turns.c.id == 0).values(state=zeros))
