@@ -1,8 +1,9 @@
 """A model's vocabulary: text to token ids and back. Knows no model, and of files the keys of `vocabulary.json` alone.
 
 A token is a character ("char"), a word or punctuation mark ("word", see `words`), or bytes of UTF-8 ("bpe", see
-`byte_pairs`). Text is normalized (Unicode NFC, line ends as "\\n"). A character or word that the model never saw is
-replaced by the first of these that there is, which `Encoding.replaced` lists:
+`byte_pairs`). Text is normalized (Unicode NFC, line ends as "\\n"). A character or word that the model never saw (of
+byte pairs, where `characters` tells what it saw) is replaced by the first of these that there is, which
+`Encoding.replaced` lists:
 1. a known substitute (straight for curly quotes, "-" for dashes, "..." for an ellipsis, the letter without its
    accent, the other case);
 2. the vocabulary's `unknown` token;
@@ -11,7 +12,7 @@ replaced by the first of these that there is, which `Encoding.replaced` lists:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -63,7 +64,9 @@ class Vocabulary:
     split: str = "words"  # of words
     merges: tuple[tuple[str, str], ...] = ()  # of byte pairs
     unwritten: tuple[int, ...] = ()  # ids that stand for no text: read from none, never written
+    characters: str = ""  # of byte pairs: those that were learned from; "" where that is not known
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    _known: Collection[str] = field(init=False, repr=False, compare=False)  # characters, none where all are
     _texts: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _words: Words | None = field(init=False, repr=False, compare=False)
     _pairs: BytePairs | None = field(init=False, repr=False, compare=False)
@@ -86,7 +89,10 @@ class Vocabulary:
             del ids[self.tokens[index]]
         is_word, is_bpe = self.level == "word", self.level == "bpe"
         words = Words(self.tokens, ids, self.unknown, self.split) if is_word else None
+        if self.characters and not is_bpe:
+            raise ValueError("characters: are told of byte pairs only")
         object.__setattr__(self, "_ids", ids)
+        object.__setattr__(self, "_known", frozenset(self.characters) if is_bpe else ids)
         texts = tuple("" if index in self.unwritten else token for index, token in enumerate(self.tokens))
         object.__setattr__(self, "_texts", texts)
         object.__setattr__(self, "_words", words)
@@ -118,19 +124,25 @@ class Vocabulary:
             raise ValueError("tokens: must be a list of strings")
         if not isinstance(merges, list) or not all(isinstance(pair, str) and pair.count(" ") == 1 for pair in merges):
             raise ValueError("merges: must be a list of strings, each of two tokens with a space between")
+        characters = data.get("characters", "")
+        if not isinstance(characters, str):
+            raise ValueError("characters: must be a string")
         unwritten = data.get("unwritten", [])
         if not isinstance(unwritten, list):
             raise ValueError("unwritten: must be a list of ids")
         pairs = tuple((one, other) for one, other in (pair.split(" ") for pair in merges))
         level, split = data.get("level", "char"), data.get("split", "words")
-        return cls(tuple(tokens), level, unknown, split, pairs, tuple(unwritten))
+        return cls(tuple(tokens), level, unknown, split, pairs, tuple(unwritten), characters)
 
     def to_json(self) -> dict[str, Any]:
         """The object that `vocabulary.json` holds."""
         further: dict[str, dict[str, Any]] = {
             "char": {},
             "word": {"split": self.split},
-            "bpe": {"merges": [" ".join(pair) for pair in self.merges]},
+            "bpe": {
+                "merges": [" ".join(pair) for pair in self.merges],
+                **({"characters": self.characters} if self.characters else {}),
+            },
         }
         return {
             "version": VERSION,
@@ -174,7 +186,7 @@ class Vocabulary:
         """
         text = normalize(text)
         if self._pairs is not None:
-            return Encoding(np.array(self._pairs.encode(text), np.int32), {}, text, len(text))
+            return self._encode_bytes(self._pairs, text)
         if self._words is not None:
             ids, replaced, read, characters, unseen = self._words.encode(text, before)
             return Encoding(np.array(ids, np.int32), replaced, read, characters, unseen)
@@ -208,6 +220,14 @@ class Vocabulary:
             return self.decode([index], before)
         return token_bytes(self.tokens[index]).decode("utf-8", "backslashreplace")
 
+    def _encode_bytes(self, pairs: BytePairs, text: str) -> Encoding:
+        """Byte pairs can write any character, but the network knows nothing of one that it never read."""
+        strange = sorted(set(text).difference(self._known)) if self._known else []
+        replaced = {character: self._substitute(character) for character in strange}
+        read = text.translate({ord(old): new for old, new in replaced.items()}) if replaced else text
+        unseen = sum(map(text.count, replaced))
+        return Encoding(np.array(pairs.encode(read), np.int32), replaced, text, len(read), unseen)
+
     def _encode_characters(self, text: str) -> Encoding:
         replaced: dict[str, str] = {}
         ids: list[int] = []
@@ -226,7 +246,7 @@ class Vocabulary:
 
     def _substitute(self, character: str) -> str:
         for candidate in character_substitutes(character):
-            if all(c in self._ids for c in candidate):
+            if all(c in self._known for c in candidate):
                 return candidate
         return self.unknown or ""
 

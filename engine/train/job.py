@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import TrainingError
 from engine.model.directory import CHECKPOINT, NETWORK, VOCABULARY
-from engine.names import quoted
+from engine.names import quoted, visible
 from engine.private import own_folders
 from engine.program import import_tensorflow
 from engine.text.vocabulary import Vocabulary
@@ -41,6 +41,7 @@ CHANGEABLE = {  # when going on with a run
     "epochs", "patience", "sample_every", "sample_prompt", "sample_temperatures", "time", "device", "precision", "rate",
     "clip",
 }  # fmt: skip
+MUCH_STRANGE = 0.02  # of a text, in characters that the model it begins from never read
 TENSORBOARD = "tensorboard"  # in a run's directory, unless another folder is named
 MakeReporter = Callable[..., Reporter]  # called as `Reporter(epochs, updates, tokens_an_update, level=, rate=)`
 
@@ -229,6 +230,12 @@ def _further_notes(
         notes.append(
             f"begins from {pretrained.origin.name}: its {len(pretrained.vocabulary):,} tokens, and {new:,} new ones"
         )
+        share, which = corpus.strange
+        if share >= MUCH_STRANGE:
+            notes.append(
+                f"{share:.0%} of the text are characters that {pretrained.origin.name} has never read "
+                f"({' '.join(map(visible, which))} ...): it learns them from nothing; compare with a run without --from"
+            )
     if teachers:
         names = ", ".join(teacher.origin.name for teacher in teachers)
         notes.append(

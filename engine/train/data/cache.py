@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 
-VERSION = 3
+VERSION = 4
 TOKENS, ENTRY = "tokens.bin", "entry.json"
 KEPT = 8  # entries, those used last
 READ = 1 << 22

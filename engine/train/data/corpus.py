@@ -26,6 +26,7 @@ from engine.train.reading.spool import PARTS, Inputs, OnProgress, Spool
 from engine.train.settings import TrainSettings
 
 Ids = NDArray[Any]  # whole numbers of any width
+MOST_NAMED = 8  # characters, of those that a model never read
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Corpus:
     unseen: int  # characters or words that the vocabulary lacks
     files: NDArray[np.int64]  # for --reset file, where each file in `training` begins, but the first
     account: Account = field(default_factory=Account)  # what was read and what was left out
+    strange: tuple[float, str] = (0.0, "")  # the share of characters that the `old` model never read, and which
     _boundaries: dict[str, Indices] = field(default_factory=dict, repr=False, compare=False)  # found so far
 
     def boundaries(self, kind: str) -> Indices:
@@ -138,11 +140,22 @@ def read_corpus(
     corpus = Corpus(
         Vocabulary.from_json(entry.vocabulary), parts["training"], parts["held_out"], parts["test"], digest,
         {part: entry.parts[part][2] for part in PARTS}, entry.unseen, np.array(entry.files, np.int64),
-        spool.account,
+        spool.account, _strange(spool.counts, old),
     )  # fmt: skip
     wants_held_out = not has_tail or held_out > 0
     _check(corpus, steps, has_tail=has_tail, wants_held_out=wants_held_out, wants_test=bool(inputs.test))
     return corpus
+
+
+def _strange(counts: NDArray[np.int64], old: Vocabulary | None) -> tuple[float, str]:
+    """What of a text's characters, `counts` by code point, a model of characters or byte pairs never read."""
+    known = {"char": "".join(old.tokens), "bpe": old.characters}.get(old.level, "") if old is not None else ""
+    if not known:
+        return 0.0, ""
+    others = counts.copy()
+    others[[ord(character) for character in known]] = 0
+    often = np.argsort(-others, kind="stable")[:MOST_NAMED]
+    return float(others.sum() / max(1, counts.sum())), "".join(chr(code) for code in often if others[code])
 
 
 def _nothing_left(settings: TrainSettings, held_out: float) -> str:

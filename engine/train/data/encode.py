@@ -98,14 +98,21 @@ def _make_vocabulary(
 ) -> Vocabulary:
     """The tokens of `old`, then those of the text. A byte-pair vocabulary covers every text, and stays as it is."""
     if old is not None and old.level == "bpe":
-        return old
+        return replace(old, characters=_characters(spool, old.characters) if old.characters else "")
     if settings.level == "char":
         learned = from_counts(spool.counts, settings)
     else:
         on_progress("learning a vocabulary", 0, 0.0)
         parts = itertools.chain.from_iterable(_texts(spool, settings, "training", 0, cut))
         learned = learn(parts, settings, pieces if settings.reset != "file" else None)  # files are encoded one by one
+        if learned.level == "bpe":
+            learned = replace(learned, characters=_characters(spool))
     return extended(old, learned) if old is not None else learned
+
+
+def _characters(spool: Spool, known: str = "") -> str:
+    """All characters of a text, and those that were `known`, in code point order."""
+    return "".join(sorted({*known, *map(chr, np.flatnonzero(spool.counts))}))
 
 
 def extended(old: Vocabulary, learned: Vocabulary) -> Vocabulary:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import unicodedata
 
@@ -82,3 +83,24 @@ def test_ids_that_cannot_be_unwritten_are_refused(unwritten: object) -> None:
     data = {"version": 1, "tokens": ["[none]", "?", "a", "b"], "unknown": "?", "unwritten": unwritten}
     with pytest.raises(ValueError, match="unwritten"):
         Vocabulary.from_json(data)
+
+
+def test_byte_pairs_that_know_their_characters_replace_others() -> None:
+    """As characters do; without `characters`, any text is read as it is."""
+    from engine.text import byte_pairs
+
+    tokens, merges = byte_pairs.train(['it\'s the cat -- "the" cat\n' * 9], 280)
+    plain = Vocabulary(tuple(tokens), "bpe", merges=tuple(merges))
+    knowing = dataclasses.replace(plain, characters="it's the cat-\"\n")
+    assert "characters" not in plain.to_json()
+    assert Vocabulary.from_json(knowing.to_json()) == knowing
+    text = "it’s “thé” cat—😀"
+    encoding = knowing.encode(text)
+    assert knowing.decode(encoding.ids) == 'it\'s "the" cat--'
+    assert encoding.replaced == {"’": "'", "“": '"', "”": '"', "é": "e", "—": "--", "😀": ""}
+    assert (encoding.text, encoding.unseen, encoding.characters) == (text, 6, 16)
+    assert plain.decode(plain.encode(text).ids) == text
+    assert not plain.encode(text).replaced
+    for wrong in ({"characters": 5}, {"level": "char", "tokens": ["a"], "characters": "a"}):
+        with pytest.raises(ValueError, match="characters: "):
+            Vocabulary.from_json({**knowing.to_json(), **wrong})

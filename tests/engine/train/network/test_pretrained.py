@@ -125,6 +125,7 @@ def test_byte_pairs_are_kept_as_they_are(tmp_path: Path) -> None:
     (text := tmp_path / "x.txt").write_text("quite another text: été\n" * 40)
     trainer = begun_from(model, text)
     assert trainer.corpus.vocabulary == vocabulary
+    assert trainer.corpus.strange == (0.0, "")  # it is not known what it read
     for one, other in zip(trainer.model.get_weights(), read_network(model / NETWORK).weights, strict=True):
         assert (one == other).all()
     with pytest.raises(ValueError, match=r"--vocabulary 300: the byte pairs of old are kept"):
@@ -232,3 +233,22 @@ def test_a_token_that_is_no_step_is_not_what_training_makes(tmp_path: Path) -> N
     write_json(tmp_path / VOCABULARY, Vocabulary(tuple("abc")).to_json())
     with pytest.raises(TrainingError, match=r"no network that engine\.train makes"):
         pretrained.read(str(tmp_path))
+
+
+def test_what_the_model_never_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of byte pairs, too, where they know their characters; a new model knows the old ones and its own."""
+    from engine.text import byte_pairs
+
+    tokens, merges = byte_pairs.train(["the cat and the dog\n" * 9], 262)
+    pairs = Vocabulary(tuple(tokens), "bpe", merges=tuple(merges), characters="\n acdeghnot")
+    letters = Vocabulary(tuple("\n acdeghnot"))
+    (text := tmp_path / "x.txt").write_text("the été and the dog\n" * 40)
+    for name, vocabulary in (("pairs", pairs), ("letters", letters)):
+        model = saved_model(tmp_path / name, vocabulary)
+        out = tmp_path / f"new {name}"
+        flags = ["--batch", "2", "--steps", "8", "--updates", "1", "--sample-every", "0"]
+        assert main(["--data", str(text), "--out", str(out), "--from", str(model), *flags]) == 0
+        told = capsys.readouterr().out
+        assert f"10% of the text are characters that {name} has never read (é ...)" in told
+        assert "é" in json.loads((out / VOCABULARY).read_text()).get("characters", "é")
+    assert json.loads((tmp_path / "new pairs" / VOCABULARY).read_text())["characters"] == "\n acdeghnoté"
