@@ -165,6 +165,10 @@ class TrainSettings:
         0.5, "share of the next token itself in what a student of --teachers learns; the rest is what they predict",
         low=0.0, high=1.0,
     )  # fmt: skip
+    fraction_bits: int = _option(
+        23, "bits kept of the fraction of each saved weight; 8 cost nothing to speak of and halve the file", low=4,
+        high=23,
+    )  # fmt: skip
     held_out: float = _option(0.1, "share of the text, at its end, kept for validation", low=0.0, high=0.9)
     held_out_every: int = _option(0, "keep every n-th file for validation, and no tail; 0 for none", low=0, high=10**6)
     precision: str = _option(

@@ -25,6 +25,7 @@ from engine.train.data.corpus import Corpus
 from engine.train.hardware import devices
 from engine.train.hardware.distributed import Rank, SingleReplica
 from engine.train.hardware.precision import fastest_precision
+from engine.train.network import packing
 from engine.train.network.averaging import Average
 from engine.train.network.build import StatelessNetwork, build_model
 from engine.train.network.dropout import Masks, activation_penalty
@@ -233,12 +234,14 @@ class Trainer:
 
     def save_model(self, path: Path, weights: list[NDArray[Any]]) -> None:
         """Write the `.keras` file with these weights."""
-        trained = self.model.get_weights()
-        self.model.set_weights(weights)
+        trained, bits = self.model.get_weights(), self.settings.fraction_bits
+        self.model.set_weights([packing.rounded(weight, bits) for weight in weights])
         try:
             self.model.save(path)
         finally:
             self.model.set_weights(trained)
+        if bits < packing.FRACTION:
+            packing.pack(path)
 
     def begin_from(self, pretrained: Pretrained) -> None:
         """Take the weights of a pretrained model, with each token's rows at its id in this run's vocabulary."""
