@@ -15,6 +15,11 @@ SUBSTITUTES = {
 }  # fmt: skip
 
 
+def typographic(characters: str, known: str) -> str:
+    """Those of some characters that are others of the same meaning among the `known` ones: quotes, dashes, spaces."""
+    return "".join(c for c in characters if c not in known and set(SUBSTITUTES.get(c, c)) <= {*known})
+
+
 def without_accents(text: str) -> str:
     """A text without its accents."""
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))

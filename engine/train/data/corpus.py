@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from engine.errors import ModelLoadError, TrainingError
 from engine.model.directory import NETWORK, VOCABULARY, ModelFiles, read_vocabulary
 from engine.text.files import split_point
+from engine.text.substitutes import typographic
 from engine.text.vocabulary import Vocabulary
 from engine.train.data import cache, encode
 from engine.train.data.boundaries import Indices, at_files, at_lines
@@ -43,6 +44,7 @@ class Corpus:
     files: NDArray[np.int64]  # for --reset file, where each file in `training` begins, but the first
     account: Account = field(default_factory=Account)  # what was read and what was left out
     strange: tuple[float, str] = (0.0, "")  # the share of characters that the `old` model never read, and which
+    mapped: str = ""  # characters that are read as others, which the `old` model knows
     _boundaries: dict[str, Indices] = field(default_factory=dict, repr=False, compare=False)  # found so far
 
     def boundaries(self, kind: str) -> Indices:
@@ -94,7 +96,8 @@ class Corpus:
                 f"{len(self.training):,} tokens ({self.training_characters:,} characters) to learn from, "
                 f"{len(self.held_out):,} ({self.held_out_characters:,}) held out{test}, {different}"
             )
-        return parts + (f", {self.unseen:,} unknown" if self.unseen else "")
+        what = "read as others" if self.vocabulary.level == "bpe" else "unknown"
+        return parts + (f", {self.unseen:,} {what}" if self.unseen else "")
 
 
 def read_corpus(
@@ -140,22 +143,24 @@ def read_corpus(
     corpus = Corpus(
         Vocabulary.from_json(entry.vocabulary), parts["training"], parts["held_out"], parts["test"], digest,
         {part: entry.parts[part][2] for part in PARTS}, entry.unseen, np.array(entry.files, np.int64),
-        spool.account, _strange(spool.counts, old),
+        spool.account, *_strange(spool.counts, old),
     )  # fmt: skip
     wants_held_out = not has_tail or held_out > 0
     _check(corpus, steps, has_tail=has_tail, wants_held_out=wants_held_out, wants_test=bool(inputs.test))
     return corpus
 
 
-def _strange(counts: NDArray[np.int64], old: Vocabulary | None) -> tuple[float, str]:
-    """What of a text's characters, `counts` by code point, a model of characters or byte pairs never read."""
+def _strange(counts: NDArray[np.int64], old: Vocabulary | None) -> tuple[tuple[float, str], str]:
+    """What of a text's characters, `counts` by code point, a model never read: as `Corpus.strange` and `mapped`."""
     known = {"char": "".join(old.tokens), "bpe": old.characters}.get(old.level, "") if old is not None else ""
     if not known:
-        return 0.0, ""
+        return (0.0, ""), ""
+    mapped = typographic("".join(map(chr, np.flatnonzero(counts))), known) if old and old.level == "bpe" else ""
     others = counts.copy()
-    others[[ord(character) for character in known]] = 0
+    others[[ord(character) for character in known + mapped]] = 0
     often = np.argsort(-others, kind="stable")[:MOST_NAMED]
-    return float(others.sum() / max(1, counts.sum())), "".join(chr(code) for code in often if others[code])
+    share = float(others.sum() / max(1, counts.sum()))
+    return (share, "".join(chr(code) for code in often if others[code])), mapped
 
 
 def _nothing_left(settings: TrainSettings, held_out: float) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.text import byte_pairs
+from engine.text.substitutes import typographic
 from engine.text.vocabulary import Vocabulary
 from engine.text.words import UNKNOWN, joins_next, tokenize
 from engine.train.data import cache
@@ -111,8 +112,12 @@ def _make_vocabulary(
 
 
 def _characters(spool: Spool, known: str = "") -> str:
-    """All characters of a text, and those that were `known`, in code point order."""
-    return "".join(sorted({*known, *map(chr, np.flatnonzero(spool.counts))}))
+    """All characters of a text, and those that were `known`, in code point order.
+
+    Where some were known, quotes and dashes that were not are read as those that were.
+    """
+    found = "".join(map(chr, np.flatnonzero(spool.counts)))
+    return "".join(sorted({*known, *found} - {*typographic(found, known)}))
 
 
 def extended(old: Vocabulary, learned: Vocabulary) -> Vocabulary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -243,6 +244,7 @@ def test_what_the_model_never_read_is_told(tmp_path: Path, capsys: pytest.Captur
     pairs = Vocabulary(tuple(tokens), "bpe", merges=tuple(merges), characters="\n acdeghnot")
     letters = Vocabulary(tuple("\n acdeghnot"))
     (text := tmp_path / "x.txt").write_text("the été and the dog\n" * 40)
+    (quoted := tmp_path / "quoted.txt").write_text("the “cat” and\u00a0the dog\n" * 40)
     for name, vocabulary in (("pairs", pairs), ("letters", letters)):
         model = saved_model(tmp_path / name, vocabulary)
         out = tmp_path / f"new {name}"
@@ -252,3 +254,11 @@ def test_what_the_model_never_read_is_told(tmp_path: Path, capsys: pytest.Captur
         assert f"10% of the text are characters that {name} has never read (é ...)" in told
         assert "é" in json.loads((out / VOCABULARY).read_text()).get("characters", "é")
     assert json.loads((tmp_path / "new pairs" / VOCABULARY).read_text())["characters"] == "\n acdeghnoté"
+    straight = dataclasses.replace(pairs, characters=pairs.characters + '"')
+    model = saved_model(tmp_path / "straight", straight)
+    assert main(["--data", str(quoted), "--out", str(tmp_path / "q"), "--from", str(model), *flags]) == 0
+    told = capsys.readouterr().out
+    assert "reads '\\xa0' as ' ', '“' as '\"', '”' as '\"', for straight has these alone" in told
+    assert "262 different, 120 read as others" in told
+    assert "never read" not in told
+    assert json.loads((tmp_path / "q" / VOCABULARY).read_text())["characters"] == "".join(sorted(straight.characters))
