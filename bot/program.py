@@ -117,10 +117,9 @@ def _load(settings: Settings, stack: contextlib.ExitStack) -> dict[str, engine.E
     """Load the models; returns them by name, the default first."""
     models: dict[str, engine.Engine] = {}
     for path in settings.engine.models:
-        bundled = path == "shakespeare" and not Path(path).exists() and not Path("models", path).exists()
         try:
             model = engine.load(
-                None if bundled else path, precision=settings.engine.precision, max_batch=settings.engine.max_batch,
+                path, precision=settings.engine.precision, max_batch=settings.engine.max_batch,
                 threads=settings.engine.threads or None,
             )  # fmt: skip
         except engine.ModelLoadError as error:

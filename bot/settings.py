@@ -31,7 +31,7 @@ class Discord:
 class Engine:
     """The models."""
 
-    models: tuple[str, ...] = _key(("shakespeare",), "model folders or names under models/; the first is the default")
+    models: tuple[str, ...] = _key(("storyteller",), "model folders or names under models/; the first is the default")
     precision: str = _key("int8", "of the weights; int8 is faster, and hardly worse", choices=("float32", "int8"))
     threads: int = _key(
         1, "that compute a step; more leave less of the machine to Discord. 0: as many as pay off", 0, 64
@@ -164,7 +164,7 @@ def _list_problem(key: str, values: Any) -> str:
     """What is wrong with a list of names (`models`) or of ids."""
     is_names = key == "models"
     if not isinstance(values, list) or not all(map(_is_name if is_names else _is_id, values)):
-        words = 'names, like ["shakespeare"]' if is_names else "numbers, like [123]"
+        words = 'names, like ["storyteller"]' if is_names else "numbers, like [123]"
         return f"{key} must be a list of {words}, not {values!r}"
     return f"{key} must name at least one model" if is_names and not values else ""
 

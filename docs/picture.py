@@ -19,7 +19,7 @@ COLUMNS, LINES = 96, 62
 CELL_WIDTH, CELL_HEIGHT, MARGIN = 8.4, 18, 14
 PAPER, INK, DIM = "#16181d", "#d6d8de", "#7d8290"
 COLORS = {"default": INK, "brightblack": DIM, "magenta": "#d08be8", "black": "#202020"}
-TYPED = ["ROMEO:", "/alt 3", "2", "/why 4", "/heat It is the east, and Juliet is the zebra.", "/state"]
+TYPED = ["Once upon a ti", "/alt 3", "2", "/why 4", "/heat The old king looked at his zebra.", "/state"]
 
 
 class Screen(pyte.Screen):

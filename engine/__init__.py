@@ -2,7 +2,7 @@
 
 import engine
 
-model = engine.load("models/shakespeare")
+model = engine.load("models/storyteller")
 talk = model.conversation(sampling=engine.Sampling(temperature=0.8, seed=7))
 for piece in talk.say("ROMEO:", length=200):
     print(piece, end="", flush=True)

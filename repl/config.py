@@ -19,7 +19,7 @@ TEMPLATE = """\
 # A line that begins with # counts as left out.
 
 [start]
-# model = "shakespeare"                    # a name, a model directory or a .keras file
+# model = "storyteller"                    # a name, a model directory or a .keras file
 # store = "sqlite:////home/me/stories.db"  # where sessions are kept
 
 [sampling]

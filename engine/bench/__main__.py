@@ -27,7 +27,7 @@ from engine.program import import_tensorflow
 def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 could not, 2 usage, 130 interrupted."""
     parser = program.parser(prog="python -m engine.bench", description="Measure speed, side by side.")
-    parser.add_argument("model", nargs="?", metavar="MODEL", help="without it: the bundled model, and a GRU 1x1024")
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="without it: shakespeare, and a GRU 1x1024")
     parser.add_argument("--train", action="store_true", help="measure training instead")
     parser.add_argument("--json", action="store_true", help="print the JSON line only")
     arguments = parser.parse_args(argv)
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(model: str | None, show: Callable[[str], None]) -> dict[str, Any]:
     """All figures, by model; each is shown as a line once it is there."""
-    paths = [directory.find(model).network]  # before seven processes find that there is none
+    paths = [directory.find(model or speed.CHARACTERS).network]  # before seven processes find that there is none
     report: dict[str, Any] = {"start": startup.measure(model)}  # first: a child's peak counts its parent's size
     start = report["start"]
     show(

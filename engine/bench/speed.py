@@ -27,15 +27,15 @@ from engine.model.network_reader import read_network
 from engine.model.onnx_step import OnnxStep, thread_count
 
 ROWS, ROUNDS, STEPS_COMPARED = 64, 7, 1000
-PROMPT = "ROMEO:"
+PROMPT, CHARACTERS = "ROMEO:", "shakespeare"  # a bundled model whose tokens are characters
 
 
 def random_model(folder: Path, units: int, layers: int) -> Path:
-    """A GRU model with random weights over the bundled model's vocabulary; returns its `.keras` file."""
+    """A GRU model with random weights over shakespeare's characters; returns its `.keras` file."""
     from engine.train.network.build import build_model
     from engine.train.settings import TrainSettings
 
-    vocabulary = directory.read_vocabulary(directory.find(None))
+    vocabulary = directory.read_vocabulary(directory.find(CHARACTERS))
     folder.mkdir()
     model = build_model(len(vocabulary), TrainSettings(units=units, layers=layers))
     model.save(folder / directory.NETWORK)

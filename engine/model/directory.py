@@ -20,7 +20,7 @@ from engine.text.vocabulary import Vocabulary
 
 NETWORK, VOCABULARY, SETTINGS = "model.keras", "vocabulary.json", "settings.json"
 CHECKPOINT = "checkpoint.npz"  # of the training run, if it is to go on
-BUNDLED = "shakespeare"
+BUNDLED = "storyteller"
 KERAS_REMEDY = ": use --backend keras"  # how the fast backend ends its refusals
 LEGACY = (".h5", ".hdf5")  # endings of models that engine.adopt saves anew
 

@@ -38,7 +38,7 @@ def bot(discord: LocalDiscord, guild: Guild, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="session")
 def model() -> Iterator[engine.Engine]:
     """What the bot's stories are written by."""
-    with engine.load(precision="int8") as loaded:
+    with engine.load("shakespeare", precision="int8") as loaded:
         yield loaded
 
 

@@ -53,6 +53,7 @@ class Bot:
         given = {table: dict(keys) for table, keys in (settings or {}).items()}
         given.setdefault("discord", {})["api_url"] = discord.api_url
         given.setdefault("store", {}).setdefault("url", f"sqlite:///{folder}/stories.db")
+        given.setdefault("engine", {}).setdefault("models", ["shakespeare"])  # whose tokens are characters
         limits = {"member_seconds": 0.0, "channel_seconds": 0.0}
         given["limits"] = limits | given.get("limits", {})
         self.path.write_text(toml(given), encoding="utf-8")

@@ -46,6 +46,24 @@ def started(discord: LocalDiscord, folder: Path, settings: dict[str, Any] | None
     return bot
 
 
+def test_the_bundled_model_goes_on_with_a_word_that_was_begun(discord: LocalDiscord, folder: Path) -> None:
+    """Also after a restart, where the word that is open comes from the store."""
+    guild = discord.add_guild("Writers")
+    anna, channel = guild.add_member("Anna"), guild.add_channel("story")
+    settings = {"engine": {"models": ["storyteller"]}}
+    with engine.load("storyteller", precision="int8") as model:
+        talk = model.conversation(sampling=engine.Sampling(seed=1, length=20))
+        told = "Once upon a ti" + talk.say("Once upon a ti").text
+    with started(discord, folder, settings):
+        written(anna.slash(channel, "continue", text="Once upon a ti", length=20, seed=1))
+        assert text_of(anna, channel) == told
+        written(anna.slash(channel, "undo"))
+    with started(discord, folder, settings):
+        assert text_of(anna, channel) == "Once upon a ti"
+        written(anna.slash(channel, "continue", length=20, seed=1))
+        assert text_of(anna, channel) == told
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.3])
 def test_kill_9_in_mid_reply_loses_nothing(
     discord: LocalDiscord, folder: Path, model: engine.Engine, delay: float

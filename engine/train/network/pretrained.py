@@ -22,6 +22,7 @@ from engine.train.settings import TrainSettings, as_text
 
 _OURS = "--from and --teachers take what it has trained"
 EPSILON = 1e-3  # of Keras' LayerNormalization
+RATE = 1e-3  # of what begins from a model: a higher one forgets it (docs/results.md)
 NEW_SPREAD = 0.1  # of a new token's row around the mean of the old ones, in their own standard deviations
 
 
@@ -60,7 +61,7 @@ class Pretrained:
                 f"--vocabulary {given['vocabulary']}: the byte pairs of {self.origin.name} are kept as they are; "
                 "leave --vocabulary out"
             )
-        return TrainSettings(**{**(recipe or {}), **given, **self.fixed})
+        return TrainSettings(**{"rate": RATE, **(recipe or {}), **given, **self.fixed})
 
     def shape(self, settings: TrainSettings) -> TrainSettings:
         """The settings of a run, but those of this model's network."""

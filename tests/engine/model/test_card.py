@@ -8,13 +8,15 @@ import engine
 
 
 def test_the_bundled_model_has_its_card() -> None:
-    card = engine.about()
-    assert card.name == "shakespeare"
-    assert "2.031 bits" in card.card
-    assert card.settings["settings"]["units"] == 512
+    assert engine.about().name == "storyteller"
+    for name, told in ((None, "CDLA-Sharing-1.0"), ("shakespeare", "2.031 bits")):
+        card = engine.about(name)
+        assert told in card.card
+        assert card.settings["settings"]["units"] == 512
+        assert card.losses
     assert len(card.losses) == 30
     assert card.losses[-1][1] < card.losses[0][1]
-    assert "shakespeare" in engine.model_names()
+    assert {"shakespeare", "storyteller"} <= {*engine.model_names()}
 
 
 def test_a_model_made_elsewhere_has_none(keras_model_dir: Path) -> None:

@@ -29,12 +29,13 @@ def test_a_model_is_found_by_folder_file_and_name(
 
 def test_the_bundled_model_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "models" / "shakespeare").mkdir(parents=True)
-    (tmp_path / "models" / "shakespeare" / "model.keras").touch()  # another one of that name is not the bundled one
-    with engine.load() as model:
-        assert model.info.name == "shakespeare"
-        assert model.info.units == 512
-    assert directory.names() == ["shakespeare"]
+    (tmp_path / "models" / "storyteller").mkdir(parents=True)
+    (tmp_path / "models" / "storyteller" / "model.keras").touch()  # another one of that name is not the bundled one
+    for name, level in ((None, "bpe"), ("shakespeare", "char")):
+        with engine.load(name) as model:
+            assert model.info.name == (name or "storyteller")
+            assert (model.info.units, model.info.level) == (512, level)
+    assert directory.names() == ["shakespeare", "storyteller"]
 
 
 def test_what_is_no_model_is_refused_with_the_remedy(

@@ -43,7 +43,7 @@ def test_the_state_is_drawn_by_layer(session: Session) -> None:
 
 
 def test_the_models_card(session: Session) -> None:
-    session.source = None  # the bundled one's papers
+    session.source = "shakespeare"  # its papers
     shown = said(session, "/model")
     assert "2 x 13 GRU" in shown
     assert "1,003,854 characters" in shown

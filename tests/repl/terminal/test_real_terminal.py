@@ -30,13 +30,13 @@ def is_idle(text: str) -> bool:
 def test_the_readmes_session(model: str) -> None:
     readme = Path(__file__).parents[3].joinpath("README.md").read_text(encoding="utf-8")
     lines = re.findall(r"^> (\S*)", readme, re.MULTILINE)
-    assert lines == ["ROMEO:", "", "/retry", "/undo", "/tree"]
+    assert lines == ["Once", "", "/retry", "/undo", "/tree"]
     screen = Screen(80, "--seed", "7", "--length", "40")
     screen.wait(shows("Type a beginning"))
     for line, words in zip(lines, ("main:2", "main:3", "main:4", "main:2", "<- here"), strict=True):
         screen.child.send(f"{line}\r")
         shown = screen.wait(settled(f"{words}\\b"))
-    assert re.search(r"1 > ROMEO:\n2 .+<- here\n[|]-- 3 .+\n`-- 4 .+", shown)
+    assert re.search(r"1 > Once\n2 .+<- here\n[|]-- 3 .+\n`-- 4 .+", shown)
     assert screen.close() == 0
 
 
