@@ -4,7 +4,7 @@ import engine
 
 model = engine.load("models/storyteller")
 talk = model.conversation(sampling=engine.Sampling(temperature=0.8, seed=7))
-for piece in talk.say("ROMEO:", length=200):
+for piece in talk.say("Once upon a ti", length=100):
     print(piece, end="", flush=True)
 """
 

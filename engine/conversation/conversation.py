@@ -290,7 +290,7 @@ class Conversation:
             start, text = replace(start, pending=tokens), text + vocabulary.decode(tokens)
         start = replace(start, source=start.state)
         recent = recent_tokens(self._tree.turns, before, sampling, tokens, start.reopened)
-        reply = self.runner.run(Request(start, recent, sampling, prompt.unseen or {}, self._owner))
+        reply = self.runner.run(Request(start, recent, sampling, prompt.unseen, self._owner))
         self._writing.append(Writing(reply, before.id, sampling, text, tokens))
         return reply
 

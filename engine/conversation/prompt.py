@@ -8,7 +8,7 @@ stays open: its tokens are not fed, and what follows writes it again with any to
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from engine.conversation.checkpoint import Checkpoint
 from engine.names import normalize
@@ -25,7 +25,7 @@ class Prompt:
     start: Checkpoint
     text: str = ""
     tokens: tuple[int, ...] = ()
-    unseen: dict[str, str] | None = None
+    unseen: dict[str, str] = field(default_factory=dict)
 
 
 def read_prompt(vocabulary: Vocabulary, start: Checkpoint, text: str, reopened: int | None = None) -> Prompt:

@@ -111,9 +111,8 @@ def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any], wai
     before = turns[row["parent"]]
     begin = replace(before.checkpoint, seed=row["seed"], key=row["key"], offset=row["place"])
     if row["kind"] == "prompt":
-        prompt = read_prompt(
-            model.vocabulary, begin, row["text"], row.get("reopened", 0)
-        )  # earlier versions reopened nothing
+        reopened = row.get("reopened", 0)  # earlier versions reopened nothing
+        prompt = read_prompt(model.vocabulary, begin, row["text"], reopened)
         end = _run(model, prompt.start, (), Sampling(length=0), wait).end
         return Turn(row["id"], "prompt", row["text"], prompt.tokens, before.id, end)
     sampling = _sampling(row["sampling"])
@@ -134,15 +133,8 @@ def _run(
 
 def _check_numbers(row: dict[str, Any]) -> None:
     """Raises `ValueError` for a number that is not whole or too large: the engine could not go on from it."""
-    for name, bits in (
-        ("seed", 64),
-        ("key", 64),
-        ("place", 53),
-        ("drawn", 53),
-        ("id", 53),
-        ("parent", 53),
-        ("reopened", 53),
-    ):
+    for name in ("seed", "key", "place", "drawn", "id", "parent", "reopened"):
+        bits = 64 if name in ("seed", "key") else 53
         if name in row and not (isinstance(row[name], int) and 0 <= row[name] < 1 << bits):
             raise ValueError(f"exported: {name} {row[name]!r} is no whole number")
 

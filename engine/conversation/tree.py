@@ -160,7 +160,7 @@ def recent_tokens(
     """
     if sampling.repetition_penalty == 1:
         return ()
-    recent = tokens[: len(tokens) - reopened][-PENALTY_WINDOW:] if tokens else ()
+    recent = tokens[: len(tokens) - reopened][-PENALTY_WINDOW:]
     while turn.parent is not None and len(recent) < PENALTY_WINDOW:
         recent = closed_tokens(turn)[-(PENALTY_WINDOW - len(recent)) :] + recent
         turn = turns[turn.parent]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import codecs
+import functools
 import itertools
 import json
 import re
@@ -72,13 +73,9 @@ class BytePairs:
                 raise ValueError(f"merges: {one!r} and {other!r} or what they make are not among the tokens")
         self.bytes = [token_bytes(token) for token in tokens]
         self._parts = {token: index for index, token in enumerate(tokens)}, list(merges)
-        self._tokenizer: Any = None
-        self._ranked: list[int] | None = None  # ids in the order of their bytes
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, line by line."""
-        if self._tokenizer is None:
-            self._tokenizer = self._load()
         clean = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no character
         parts = lines(clean)
         if len(parts) < MANY_LINES:
@@ -91,8 +88,6 @@ class BytePairs:
         line = lines(text)[-1:]
         if not line or line[0].endswith("\n"):
             return 0
-        if self._tokenizer is None:
-            self._tokenizer = self._load()
         size, count = len(self._tokenizer.pre_tokenizer.pre_tokenize_str(line[0])[-1][0]), 0  # a letter a byte
         while size > 0 and count < min(LONGEST_WORD, len(ids)):
             count += 1
@@ -104,14 +99,18 @@ class BytePairs:
 
     def continuing(self, ids: Sequence[int]) -> list[int]:
         """The tokens that may be written first where these are open: the first of them, and all that cover them all."""
-        if self._ranked is None:
-            self._ranked = sorted(range(len(self.bytes)), key=self.bytes.__getitem__)
         prefix = b"".join(self.bytes[index] for index in ids)
         begin = bisect.bisect_left(self._ranked, prefix, key=self.bytes.__getitem__)
         covering = itertools.takewhile(lambda index: self.bytes[index].startswith(prefix), self._ranked[begin:])
         return [*([] if len(ids) == 1 else ids[:1]), *covering]
 
-    def _load(self) -> Any:
+    @functools.cached_property
+    def _ranked(self) -> list[int]:
+        """The ids in the order of their bytes."""
+        return sorted(range(len(self.bytes)), key=self.bytes.__getitem__)
+
+    @functools.cached_property
+    def _tokenizer(self) -> Any:
         from tokenizers import Tokenizer, models, pre_tokenizers
 
         tokenizer: Any = Tokenizer(models.BPE(vocab=self._parts[0], merges=self._parts[1]))

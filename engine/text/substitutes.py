@@ -17,7 +17,8 @@ SUBSTITUTES = {
 
 def typographic(characters: str, known: str) -> str:
     """Those of some characters that are others of the same meaning among the `known` ones: quotes, dashes, spaces."""
-    return "".join(c for c in characters if c not in known and set(SUBSTITUTES.get(c, c)) <= {*known})
+    others = set(characters) - set(known)
+    return "".join(sorted(c for c in others if c in SUBSTITUTES and all(one in known for one in SUBSTITUTES[c])))
 
 
 def without_accents(text: str) -> str:

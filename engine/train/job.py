@@ -21,7 +21,7 @@ from engine.names import quoted, visible
 from engine.private import own_folders
 from engine.program import import_tensorflow
 from engine.text.substitutes import SUBSTITUTES
-from engine.text.unseen import MAX_NAMED
+from engine.text.unseen import some_of
 from engine.text.vocabulary import Vocabulary
 from engine.train import checkpoint, presets
 from engine.train.data.batches import make_sequences, of_batch
@@ -233,7 +233,7 @@ def _further_notes(
             f"begins from {pretrained.origin.name}: its {len(pretrained.vocabulary):,} tokens, and {new:,} new ones"
         )
         if corpus.mapped:
-            told = ", ".join(f"{one!r} as {SUBSTITUTES[one]!r}" for one in corpus.mapped[:MAX_NAMED])
+            told = some_of([f"{one!r} as {SUBSTITUTES[one]!r}" for one in corpus.mapped])
             notes.append(f"reads {told}, for {pretrained.origin.name} has these alone")
         share, which = corpus.strange
         if share >= MUCH_STRANGE:

@@ -112,7 +112,6 @@ class Trainer:
         self.teachers = Teachers(
             teachers, corpus.vocabulary, settings, dtype=self.precision, fused=fused, is_gpu=is_gpu
         )
-        self._own_states = len(self.network.zero_state(1))  # of the student; those of its teachers follow
         self.states: list[Any] = self._zero_state(self.batch)
         self._optimizer = make_optimizer(settings, self.sequences.count(0))
         self._optimizer.build(self.network.variables)
@@ -306,7 +305,7 @@ class Trainer:
         self, masks: Masks, inputs: Any, targets: Any, states: Any, keep: Any, weights: Any
     ) -> tuple[Any, list[Any], Any]:
         """The loss of some lanes, weighted as in the whole batch, its gradients, and the states after."""
-        own = self._own_states
+        own = self.network.state_count  # states of the student; those of its teachers follow
         taught, teachers_after = self.teachers.targets(inputs, targets, states[own:], keep)
         with tf.GradientTape() as tape:
             dropped, whole, after = self.network.hidden(inputs, list(states[:own]), masks, keep)

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from engine.errors import ModelLoadError, TrainingError
 from engine.model.directory import NETWORK, VOCABULARY, ModelFiles, read_vocabulary
 from engine.text.files import split_point
-from engine.text.substitutes import typographic
 from engine.text.vocabulary import Vocabulary
 from engine.train.data import cache, encode
 from engine.train.data.boundaries import Indices, at_files, at_lines
@@ -140,24 +139,27 @@ def read_corpus(
     digest = entry.digest
     if entry.files:
         digest = hashlib.sha256(f"{digest} {entry.files}".encode()).hexdigest()
+    made = Vocabulary.from_json(entry.vocabulary)
     corpus = Corpus(
-        Vocabulary.from_json(entry.vocabulary), parts["training"], parts["held_out"], parts["test"], digest,
+        made, parts["training"], parts["held_out"], parts["test"], digest,
         {part: entry.parts[part][2] for part in PARTS}, entry.unseen, np.array(entry.files, np.int64),
-        spool.account, *_strange(spool.counts, old),
+        spool.account, *_strange(spool.counts, old, made),
     )  # fmt: skip
     wants_held_out = not has_tail or held_out > 0
     _check(corpus, steps, has_tail=has_tail, wants_held_out=wants_held_out, wants_test=bool(inputs.test))
     return corpus
 
 
-def _strange(counts: NDArray[np.int64], old: Vocabulary | None) -> tuple[tuple[float, str], str]:
+def _strange(counts: NDArray[np.int64], old: Vocabulary | None, made: Vocabulary) -> tuple[tuple[float, str], str]:
     """What of a text's characters, `counts` by code point, a model never read: as `Corpus.strange` and `mapped`."""
-    known = {"char": "".join(old.tokens), "bpe": old.characters}.get(old.level, "") if old is not None else ""
+    known = {"char": old.tokens, "bpe": old.characters}.get(old.level, "") if old is not None else ""
     if not known:
         return (0.0, ""), ""
-    mapped = typographic("".join(map(chr, np.flatnonzero(counts))), known) if old and old.level == "bpe" else ""
     others = counts.copy()
-    others[[ord(character) for character in known + mapped]] = 0
+    others[[ord(character) for character in known if len(character) == 1]] = 0
+    new = map(chr, np.flatnonzero(others))
+    mapped = "".join(one for one in new if made.characters and one not in made.characters)
+    others[[ord(character) for character in mapped]] = 0
     often = np.argsort(-others, kind="stable")[:MOST_NAMED]
     share = float(others.sum() / max(1, counts.sum()))
     return (share, "".join(chr(code) for code in often if others[code])), mapped

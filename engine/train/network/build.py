@@ -99,9 +99,14 @@ class StatelessNetwork:
         if self._is_tied:
             self.dense.kernel.assign(tf.transpose(self.embedding.embeddings.value))
 
+    @property
+    def state_count(self) -> int:
+        """How many states there are in all."""
+        return len(self.recurrent) * (2 if self.cell == "lstm" else 1)
+
     def zero_state(self, batch: int) -> list[Tensor]:
         """Zero states `[B, H]`: one a layer, two (hidden and cell) for an LSTM."""
-        count = 2 if self.cell == "lstm" else 1
+        count = self.state_count // len(self.recurrent)
         return [tf.zeros([batch, layer.units]) for layer in self.recurrent for _ in range(count)]
 
     def forward(

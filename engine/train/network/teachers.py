@@ -54,10 +54,10 @@ class Teachers:
         total: Tensor = 0.0
         after, begin = list[Tensor](), 0
         for network in self._networks:
-            count = len(network.zero_state(1))
-            logits, last = network.forward(ids, list(states[begin : begin + count]), NO_MASKS, keep)
+            end = begin + network.state_count
+            logits, last = network.forward(ids, list(states[begin:end]), NO_MASKS, keep)
             total += tf.nn.softmax(logits)
             after += last
-            begin += count
+            begin = end
         soft = total * ((1 - self._hard) / len(self._networks))
         return soft + self._hard * tf.one_hot(targets, soft.shape[-1]), after
