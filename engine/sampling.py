@@ -124,7 +124,7 @@ def only(logits: Logits, ids: Sequence[int]) -> Logits:
     return kept
 
 
-def surprisal_nats(logits: Logits, ids: NDArray[np.int32]) -> NDArray[np.float64]:
+def surprisal_nats(logits: Logits | Probabilities, ids: NDArray[np.int32]) -> NDArray[np.float64]:
     """`-log p` of each row's id: `logits [N, V]` and `ids [N]` to `[N]`, in double precision."""
     x = logits.astype(np.float64)
     x -= x.max(axis=1, keepdims=True)

@@ -12,10 +12,11 @@ from typing import Any
 from engine.names import typed
 
 PENALTY_WINDOW = 64  # tokens back that the repetition penalty looks
+MEMORIES = ("off", "mine", "all")
 
 
-def _setting(default: Any, low: float, high: float, help: str) -> Any:
-    return field(default=default, metadata={"low": low, "high": high, "help": help})
+def _setting(default: Any, low: float, high: float, help: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"low": low, "high": high, "help": help, "choices": choices})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class Sampling:
     stop: tuple[str, ...] = _setting((), 0, 0, "end before this text would be written")
     length: int = _setting(200, 0, 10**9, "how many tokens to write at most")
     seed: int | None = _setting(None, 0, 2**64 - 1, "the same seed gives the same text; none for another each time")
+    memory: str = _setting(
+        "off", 0, 0, "write with the words of this story: 'mine' takes up yours, 'all' its own replies, too", MEMORIES
+    )
 
     def __post_init__(self) -> None:
         stop = (self.stop,) if isinstance(self.stop, str) else self.stop
@@ -45,6 +49,10 @@ class Sampling:
             raise ValueError(f"stop {stop!r}: must be texts, none of them empty")
         for name, item in self.__dataclass_fields__.items():
             value, whole = getattr(self, name), isinstance(item.default, int) or name == "seed"
+            if choices := item.metadata["choices"]:
+                if value not in choices:
+                    raise ValueError(f"{name} {value!r}: must be {', '.join(choices[:-1])} or {choices[-1]}")
+                continue
             if name == "stop" or (name == "seed" and value is None):
                 continue
             if isinstance(value, bool) or not isinstance(value, numbers.Integral if whole else numbers.Real):

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.memory.memory import Memory
 from engine.sampling import Sampling
 
 FinishReason = Literal["length", "stop", "cancelled"]
@@ -22,7 +23,8 @@ class Checkpoint:
     `source` is the state `[S]`, float32, or a function that reads it from the store. `pending` are the tokens not yet
     fed, oldest first: one, or none at the start, or several where a prompt or a character was left unfinished. The
     last `reopened` of them are a prompt's last word: what follows may write it with other tokens, which go on with it.
-    `key` and `offset` are those of the random numbers, `seed` is what `key` was derived from.
+    `key` and `offset` are those of the random numbers, `seed` is what `key` was derived from. `weights` are those that
+    the story's memory has learned to mix with (`engine.memory`), packed; none where it learned nothing.
     """
 
     source: State | Callable[[], State]
@@ -31,6 +33,7 @@ class Checkpoint:
     key: int
     offset: int
     reopened: int = 0
+    weights: bytes = b""
 
     @property
     def settled(self) -> tuple[int, ...]:
@@ -52,7 +55,9 @@ class Checkpoint:
 class Request:
     """A reply to be written from `start`, whose pending tokens are fed first.
 
-    The repetition penalty looks at the `recent` tokens before it. Where many wait, owners take turns.
+    The repetition penalty looks at the `recent` tokens before it. Where many wait, owners take turns. `memory`, if it
+    is on, knows the story up to the first of the pending tokens and goes along; of the settled ones, the last `said`
+    were typed.
     """
 
     start: Checkpoint
@@ -60,6 +65,8 @@ class Request:
     sampling: Sampling
     unseen: dict[str, str]
     owner: Hashable
+    memory: Memory | None = None
+    said: int = 0
 
 
 @dataclass(frozen=True, slots=True)

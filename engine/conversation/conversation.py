@@ -6,6 +6,7 @@ end; whatever asks for turns, text or the present turn settles first.
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 from collections.abc import Callable, Hashable
@@ -17,13 +18,25 @@ from numpy.typing import NDArray
 
 from engine.conversation.checkpoint import Checkpoint, Request, Result
 from engine.conversation.prompt import Prompt, read_prompt
+from engine.conversation.recall import Recall
 from engine.conversation.reply import Reply
-from engine.conversation.tree import Snapshot, StoredTurn, Tree, Turn, recent_tokens, there_are
+from engine.conversation.tree import (
+    Snapshot,
+    StoredTurn,
+    Tree,
+    Turn,
+    closed_tokens,
+    recent_tokens,
+    story_turns,
+    there_are,
+)  # fmt: skip
 from engine.errors import EngineError
+from engine.memory.memory import Memory
 from engine.sampling import Sampling, derive_key
 from engine.text.vocabulary import Vocabulary
 
 EXPORT_VERSION = 1
+MAX_REMEMBERED = 5_000_000  # characters of a text that is remembered; counting them takes some 100 bytes each
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +65,15 @@ class Runner(Protocol):
     def precision(self) -> str: ...
     @property
     def vocabulary(self) -> Vocabulary: ...
+    @property
+    def token_classes(self) -> tuple[int, ...]: ...
 
     def zero_state(self) -> NDArray[np.float32]: ...
     def run(self, request: Request) -> Reply: ...
     def likeliest(
-        self, checkpoint: Checkpoint, n: int, sampling: Sampling | None = None, recent: tuple[int, ...] = ()
-    ) -> list[tuple[str, float]]: ...
+        self, checkpoint: Checkpoint, n: int, sampling: Sampling | None = None, recent: tuple[int, ...] = (),
+        memory: Memory | None = None,
+    ) -> list[tuple[str, float]]: ...  # fmt: skip
 
 
 class Conversation:
@@ -74,6 +90,7 @@ class Conversation:
         start = Checkpoint(runner.zero_state(), (), seed, derive_key(seed), 0)
         self._tree = Tree({0: Turn(0, "start", "", (), None, start)}, 0, {})
         self._writing: list[Writing] = []  # whose turns are not in the tree yet
+        self._recall = Recall(runner.token_classes)
 
     def say(self, text: str = "", *, length: int | None = None, sampling: Sampling | None = None) -> Reply:
         """Feed `text`, if any, and write a reply. Settings hold for this reply; another seed restarts its numbers.
@@ -131,16 +148,40 @@ class Conversation:
             start = _reseeded(start, sampling.seed)
         recent = recent_tokens(self._tree.turns, here, settings)
         replies: list[Reply] = []
+        memory, said = self._memory_at(here, settings), self._said(here)
         try:
             for attempt in range(attempts, attempts + n):
-                request = Request(_attempt(start, here.id, attempt), recent, settings, {}, self._owner)
-                replies.append(self.runner.run(request))
+                begin = _attempt(start, here.id, attempt)
+                own = None if memory is None else memory.copy()
+                replies.append(self.runner.run(Request(begin, recent, settings, {}, self._owner, own, said)))
         except EngineError:
             for reply in replies:
                 reply.stop()
             raise
         self._writing = [Writing(reply, here.id, settings, is_alternative=True) for reply in replies]
         return replies
+
+    def remember(self, text: str, tell: Callable[[float], None] | None = None) -> dict[str, str]:
+        """Add a text to the story's memory, as a turn of kind `"memory"`; the network does not read it.
+
+        Returns characters or words that the model never saw, each with its substitute. `tell` gets the share that was
+        counted; an exception from it ends that. Raises `ValueError` for a text that is too long or has nothing that the
+        model knows; then nothing has changed.
+        """
+        if not isinstance(text, str):
+            raise ValueError(f"text {text!r}: must be a str")
+        if len(text) > MAX_REMEMBERED:
+            raise ValueError(
+                f"text of {len(text):,} characters: at most {MAX_REMEMBERED:,} are remembered at once; give a part, or "
+                "train a model on it"
+            )
+        here, encoding = self.settle(), self.runner.vocabulary.encode(text)
+        if not len(encoding.ids) or encoding.unseen > len(encoding.ids) // 2:
+            raise ValueError(f"text {text[:20]!r}: the model knows hardly anything of it")
+        tokens = tuple(encoding.ids.tolist())
+        self._recall.read(self._tree.next_id, tokens, tell)
+        self._tree.add("memory", encoding.text, tokens, here.id, here.checkpoint)
+        return dict(encoding.replaced)
 
     def undo(self, n: int = 1) -> None:
         """Go back `n` turns (a prompt is one, a reply is one). Raises `ValueError` if there are fewer."""
@@ -165,6 +206,7 @@ class Conversation:
         branch = Conversation(self.runner, self.sampling, self._owner)
         here = self.settle()
         branch._tree = self._tree.branch(here if turn_id is None else self._tree.turn(turn_id))
+        branch._recall = self._recall.copy()
         return branch
 
     def snapshot(self) -> Snapshot:
@@ -175,6 +217,12 @@ class Conversation:
     def export(self) -> str:
         """The conversation as JSON, from which `engine.replay` writes it again, byte for byte."""
         snapshot = self.snapshot()
+        weights = {turn.id: turn.checkpoint.weights for turn in snapshot.turns}
+
+        def learned(turn: Turn) -> dict[str, str]:
+            is_new = turn.kind == "prompt" and weights[turn.id] != weights[turn.parent or 0]
+            return {"weights": base64.b64encode(weights[turn.id]).decode()} if is_new else {}
+
         return json.dumps(
             {
                 "version": EXPORT_VERSION,
@@ -197,6 +245,7 @@ class Conversation:
                         "drawn": turn.drawn,
                         "reopened": turn.checkpoint.reopened,
                         "finish_reason": turn.finish_reason,
+                        **learned(turn),
                     }
                     for turn in snapshot.turns[1:]
                 ],
@@ -228,6 +277,7 @@ class Conversation:
                 result = writing.reply.result()  # Ctrl-C here must not lose the reply, so it stays in the list
             except EngineError:
                 del self._writing[0]
+                self._recall.forget()
                 raise
             del self._writing[0]
             self._add_turns(writing, result)
@@ -247,8 +297,8 @@ class Conversation:
 
     @property
     def text(self) -> str:
-        """The text of the present branch."""
-        return "".join(turn.text for turn in self.turns)
+        """The text of the present branch, without what is remembered."""
+        return "".join(turn.text for turn in story_turns(self.turns))
 
     @property
     def turns(self) -> list[Turn]:
@@ -269,7 +319,7 @@ class Conversation:
     def next_tokens(self, n: int = 10, sampling: Sampling | None = None) -> list[tuple[str, float]]:
         """The `n` likeliest next tokens with their probabilities, likeliest first.
 
-        They are the network's own, or with `sampling` those that a token is drawn from.
+        They are the network's own, or with `sampling` those that a token is drawn from, the story's memory included.
         """
         _check_sampling(sampling)
         if not isinstance(n, int) or n < 1:
@@ -278,9 +328,9 @@ class Conversation:
         checkpoint = here.checkpoint
         if not checkpoint.pending:
             checkpoint = replace(checkpoint, pending=(self.runner.vocabulary.start_id,))
-        return self.runner.likeliest(
-            checkpoint, n, sampling, recent_tokens(self._tree.turns, here, sampling or self.sampling)
-        )
+        recent = recent_tokens(self._tree.turns, here, sampling or self.sampling)
+        memory = None if sampling is None else self._memory_at(here, sampling)
+        return self.runner.likeliest(checkpoint, n, sampling, recent, memory)
 
     def _write(self, before: Turn, prompt: Prompt, sampling: Sampling) -> Reply:
         start, text, tokens = prompt.start, prompt.text, prompt.tokens
@@ -290,9 +340,23 @@ class Conversation:
             start, text = replace(start, pending=tokens), text + vocabulary.decode(tokens)
         start = replace(start, source=start.state)
         recent = recent_tokens(self._tree.turns, before, sampling, tokens, start.reopened)
-        reply = self.runner.run(Request(start, recent, sampling, prompt.unseen, self._owner))
+        memory, said = self._memory_at(before, sampling), self._said(before) + len(tokens) - start.reopened
+        reply = self.runner.run(Request(start, recent, sampling, prompt.unseen, self._owner, memory, said))
         self._writing.append(Writing(reply, before.id, sampling, text, tokens))
         return reply
+
+    def _memory_at(self, turn: Turn, sampling: Sampling) -> Memory | None:
+        """The story's memory at a turn, if these settings use one."""
+        return None if sampling.memory == "off" else self._recall.at(self._tree.path(turn), sampling.memory)
+
+    def _said(self, turn: Turn) -> int:
+        """How many of the last pending tokens after a turn were typed, in prompts that were not fed to the end."""
+        pending, count = len(turn.checkpoint.settled), 0
+        for before in reversed(story_turns(self._tree.path(turn))):
+            if before.kind != "prompt" or count >= pending:
+                break
+            count += len(closed_tokens(before))
+        return min(count, pending)
 
 
 def _check_sampling(sampling: Sampling | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, replace
@@ -10,9 +12,11 @@ from typing import Any, Self
 from engine.conversation.checkpoint import Checkpoint, Request, Result
 from engine.conversation.conversation import EXPORT_VERSION, Conversation, Runner
 from engine.conversation.prompt import read_prompt
+from engine.conversation.recall import Recall
 from engine.conversation.reply import Reply
-from engine.conversation.tree import Snapshot, Turn, recent_tokens
+from engine.conversation.tree import Snapshot, Tree, Turn, recent_tokens
 from engine.errors import EngineError
+from engine.memory.weights import Weights
 from engine.sampling import Sampling, derive_key
 
 Wait = Callable[[Reply, int], object]
@@ -20,20 +24,27 @@ Wait = Callable[[Reply, int], object]
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """What a conversation says: the id, parent and text of each turn, parents first, and the present turn's id."""
+    """What a conversation says: the id, parent and text of each turn, parents first, and the present turn's id.
+
+    The turns `remembered` are no part of the story.
+    """
 
     turns: tuple[tuple[int, int, str], ...]
     present: int
+    remembered: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, conversation: Conversation) -> Self:
         """Those of a conversation; waits for a reply that is being written."""
-        return cls.from_turns(((turn.id, turn.parent, turn.text) for turn in conversation.tree), conversation.present)
+        turns = ((turn.id, turn.parent, turn.kind, turn.text) for turn in conversation.tree)
+        return cls.from_turns(turns, conversation.present)
 
     @classmethod
-    def from_turns(cls, turns: Iterable[tuple[int, int | None, str]], present: int) -> Self:
-        """Those of turns, which may include the start."""
-        return cls(tuple((turn, parent, text) for turn, parent, text in turns if parent is not None), present)
+    def from_turns(cls, turns: Iterable[tuple[int, int | None, str, str]], present: int) -> Self:
+        """Those of turns, each with its id, parent, kind and text; they may include the start."""
+        given = [turn for turn in turns if turn[1] is not None]
+        said = tuple((turn, parent or 0, text) for turn, parent, _, text in given)
+        return cls(said, present, frozenset(turn for turn, _, kind, _ in given if kind == "memory"))
 
     def without(self, gone: Collection[int]) -> Texts:
         """Without some turns. Their children move to the nearest turn before that is left."""
@@ -41,7 +52,7 @@ class Texts:
         for turn, parent, _ in self.turns:
             moved[turn] = moved[parent] if turn in gone else turn
         kept = tuple((turn, moved[parent], text) for turn, parent, text in self.turns if turn not in gone)
-        return Texts(kept, moved[self.present])
+        return Texts(kept, moved[self.present], self.remembered.difference(gone))
 
 
 def _wait(reply: Reply, turns: int) -> object:
@@ -54,13 +65,17 @@ def read_again(
     """A conversation of these texts, on all branches, each read as a prompt by `model`. Turns keep their ids.
 
     `wait` gets each reply and the number of turns, and waits for the reply's end; what it raises ends the reading.
-    An empty text leaves no turn, nor do words that the model drops.
+    An empty text leaves no turn, nor do words that the model drops. What was remembered, the new one remembers.
     """
     conversation = Conversation(model, sampling, owner)
     new_ids, ids = {0: 0}, {0: 0}  # from the turns' former ids to those they get here, and back
     for turn, parent, text in texts.turns:
         conversation.goto(new_ids[parent])
-        wait(conversation.say(text, length=0), len(texts.turns))
+        if turn in texts.remembered:
+            with contextlib.suppress(ValueError):  # of which this model knows nothing
+                conversation.remember(text)
+        else:
+            wait(conversation.say(text, length=0), len(texts.turns))
         new_ids[turn] = conversation.present
         ids.setdefault(conversation.present, turn)
     conversation.goto(new_ids[texts.present])
@@ -87,11 +102,11 @@ def replay(model: Runner, exported: str, wait: Wait = _wait) -> Conversation:
             _check_numbers(row)
         seed = data["seed"]
         start = Turn(0, "start", "", (), None, Checkpoint(model.zero_state(), (), seed, derive_key(seed), 0))
-        turns = {0: start}
+        turns, recall = {0: start}, Recall(model.token_classes)
         for row in data["turns"]:
             if row["id"] <= max(turns):  # else a turn could be its own parent
                 raise ValueError(f"exported: turn {row['id']} stands after turn {max(turns)}")
-            turn = _write_again(model, turns, row, lambda reply: wait(reply, len(data["turns"])))
+            turn = _write_again(model, turns, row, recall, lambda reply: wait(reply, len(data["turns"])))
             if turn.text != row["text"]:
                 raise EngineError(_difference(model, data, turn, row["text"]))
             turns[turn.id] = turn
@@ -107,28 +122,47 @@ def replay(model: Runner, exported: str, wait: Wait = _wait) -> Conversation:
         raise ValueError(f"exported: is no conversation: a value in it is of the wrong kind ({error})") from None
 
 
-def _write_again(model: Runner, turns: dict[int, Turn], row: dict[str, Any], wait: Callable[[Reply], object]) -> Turn:
+def _write_again(
+    model: Runner, turns: dict[int, Turn], row: dict[str, Any], recall: Recall, wait: Callable[[Reply], object]
+) -> Turn:
     before = turns[row["parent"]]
     begin = replace(before.checkpoint, seed=row["seed"], key=row["key"], offset=row["place"])
+    if row["kind"] == "memory":
+        tokens = tuple(model.vocabulary.encode(row["text"]).ids.tolist())
+        return Turn(row["id"], "memory", row["text"], tokens, before.id, begin)
     if row["kind"] == "prompt":
         reopened = row.get("reopened", 0)  # earlier versions reopened nothing
         prompt = read_prompt(model.vocabulary, begin, row["text"], reopened)
-        end = _run(model, prompt.start, (), Sampling(length=0), wait).end
+        end = _run(model, Request(prompt.start, (), Sampling(length=0), {}, object()), wait).end
+        if "weights" in row:
+            end = replace(end, weights=_weights(row["weights"]))
         return Turn(row["id"], "prompt", row["text"], prompt.tokens, before.id, end)
     sampling = _sampling(row["sampling"])
-    result = _run(model, begin, recent_tokens(turns, before, sampling), replace(sampling, length=row["drawn"]), wait)
+    settings, memory = replace(sampling, length=row["drawn"]), None
+    if sampling.memory != "off":
+        memory = recall.at(Tree(turns, before.id, {}).path(before), sampling.memory)
+    recent = recent_tokens(turns, before, sampling)
+    result = _run(model, Request(begin, recent, settings, {}, object(), memory), wait)
     return Turn(
         row["id"], "reply", result.text, result.tokens, before.id, result.end, sampling, row["finish_reason"],
         row["drawn"],
     )  # fmt: skip
 
 
-def _run(
-    model: Runner, begin: Checkpoint, recent: tuple[int, ...], sampling: Sampling, wait: Callable[[Reply], object]
-) -> Result:
-    reply = model.run(Request(begin, recent, sampling, {}, object()))
+def _run(model: Runner, request: Request, wait: Callable[[Reply], object]) -> Result:
+    reply = model.run(request)
     wait(reply)
     return reply.result()
+
+
+def _weights(text: Any) -> bytes:
+    """The memory's weights in an export, checked."""
+    try:
+        packed = base64.b64decode(text, validate=True)
+    except (ValueError, TypeError):
+        raise ValueError("exported: weights: are damaged") from None
+    Weights.unpacked(packed)
+    return packed
 
 
 def _check_numbers(row: dict[str, Any]) -> None:

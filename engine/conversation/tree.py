@@ -5,7 +5,7 @@ Knows no model, no thread and no database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -14,13 +14,14 @@ import numpy as np
 from engine.conversation.checkpoint import Checkpoint, FinishReason, State
 from engine.sampling import PENALTY_WINDOW, Sampling
 
-Kind = Literal["start", "prompt", "reply"]
+Kind = Literal["start", "prompt", "reply", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One prompt or one reply. `parent` is the id of the turn before; the start has none.
+    """One prompt, one reply, or one text that is remembered. `parent` is the turn before; the start has none.
 
+    What is remembered is no part of the story: the network does not read it, the story's memory alone does.
     `written` are its tokens, or a function that reads them from the store.
     """
 
@@ -62,7 +63,7 @@ class Tree:
 
     def __init__(self, turns: Mapping[int, Turn], present: int, forward: Mapping[int, int]) -> None:
         self.turns, self.present, self.forward = dict(turns), present, dict(forward)
-        self._next_id = max(self.turns) + 1
+        self.next_id = max(self.turns) + 1  # of the turn that is added next
 
     @property
     def here(self) -> Turn:
@@ -92,9 +93,9 @@ class Tree:
         sampling: Sampling | None = None, reason: FinishReason | None = None, drawn: int = 0,
     ) -> int:  # fmt: skip
         """Add a turn after `parent` and go there. Returns its id."""
-        turn = Turn(self._next_id, kind, text, tokens, parent, end, sampling, reason, drawn)
+        turn = Turn(self.next_id, kind, text, tokens, parent, end, sampling, reason, drawn)
         self.turns[turn.id] = turn
-        self._next_id += 1
+        self.next_id += 1
         self.forward[parent] = self.present = turn.id
         return turn.id
 
@@ -124,7 +125,7 @@ class Tree:
         """The turns up to one, as a tree of their own. New turns get ids that are new in this one, too."""
         path = [self.turns[0], *self.path(turn)]
         tree = Tree({turn.id: turn for turn in path}, turn.id, {one.parent or 0: one.id for one in path[1:]})
-        tree._next_id = self._next_id
+        tree.next_id = self.next_id
         return tree
 
     def offload(self, stored: Callable[[Turn], StoredTurn], after: int) -> None:
@@ -146,6 +147,11 @@ def there_are(turns: int) -> str:
     return "there is 1 turn" if turns == 1 else f"there are {turns} turns"
 
 
+def story_turns(turns: Iterable[Turn]) -> list[Turn]:
+    """The turns whose texts are the story: without what is remembered."""
+    return [turn for turn in turns if turn.kind != "memory"]
+
+
 def closed_tokens(turn: Turn) -> tuple[int, ...]:
     """A turn's tokens without those of an open word, which the turn after it writes again."""
     return turn.tokens[: len(turn.tokens) - turn.checkpoint.reopened]
@@ -162,6 +168,7 @@ def recent_tokens(
         return ()
     recent = tokens[: len(tokens) - reopened][-PENALTY_WINDOW:]
     while turn.parent is not None and len(recent) < PENALTY_WINDOW:
-        recent = closed_tokens(turn)[-(PENALTY_WINDOW - len(recent)) :] + recent
+        if turn.kind != "memory":
+            recent = closed_tokens(turn)[-(PENALTY_WINDOW - len(recent)) :] + recent
         turn = turns[turn.parent]
     return recent

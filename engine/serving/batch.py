@@ -14,6 +14,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.memory.memory import mix
 from engine.model.step import Ids, Logits, State, StepFunction
 from engine.sampling import PENALTY_WINDOW, Sampler, only, uniforms
 from engine.serving.rows import ReplyRow, Row
@@ -139,6 +140,7 @@ class Drawing:
         self.may_stop = any(row.sampling.stop for row in self.rows)  # at any token
         self._fresh = [row for row in self.rows if row.is_fresh]
         self._opened = [(place, row) for place, row in enumerate(self.rows) if row.open]  # a prompt's last word
+        self._remembering = [(place, row) for place, row in enumerate(self.rows) if row.memory is not None]
         self._sampler = Sampler([row.sampling for row in self.rows], unwritten)
         self._recent = [
             deque(row.recent if row.sampling.repetition_penalty > 1 else (), PENALTY_WINDOW) for row in self.rows
@@ -155,15 +157,30 @@ class Drawing:
         if number == 0:
             offsets = [offset + self._count for offset in self._offsets]
             self._numbers = np.ascontiguousarray(uniforms(self._keys, offsets, NUMBERS_AHEAD).T)
+        if self._remembering:
+            logits = self._with_memory(logits)
         if self._opened:
             logits = self._continuing(logits)
         tokens = self._sampler(logits, self._numbers[number], self._recent).astype(np.int32)
         for row, _ in self._sampler.penalized:
             self._recent[row].append(int(tokens[row]))
+        for row, reply in self._remembering:
+            reply.drew(int(tokens[row]))
         self._drawn.append(tokens)
         self._count += 1
         self.left -= 1
         return tokens
+
+    def _with_memory(self, logits: Logits) -> Logits:
+        """The logits with what the rows' memories know mixed in."""
+        places = [place for place, _ in self._remembering]
+        memories = [row.memory for _, row in self._remembering if row.memory is not None]
+        mixed = mix(logits[places], memories).logits
+        if len(places) == len(logits):
+            return mixed.astype(np.float32)
+        logits = logits.copy()
+        logits[places] = mixed
+        return logits
 
     def _continuing(self, logits: Logits) -> Logits:
         """The logits with only such tokens for a row whose prompt's last word is open as write it or go on with it."""

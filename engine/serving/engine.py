@@ -8,8 +8,8 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +20,9 @@ from engine.conversation.checkpoint import Checkpoint, Request
 from engine.conversation.conversation import Conversation
 from engine.conversation.reply import Reply
 from engine.errors import EngineError
+from engine.memory.counts import Index
+from engine.memory.memory import Memory, mix
+from engine.memory.weights import classes_of
 from engine.model.step import StepFunction
 from engine.sampling import Sampler, Sampling, only
 from engine.serving.rows import ReplyRow, ScoringRow
@@ -69,6 +72,8 @@ class Score:
     perplexity: float
     tokens: NDArray[np.int32]
     surprisal_bits: NDArray[np.float64]
+    alone: Score | None = None
+    """Where a memory was used: the same by the network alone."""
 
 
 def _exp(x: float) -> float:
@@ -109,23 +114,44 @@ class Engine:
         """
         return Conversation(self, sampling, owner)
 
-    def score(self, text: str, tell: Callable[[float], None] | None = None) -> Score:
+    def score(
+        self, text: str, tell: Callable[[float], None] | None = None, *, memory: str = "off",
+        remembered: Sequence[str] = (),
+    ) -> Score:  # fmt: skip
         """How surprising `text` is from a state of zeros. Raises `ValueError` if no character of it is known.
 
-        `tell` gets the share that was read, several times a second; an exception from it ends the scoring.
+        With `memory="all"` the text's own words help to predict the rest of it, and so do those of `remembered` texts;
+        `Score.alone` then is what the network says alone. `tell` gets the share that was read, several times a second;
+        an exception from it ends the scoring.
         """
         if not isinstance(text, str):
             raise ValueError(f"text {text!r}: must be a str")
+        if memory not in ("off", "all"):
+            raise ValueError(f"memory {memory!r}: must be off or all")
         encoding = self.vocabulary.encode(text)
         if not len(encoding.ids):
             raise ValueError(f"text {text[:20]!r}: has nothing that the model knows")
-        return self.score_tokens(encoding.ids, encoding.characters, tell)
+        known = None if memory == "off" else self.memory([self.vocabulary.encode(one).ids for one in remembered])
+        return self.score_tokens(encoding.ids, encoding.characters, tell, memory=known)
+
+    def memory(self, remembered: Sequence[NDArray[np.int32]] = ()) -> Memory:
+        """A memory that knows texts, given as ids `[N]`, and nothing of a story yet."""
+        return Memory(self.token_classes, Index.of(len(self.vocabulary), [(ids, None) for ids in remembered]))
 
     def score_tokens(
-        self, ids: NDArray[np.int32], characters: int, tell: Callable[[float], None] | None = None
-    ) -> Score:
-        """How surprising the tokens `ids` `[N]` are, which stand for so many characters."""
-        nats = np.concatenate([[math.log(len(self.vocabulary))], self._read(ids, self.zero_state(), tell).nats])
+        self, ids: NDArray[np.int32], characters: int, tell: Callable[[float], None] | None = None, *,
+        memory: Memory | None = None,
+    ) -> Score:  # fmt: skip
+        """How surprising the tokens `ids` `[N]` are, which stand for so many characters; as `score` does it."""
+        if memory is not None:
+            memory.add(int(ids[0]), is_counted=True)
+        row = self._read(ids, self.zero_state(), tell, memory)
+        alone = self._score(ids, characters, row.nats)
+        return alone if memory is None else replace(self._score(ids, characters, row.mixed_nats), alone=alone)
+
+    def _score(self, ids: NDArray[np.int32], characters: int, read: NDArray[np.float64] | list[float]) -> Score:
+        """The figures of ids `[N]`, of which all but the first took so many nats `[N - 1]`."""
+        nats = np.concatenate([[math.log(len(self.vocabulary))], read])
         total = float(nats.sum())
         bits = total / math.log(2)
         return Score(total, bits, characters, bits / characters, _exp(total / len(ids)), ids, nats / math.log(2))
@@ -172,6 +198,11 @@ class Engine:
         digest.update(self._step_function.fingerprint)
         return digest.hexdigest()
 
+    @functools.cached_property
+    def token_classes(self) -> tuple[int, ...]:
+        """Each token's class, for a memory's weights."""
+        return classes_of(self.vocabulary.tokens)
+
     def zero_state(self) -> NDArray[np.float32]:
         """The state `[S]` before anything was fed."""
         return np.zeros(self._step_function.state_size, np.float32)
@@ -186,14 +217,20 @@ class Engine:
         return reply
 
     def likeliest(
-        self, checkpoint: Checkpoint, n: int, sampling: Sampling | None = None, recent: tuple[int, ...] = ()
-    ) -> list[tuple[str, float]]:
+        self, checkpoint: Checkpoint, n: int, sampling: Sampling | None = None, recent: tuple[int, ...] = (),
+        memory: Memory | None = None,
+    ) -> list[tuple[str, float]]:  # fmt: skip
         """The `n` likeliest tokens after a checkpoint with their probabilities, likeliest first.
 
-        With `sampling`, the probabilities are those that a token is drawn with after the `recent` ones.
+        With `sampling`, the probabilities are those that a token is drawn with after the `recent` ones. `memory` is the
+        story's, up to the first of the pending tokens.
         """
         self._check(checkpoint)
         logits = self._read(np.array(checkpoint.settled, np.int32), checkpoint.state).logits
+        if memory is not None:
+            for token in checkpoint.settled[1 if len(memory) else 0 :]:
+                memory.add(token, is_counted=True)
+            logits = mix(logits[None], [memory]).logits[0].astype(np.float32)
         if checkpoint.reopened:
             logits = only(logits, self.vocabulary.continuing(checkpoint.open))
         if sampling is None:
@@ -217,8 +254,9 @@ class Engine:
             raise EngineError("the state of this turn is damaged: go to another turn, or begin another conversation")
 
     def _read(
-        self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None
-    ) -> ScoringRow:
+        self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None,
+        memory: Memory | None = None,
+    ) -> ScoringRow:  # fmt: skip
         """Feed ids in a row of the batch and wait for its end."""
         done, errors = threading.Event(), list[Exception]()
 
@@ -227,7 +265,7 @@ class Engine:
                 errors.append(error)
             done.set()
 
-        row = ScoringRow(ids, state, finished)
+        row = ScoringRow(ids, state, finished, memory)
         self._worker.submit(row)
         try:
             while not done.wait(None if tell is None else TELL_SECONDS):

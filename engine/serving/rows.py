@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.conversation.checkpoint import Checkpoint, FinishReason, Request, Result
 from engine.conversation.reply import Reply
+from engine.memory.memory import Memory, mix
 from engine.sampling import PENALTY_WINDOW, Sampling, surprisal_nats
 from engine.serving.stop import StopFinder
 from engine.text.vocabulary import Vocabulary
@@ -89,6 +90,10 @@ class ReplyRow:
         given = max(1, len(start.pending))
         reply.feeding = lambda: 1 - len(self._pending) / given
         self._recent = request.recent
+        self.memory, self._said = request.memory, request.said
+        self._counts_all = request.sampling.memory == "all"
+        if self.memory is not None and not len(self.memory) and settled:
+            self.memory.add(settled[0], is_counted=True)  # the story's first token
         self._tokens: list[int] = []
         self._prompt_end: Checkpoint | None = None
         self._stops = StopFinder(request.sampling.stop) if request.sampling.stop else None
@@ -131,6 +136,7 @@ class ReplyRow:
         if len(self._pending) > 1 + self._start.reopened:
             self.next = self._pending.popleft()
             return False
+        self._keep_weights()
         self._prompt_end = self._checkpoint(state)
         if not self.left or not self._pending:
             return True
@@ -142,7 +148,26 @@ class ReplyRow:
         return False
 
     def observe(self, logits: Floats, state: Floats) -> bool:
+        left = len(self._pending) - self._start.reopened  # settled tokens that come yet
+        if self.memory is not None and left:
+            self._read(self.memory, self._pending[0], logits, is_said=left <= self._said)
         return self._advance(state)
+
+    def _read(self, memory: Memory, token: int, logits: Floats, *, is_said: bool) -> None:
+        """Have the memory take up a token of the prompt. From what was typed, its weights learn."""
+        if is_said:
+            mix(logits[None], [memory]).learn([memory], [token])
+        memory.add(token, is_counted=is_said or self._counts_all)
+
+    def drew(self, token: int) -> None:
+        """Have the memory, which there is, take up a token that was drawn."""
+        assert self.memory is not None
+        self.memory.add(token, is_counted=self._counts_all)
+
+    def _keep_weights(self) -> None:
+        """Have checkpoints from now on know what the memory has learned."""
+        if self.memory is not None:
+            self._start = replace(self._start, weights=self.memory.weights)
 
     @property
     def continuing(self) -> list[int]:
@@ -208,6 +233,7 @@ class ReplyRow:
     def _end_checkpoint(self, state: Floats) -> Checkpoint:
         """The checkpoint at the end of the text, `state` being before the next token is fed."""
         if self._prompt_end is None:  # stopped before the prompt was fed
+            self._keep_weights()
             unfed = (self.next, *self._pending)
             return replace(self._start, source=state.copy(), pending=unfed)
         if not self._tokens:
@@ -235,17 +261,29 @@ class ReplyRow:
 
 
 class ScoringRow:
-    """A text that is scored: keeps the surprisal of each token but the first, and the logits after the last."""
+    """A text that is scored: keeps the surprisal of each token but the first, and the logits after the last.
+
+    With a `memory`, which is at the first token and goes along, it keeps the surprisals of the mixed ones, too.
+    """
 
     draws = is_done = is_ahead = False
 
-    def __init__(self, ids: NDArray[np.int32], state: Floats, done: Callable[[Exception | None], None]) -> None:
+    def __init__(
+        self,
+        ids: NDArray[np.int32],
+        state: Floats,
+        done: Callable[[Exception | None], None],
+        memory: Memory | None = None,
+    ) -> None:
         self.state = state
         self.owner: Hashable = self  # nobody's but its own
         self.next = int(ids[0])
         self.is_cancelled = False
         self.logits: Floats = np.zeros(0, np.float32)
         self._ids, self._fed, self._done = ids, 0, done
+        self._memory = memory
+        self.mixed_nats: list[float] = []
+        """`-log p` of every token but the first with the memory, `[N - 1]`; none without one."""
         self._block: list[Floats] = []
         self._nats: list[NDArray[np.float64]] = []
 
@@ -266,6 +304,11 @@ class ScoringRow:
             self.logits = logits.copy()
             return True
         self.next = int(self._ids[self._fed])
+        if self._memory is not None:
+            mixture = mix(logits[None], [self._memory])
+            self.mixed_nats.append(float(surprisal_nats(mixture.logits, self._ids[self._fed : self._fed + 1])[0]))
+            mixture.learn([self._memory], [self.next])
+            self._memory.add(self.next, is_counted=True)
         self._block.append(logits.copy())
         if len(self._block) == SCORE_BLOCK:
             self._empty_block(self._fed + 1)

@@ -40,9 +40,10 @@ def model_of(runner: Runner) -> dict[str, str]:
     return {"model": runner.name, "fingerprint": runner.fingerprint}
 
 
-def row_of(turn: Turn) -> dict[str, Any]:
-    """A turn's columns but its conversation."""
+def row_of(turn: Turn, before: Turn | None) -> dict[str, Any]:
+    """A turn's columns but its conversation. `before` is the turn that it follows."""
     checkpoint = turn.checkpoint
+    is_same = checkpoint.weights == (b"" if before is None else before.checkpoint.weights)
     return {
         "id": turn.id,
         "parent": turn.parent,
@@ -56,6 +57,7 @@ def row_of(turn: Turn) -> dict[str, Any]:
         "finish_reason": turn.finish_reason,
         "drawn": turn.drawn,
         "reopened": checkpoint.reopened,
+        "weights": None if is_same else checkpoint.weights,
     }
 
 
@@ -64,8 +66,18 @@ def generator_of(checkpoint: Checkpoint) -> str:
     return json.dumps([checkpoint.seed, checkpoint.key, checkpoint.offset])
 
 
-def read_turn(row: RowMapping, zero_state: State, stored: Callable[[int, str], StoredTurn]) -> Turn:
-    """The turn of a row. If the row has no state and tokens, `stored(id, generator)` reads them later."""
+def read_turns(rows: Iterable[RowMapping], zero_state: State, stored: Callable[[int, str], StoredTurn]) -> list[Turn]:
+    """The turns of rows, parents first. Where they have no state and tokens, `stored(id, generator)` reads them later."""
+    turns: dict[int, Turn] = {}
+    for row in rows:
+        before = turns.get(row["parent"])
+        turns[row["id"]] = _read_turn(row, before, zero_state, stored)
+    return [*turns.values()]
+
+
+def _read_turn(
+    row: RowMapping, before: Turn | None, zero_state: State, stored: Callable[[int, str], StoredTurn]
+) -> Turn:
     seed, key, offset = json.loads(row["generator"])
     source: State | Callable[[], State] = zero_state
     written: tuple[int, ...] | Callable[[], tuple[int, ...]] = ()
@@ -74,7 +86,11 @@ def read_turn(row: RowMapping, zero_state: State, stored: Callable[[int, str], S
     elif row["kind"] != "start":
         later = stored(row["id"], row["generator"])
         source, written = later.state, later.tokens
-    checkpoint = Checkpoint(source, read_whole_numbers(row["pending"]), seed, key, offset, row["reopened"])
+    weights = row["weights"]
+    if weights is None:
+        weights = b"" if before is None else before.checkpoint.weights
+    pending = read_whole_numbers(row["pending"])
+    checkpoint = Checkpoint(source, pending, seed, key, offset, row["reopened"], bytes(weights))
     return Turn(
         row["id"],
         row["kind"],

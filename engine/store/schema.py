@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 
-VERSION = 3
+VERSION = 4
 CACHE_KILOBYTES = 512  # a connection: each thread has one, and the system keeps the file in memory anyway
 BUSY_SECONDS = 10  # how long a save waits for another process to finish its own
 BUSY_PRAGMA = f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}"
@@ -51,6 +51,9 @@ turns = sql.Table(
     sql.Column("finish_reason", sql.Text),
     sql.Column("drawn", sql.Integer, nullable=False),
     sql.Column("reopened", sql.Integer, nullable=False, server_default="0"),  # of the pending tokens, the last ones
+    sql.Column(
+        "weights", sql.LargeBinary
+    ),  # of the story's memory, packed; null where they are those of the turn before
 )
 notes = sql.Table(
     "notes",
@@ -70,13 +73,22 @@ def _create_notes(connection: Connection) -> None:
 
 
 def _add_reopened(connection: Connection) -> None:
-    if turns.c.reopened.name not in {column["name"] for column in sql.inspect(connection).get_columns(turns.name)}:
-        kind = f"{turns.c.reopened.type} NOT NULL DEFAULT 0"
-        connection.exec_driver_sql(f"ALTER TABLE {turns.name} ADD COLUMN {turns.c.reopened.name} {kind}")
+    _add(connection, turns.c.reopened, " NOT NULL DEFAULT 0")
+
+
+def _add_weights(connection: Connection) -> None:
+    _add(connection, turns.c.weights)
+
+
+def _add(connection: Connection, column: sql.Column[Any], rest: str = "") -> None:
+    """Add a column to the turns, unless the tables were made with it just now."""
+    if column.name not in {known["name"] for known in sql.inspect(connection).get_columns(turns.name)}:
+        kind = column.type.compile(connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {turns.name} ADD COLUMN {column.name} {kind}{rest}")
 
 
 # from each version to the next
-MIGRATIONS: list[Callable[[Connection], None]] = [_create_conversations, _create_notes, _add_reopened]
+MIGRATIONS: list[Callable[[Connection], None]] = [_create_conversations, _create_notes, _add_reopened, _add_weights]
 
 
 def prepare_sqlite(connection: Any, record: object) -> None:

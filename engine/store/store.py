@@ -99,7 +99,8 @@ class Store:
         if saved is not None and (replaces or (saved.url, saved.name) != (self.url, name)):
             saved = None
         before = -1 if saved is None else saved.last_turn
-        rows = [records.row_of(turn) for turn in state.turns if turn.id > before]
+        turns = {turn.id: turn for turn in state.turns}
+        rows = [records.row_of(turn, turns.get(turn.parent or 0)) for turn in state.turns if turn.id > before]
         with self._database.writing() as connection:
             if replaces:
                 _delete(connection, self._find(connection, name)["id"])
@@ -136,7 +137,7 @@ class Store:
             )
             rows = connection.execute(selection).mappings().all()
         zeros, stored_turn = model.zero_state(), functools.partial(DatabaseTurn, self._database, stored["id"])
-        turns = [records.read_turn(row, zeros, stored_turn) for row in rows]
+        turns = records.read_turns(rows, zeros, stored_turn)
         if stored["fingerprint"] == model.fingerprint:
             forward = records.latest_children(turns) | dict(json.loads(stored["forward"]))
             snapshot = Snapshot(records.load_sampling(stored["sampling"]), tuple(turns), stored["present"], forward)
@@ -149,7 +150,7 @@ class Store:
                 f"{name!r} was written with other weights (model {stored['model']!r}) than those loaded: load that "
                 "model, or open it with feed_again=True to have its text read by this one"
             )
-        texts = Texts.from_turns(((turn.id, turn.parent, turn.text) for turn in turns), stored["present"])
+        texts = Texts.from_turns(((turn.id, turn.parent, turn.kind, turn.text) for turn in turns), stored["present"])
         return read_again(model, texts, records.load_sampling(stored["sampling"]), owner=owner, wait=wait)
 
     def texts(self, name: str) -> Texts:
@@ -157,10 +158,12 @@ class Store:
         with self._database.reading() as connection:
             stored = self._find(connection, name)
             table = schema.turns.c
-            selection = sql.select(table.id, table.parent, table.text).where(table.conversation == stored["id"])
+            selection = sql.select(table.id, table.parent, table.kind, table.text).where(
+                table.conversation == stored["id"]
+            )
             rows = connection.execute(selection.order_by(table.id)).all()
         return Texts.from_turns(
-            ((turn, parent, records.read_text(text)) for turn, parent, text in rows), stored["present"]
+            ((turn, parent, kind, records.read_text(text)) for turn, parent, kind, text in rows), stored["present"]
         )
 
     def is_current(self, conversation: Conversation) -> bool:

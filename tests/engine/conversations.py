@@ -14,7 +14,7 @@ from engine.serving.engine import Engine
 
 KINDS: list[dict[str, Any]] = [
     {}, {"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.1}, {"temperature": 0.0}, {"repetition_penalty": 1.5},
-    {"stop": ("zzzz",)},
+    {"stop": ("zzzz",)}, {"memory": "all"}, {"memory": "mine", "stop": ("zzzz",)},
 ]  # fmt: skip
 
 
@@ -53,5 +53,5 @@ def check(model: Engine, talk: engine.Conversation, told: str | None = None) -> 
 def position(talk: Conversation) -> tuple[Any, ...]:
     """All that decides what comes next."""
     checkpoint = talk.settle().checkpoint
-    numbers = checkpoint.seed, checkpoint.key, checkpoint.offset
+    numbers = checkpoint.seed, checkpoint.key, checkpoint.offset, checkpoint.weights
     return checkpoint.state.tobytes(), checkpoint.pending, checkpoint.reopened, *numbers

@@ -1,0 +1,81 @@
+"""Keeps a conversation's memory at hand and moves it about the tree. Knows no network.
+
+What a memory knows is a function of the path to a turn, so it could be made afresh for every reply. Moving it costs
+what lies between two places instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from engine.conversation.tree import Turn, closed_tokens, story_turns
+from engine.memory.counts import Index
+from engine.memory.memory import Memory
+
+
+class Recall:
+    """The memory of a conversation whose tokens have these `classes`, at the place that was asked for last."""
+
+    def __init__(self, classes: Sequence[int]) -> None:
+        self._classes = classes
+        self._indexes: dict[int, Index] = {}  # of the remembered texts, by turn
+        self._memory: Memory | None = None
+        self._kind: tuple[str, tuple[int, ...]] = "", ()  # what it counts: which turns, and which remembered texts
+        self._path: list[tuple[int, int]] = []  # the turns that it surely knows, and how many tokens it had after each
+
+    def read(self, turn: int, tokens: Sequence[int], tell: Callable[[float], None] | None = None) -> None:
+        """Count a text that is remembered as a turn."""
+        self._indexes[turn] = Index.of(len(self._classes), [(np.array(tokens, np.int32), None)], tell)
+
+    def at(self, path: Sequence[Turn], mode: str) -> Memory:
+        """The memory at the end of a path, but for its pending tokens from the second on, which are still to be fed.
+
+        `mode` is `Sampling.memory`. The caller may go on with it; the next call finds its way back.
+        """
+        kind = mode, tuple(turn.id for turn in path if turn.kind == "memory")
+        if self._memory is None or kind != self._kind:
+            self._memory, self._kind, self._path = Memory(self._classes, self._remembered(path)), kind, []
+        memory, turns = self._memory, story_turns(path)
+        same = 0
+        while same < min(len(turns), len(self._path)) and self._path[same][0] == turns[same].id:
+            same += 1
+        del self._path[same:]
+        for turn in turns[same:]:
+            known, tokens = self._path[-1][1] if self._path else 0, closed_tokens(turn)
+            is_counted = turn.kind == "prompt" or mode == "all"
+            if not memory.has(known, tokens, is_counted=is_counted):
+                memory.rewind(known)
+                memory.extend(tokens, is_counted=is_counted)
+            self._path.append((turn.id, known + len(tokens)))
+        known = self._path[-1][1] if self._path else 0
+        if path:
+            known -= max(0, len(path[-1].checkpoint.settled) - 1)
+        memory.weights = path[-1].checkpoint.weights if path else b""
+        memory.rewind(known)
+        while self._path and self._path[-1][1] > known:
+            self._path.pop()
+        return memory
+
+    def forget(self) -> None:
+        """Begin afresh the next time: nobody knows what became of the memory."""
+        self._memory = None
+
+    def copy(self) -> Recall:
+        """That of another conversation at the same place."""
+        other = Recall(self._classes)
+        other._indexes = dict(self._indexes)
+        if self._memory is not None:
+            other._memory, other._kind, other._path = self._memory.copy(), self._kind, self._path.copy()
+        return other
+
+    def _remembered(self, path: Sequence[Turn]) -> Index | None:
+        whole: Index | None = None
+        for turn in path:
+            if turn.kind != "memory":
+                continue
+            if turn.id not in self._indexes:
+                self.read(turn.id, turn.tokens)
+            whole = self._indexes[turn.id] if whole is None else whole.plus(self._indexes[turn.id])
+        return whole

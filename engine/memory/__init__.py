@@ -1,0 +1,1 @@
+"""What a story has said so far, counted and mixed into the network's probabilities."""
