@@ -21,6 +21,9 @@ DISCOUNTS = (0, 11, 14, 18)  # of a count of 0, 1, 2 and more, in such parts; fo
 _MORE = {0: UNIT - 11, UNIT - 11: 2 * UNIT - 14, 2 * UNIT - 14: 3 * UNIT - 18}  # what is left of one count more
 _LESS = {value: before for before, value in _MORE.items()}
 
+MAX_FOUND = 1 << 14  # contexts whose places are kept at hand, for each length
+
+Found = tuple[int, int, int, int]  # of a context: how often anything followed, the freed parts, where its tokens stand
 Ids = NDArray[np.int32]
 Numbers = NDArray[np.int64]
 
@@ -38,12 +41,16 @@ class Order:
 
     def __init__(self, keys: Numbers, counts: Numbers, digit: int) -> None:
         self.keys, self.counts = keys, counts
-        self.left = (UNIT * counts - np.take(DISCOUNTS, np.minimum(counts, 3))).astype(np.int32)
-        sums = [np.concatenate([[0], np.cumsum(numbers)]).astype(np.int64) for numbers in (counts, self.left)]
-        # views, for they give plain numbers, and sooner than arrays do
-        self._keys, self._left, self._totals, self._sums = keys.data, self.left.data, sums[0].data, sums[1].data
-        self._tokens = (keys % digit - 1).astype(np.int32).data
+        self.tokens = keys % digit - 1
+        self.left = (UNIT * counts - np.take(DISCOUNTS, np.minimum(counts, 3))).astype(np.float32)
+        sums = [np.concatenate([[0], np.cumsum(numbers, dtype=np.int64)]) for numbers in (counts, self.left)]
+        self._keys, self._totals, self._sums = (
+            keys.data,
+            sums[0].data,
+            sums[1].data,
+        )  # views give plain numbers, and soon
         self._digit = digit
+        self._found: dict[int, Found | None] = {}
 
     def plus(self, other: Order) -> Order:
         """Both added up."""
@@ -55,16 +62,26 @@ class Order:
         first = np.flatnonzero(np.diff(keys, prepend=-1))
         return Order(keys[first], np.add.reduceat(counts, first), self._digit)
 
-    def followers(self, context: int) -> Followers | None:
-        """What followed a context, as it is now; None where nothing did."""
+    def find(self, context: int) -> Found | None:
+        """What followed a context; None where nothing did."""
+        if context in self._found:
+            return self._found[context]
         keys, low, digit = self._keys, context * self._digit, self._digit
-        begin = bisect_left(keys, low)
-        if begin == len(keys) or keys[begin] >= low + digit:
-            return None
-        end = bisect_left(keys, low + digit, begin, min(len(keys), begin + digit))
-        total = self._totals[end] - self._totals[begin]
-        freed = UNIT * total - (self._sums[end] - self._sums[begin])
-        return Followers(total, freed, self._tokens[begin:end].tolist(), self._left[begin:end].tolist())
+        begin, found = bisect_left(keys, low), None
+        if begin < len(keys) and keys[begin] < low + digit:
+            end = bisect_left(keys, low + digit, begin, min(len(keys), begin + digit))
+            total = self._totals[end] - self._totals[begin]
+            found = total, UNIT * total - (self._sums[end] - self._sums[begin]), begin, end
+        if len(self._found) >= MAX_FOUND:
+            self._found.clear()
+        self._found[context] = found
+        return found
+
+    def left_of(self, context: int, token: int, begin: int, end: int) -> int:
+        """What is left of the count of a token after a context, whose tokens stand from `begin` to `end`."""
+        key = context * self._digit + token + 1
+        place = bisect_left(self._keys, key, begin, end)
+        return int(self.left[place]) if place < end and self._keys[place] == key else 0
 
 
 class Index:
@@ -107,42 +124,57 @@ class Index:
 
 
 class Followers:
-    """What followed one context: how often in all, the parts that discounts took, and what is left of each token."""
+    """What followed one context, and has changed since the index was made.
 
-    __slots__ = ("freed", "left", "total")
+    `total` is how often anything did, `freed` the parts that discounts took, `kinds` how many different tokens there are.
+    The index has what is left of each from `begin` to `end`, but for those in `changed`.
+    """
 
-    def __init__(self, total: int = 0, freed: int = 0, tokens: Sequence[int] = (), left: Sequence[int] = ()) -> None:
-        self.total, self.freed, self.left = total, freed, dict(zip(tokens, left, strict=True))
+    __slots__ = ("begin", "changed", "context", "end", "freed", "kinds", "order", "total")
+
+    def __init__(self, order: Order, context: int, found: Found | None) -> None:
+        self.order, self.context = order, context
+        self.total, self.freed, self.begin, self.end = found or (0, 0, 0, 0)
+        self.kinds = self.end - self.begin
+        self.changed: dict[int, int] = {}
 
     def add(self, token: int) -> None:
         """One more."""
-        left = self.left.get(token, 0)
-        new = self.left[token] = _MORE.get(left, left + UNIT)
+        left = self.left(token)
+        new = self.changed[token] = _MORE.get(left, left + UNIT)
         self.total += 1
         self.freed += UNIT + left - new
+        self.kinds += not left
 
     def take(self, token: int) -> None:
         """One less."""
-        left = self.left[token]
-        new = self.left[token] = _LESS.get(left, left - UNIT)
-        if not new:
-            del self.left[token]
+        left = self.left(token)
+        new = self.changed[token] = _LESS.get(left, left - UNIT)
         self.total -= 1
         self.freed -= UNIT + new - left
+        self.kinds -= not new
+
+    def left(self, token: int) -> int:
+        """What is left of a token's count."""
+        left = self.changed.get(token)
+        if left is None:
+            left = self.order.left_of(self.context, token, self.begin, self.end) if self.end else 0
+        return left
 
 
 class Counts:
-    """An index and what changed since: the contexts that were touched are in a dictionary, whole.
+    """An index and the contexts that were `touched` since, by their keys.
 
-    What followed no context, the tokens themselves, is an array `unigrams [V]` of what discounts left of each.
+    Most long contexts were met once: such a one is the token alone that followed it. What followed no context, the
+    tokens themselves, is an array `unigrams [V]` of what discounts left of each.
     """
 
     def __init__(self, index: Index) -> None:
         self.index = index
-        self._touched: dict[int, Followers] = {}
+        self.touched: dict[int, Followers | int] = {}
         first = index.orders[0]
         self.unigrams = np.zeros(index.vocabulary_size)
-        self.unigrams[first.keys - 1] = first.left
+        self.unigrams[first.tokens] = first.left
         self.total = int(first.counts.sum())
         self.freed = UNIT * self.total - int(first.left.sum())
 
@@ -152,10 +184,24 @@ class Counts:
         new = self.unigrams[token] = _MORE.get(left, left + UNIT)
         self.total += 1
         self.freed += UNIT + left - new
-        touched = self._touched
+        touched, is_new = self.touched, False
         for order in range(1, len(contexts)):
             context = contexts[order]
-            (touched.get(context) or self._touch(order, context)).add(token)
+            followers = None if is_new else touched.get(context)
+            if followers is None:
+                found = None if is_new else self.index.orders[order].find(context)
+                if found is None:
+                    is_new = True  # and so is every longer one
+                    touched[context] = token
+                    continue
+                followers = touched[context] = Followers(self.index.orders[order], context, found)
+            elif isinstance(followers, int):
+                followers = self._opened(order, context, followers)
+            elif not followers.total:
+                is_new = True
+                touched[context] = token
+                continue
+            followers.add(token)
 
     def take(self, contexts: Sequence[int], token: int) -> None:
         """Take back what `add` did."""
@@ -165,15 +211,19 @@ class Counts:
         self.freed -= UNIT + new - left
         for order in range(1, len(contexts)):
             context = contexts[order]
-            (self._touched.get(context) or self._touch(order, context)).take(token)
+            followers = self.touched.get(context)
+            if followers is None:
+                index = self.index.orders[order]
+                followers = self.touched[context] = Followers(index, context, index.find(context))
+            elif isinstance(followers, int):
+                followers = self._opened(order, context, followers)
+            followers.take(token)
 
-    def followers(self, order: int, context: int) -> Followers | None:
-        """What followed a context of so many tokens, at least one; None where nothing did."""
-        found = self._touched.get(context)
-        if found is None:
-            return self.index.orders[order].followers(context)
-        return found if found.total else None
-
-    def _touch(self, order: int, context: int) -> Followers:
-        found = self._touched[context] = self.index.orders[order].followers(context) or Followers()
+    def _opened(self, order: int, context: int, token: int) -> Followers:
+        """What followed a context, of which only one token was kept so far."""
+        index = self.index.orders[order]
+        found = self.touched[context] = Followers(index, context, None)
+        for other in index.tokens[slice(*(index.find(context) or (0, 0, 0, 0))[2:])].tolist():
+            found.changed[other] = 0  # the index has them, but they were taken back
+        found.add(token)
         return found

@@ -13,30 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.memory.counts import UNIT, Counts, Followers, Index, orders_of
+from engine.memory.counts import DISCOUNTS, UNIT, Counts, Index, orders_of
 from engine.memory.weights import EXPERTS, Weights, sets_of
 
 SHORT = 2  # tokens of context that the expert for short contexts looks at
 FOLD_TOKENS, FOLD_SHARE = 1024, 128  # so many tokens since the index, or this part of all if it is more, join it
+NETWORK_ALONE = [1.0, 0.0, 0.0]  # weights of the experts
 LEAST = 1e-300  # a probability may underflow, its logarithm must not
 
 Floats = NDArray[np.float64]
-
-
-class Parts:
-    """What the memories of some rows make of each token: probability is a sum over the lengths of contexts.
-
-    `grid [B, orders, V]` has what discounts left of the counts, `scales [B, 2, orders]` what they are multiplied by for
-    short contexts and for all, `rest [B, 2, 1]` is the network's share.
-    """
-
-    def __init__(self, rows: int, orders: int, size: int) -> None:
-        self.scales, self.rest = np.zeros((rows, 2, orders)), np.ones((rows, 2, 1))
-        self.grid = np.zeros((rows, orders, size))
-
-    def add(self, row: int, order: int, left: dict[int, int]) -> None:
-        """What followed a context of a row."""
-        self.grid[row, order, [*left]] = [*left.values()]
 
 
 class Memory:
@@ -154,59 +139,78 @@ class Memory:
 
     # What follows here
 
-    def predict(self, parts: Parts, row: int) -> tuple[int, bool]:
-        """Add what was counted at this place to the parts of a row.
-
-        Returns the length of the longest context that was met before, -1 if none was, and whether it always went on
-        alike.
+    def count(self, grid: Floats) -> tuple[list[tuple[int, int]], bool]:
+        """What was counted at this place: of each length of context, how often it was met and the parts that discounts
+        took; and whether the longest always went on alike. `grid [orders + 1, V]`, all zeros, gets what they left.
         """
         counts = self._counts
         if not counts.total:
-            return -1, False
+            return [], False
+        grid[0] = counts.unigrams
         scales = [(counts.total, counts.freed)]
-        parts.grid[row, 0] = counts.unigrams
-        found: Followers | None = None
-        for order in range(1, len(self._contexts)):
-            followers = counts.followers(order, self._contexts[order])
+        kinds, touched, contexts = 0, counts.touched, self._contexts
+        for order in range(1, len(contexts)):
+            context, index = contexts[order], counts.index.orders[order]
+            followers = touched.get(context)
             if followers is None:
-                break
-            found = followers
-            parts.add(row, order, followers.left)
-            scales.append((followers.total, followers.freed))
-        for expert, longest in ((0, SHORT + 1), (1, len(scales))):
-            rest = 1.0
-            for order in range(min(longest, len(scales)) - 1, -1, -1):
-                total, freed = scales[order]
-                parts.scales[row, expert, order] = rest / (UNIT * total)
-                rest *= freed / (UNIT * total)
-            parts.rest[row, expert, 0] = rest
-        return len(scales) - 1, found is not None and len(found.left) == 1
+                found = index.find(context)
+                if found is None:
+                    break
+                total, freed, begin, end = found
+                kinds = end - begin
+                grid[order, index.tokens[begin:end]] = index.left[begin:end]
+            elif isinstance(followers, int):
+                total, freed, kinds = 1, DISCOUNTS[1], 1
+                grid[order, followers] = UNIT - DISCOUNTS[1]
+            else:
+                if not followers.total:
+                    break
+                total, freed, kinds = followers.total, followers.freed, followers.kinds
+                row = grid[order]
+                if end := followers.end:
+                    row[index.tokens[followers.begin : end]] = index.left[followers.begin : end]
+                for token, left in followers.changed.items():
+                    row[token] = left
+            scales.append((total, freed))
+        return scales, kinds == 1
 
-    def sets(self, order: int, is_certain: bool, likeliest: int) -> tuple[int, int, int]:
-        """The sets of weights at this place, where the network finds the token `likeliest` so."""
+    def weigh(self, length: int, is_certain: bool, likeliest: int) -> tuple[tuple[int, int, int], list[float]]:
+        """The sets of weights at this place and the experts' weights.
+
+        A context of this `length` is known, and the network finds the token `likeliest` so.
+        """
         before = self._classes[self._tokens[-1]] if self._tokens else 0
-        return sets_of(order, is_certain, before, self._classes[likeliest])
+        sets = sets_of(length, is_certain, before, self._classes[likeliest])
+        return sets, self._weights.at(sets)
 
-    def weighed(self, sets: tuple[int, int, int]) -> Floats:
-        """The weights `[EXPERTS]` of these sets."""
-        return self._weights.at(sets)
-
-    def learn(self, sets: tuple[int, int, int], slope: Floats) -> None:
-        """Move the weights of these sets against a slope `[EXPERTS]`."""
+    def learn(self, sets: tuple[int, int, int], slope: list[float]) -> None:
+        """Move the weights of these sets against a slope, a number for each expert."""
         self._weights.learn(sets, slope)
         self._has_learned = True
 
 
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """What comes next in some rows: `logs [B, EXPERTS, V]`, what each expert says, and `logits [B, V]`, the mixed ones.
+@dataclass(slots=True)
+class Counted:
+    """What the memories of some rows counted at their places: needs no network, so both may work at the same time.
 
-    A row whose memory counted nothing has the network's own.
+    `grid [B, orders + 1, V]` has what discounts left of the counts, and room for the network's own shares. `parts [B, 2,
+    orders + 1]` are what these are multiplied by, for short contexts and for all.
+    """
+
+    grid: Floats
+    parts: Floats
+    known: list[tuple[int, bool]]  # the length of the longest context that is known, -1 for none; whether it is certain
+
+
+@dataclass(slots=True)
+class Mixture:
+    """What comes next in some rows: `logs [B, EXPERTS, V]`, what each expert says, but for a constant, and the mixed
+    `logits [B, V]`. A row whose memory counted nothing has the network's own, and None among the `sets` of weights.
     """
 
     logs: Floats
     logits: Floats
-    sets: tuple[tuple[int, int, int] | None, ...]
+    sets: list[tuple[int, int, int] | None]
 
     def learn(self, memories: Sequence[Memory], tokens: Sequence[int]) -> None:
         """Have the memories learn from the tokens that came."""
@@ -214,32 +218,56 @@ class Mixture:
             if sets is not None:
                 shares = np.exp(self.logits[row] - self.logits[row].max())
                 shares /= np.cumsum(shares)[-1]
-                memory.learn(sets, self.logs[row] @ shares - self.logs[row, :, token])
+                logs = self.logs[row]
+                memory.learn(sets, (logs @ shares - logs[:, token]).tolist())
 
 
-def mix(logits: NDArray[np.float32], memories: Sequence[Memory]) -> Mixture:
+def count(memories: Sequence[Memory], size: int) -> Counted:
+    """What memories have to say at their places of a vocabulary of this size."""
+    rows, orders = len(memories), orders_of(size) + 1
+    grid, parts, known = np.zeros((rows, orders + 1, size)), list[float](), list[tuple[int, bool]]()
+    for row, memory in enumerate(memories):
+        scales, is_certain = memory.count(grid[row])
+        known.append((len(scales) - 1, is_certain))
+        parts += _parts(scales, orders)
+    return Counted(grid, np.array(parts).reshape(rows, 2, orders + 1), known)
+
+
+def _parts(scales: list[tuple[int, int]], orders: int) -> list[float]:
+    """What each of the `orders` is multiplied by, and at last the network: for short contexts, and then for all."""
+    longer, rest = [0.0] * (orders + 1), 1.0
+    for order in range(len(scales) - 1, SHORT, -1):
+        total, freed = scales[order]
+        longer[order] = rest / (UNIT * total)
+        rest *= freed / (UNIT * total)
+    short, left = [0.0] * (orders + 1), 1.0
+    for order in range(min(SHORT, len(scales) - 1), -1, -1):
+        total, freed = scales[order]
+        short[order] = left / (UNIT * total)
+        longer[order] = rest * short[order]
+        left *= freed / (UNIT * total)
+    short[orders], longer[orders] = left, rest * left
+    return short + longer
+
+
+def mix(logits: NDArray[np.float32], memories: Sequence[Memory], counted: Counted | None = None) -> Mixture:
     """Mix the network's `logits [B, V]` with what the rows' memories counted."""
     rows, size = logits.shape
-    likeliest = logits.argmax(axis=1).tolist()
+    counted, likeliest = counted or count(memories, size), logits.argmax(axis=1).tolist()
     logs = np.empty((rows, EXPERTS, size))
-    network = logs[:, 0]
+    network, shares = logs[:, 0], counted.grid[:, -1]
     np.subtract(logits, logits.max(axis=1, keepdims=True), out=network)
-    shares = np.exp(network)
-    totals = np.cumsum(shares, axis=1)[:, -1:]  # row by row in one order, however many rows there are
-    shares /= totals
-    network -= np.log(totals)
-    parts = Parts(rows, orders_of(size) + 1, size)
-    weights, sets = np.empty((rows, 1, EXPERTS)), list[tuple[int, int, int] | None]()
-    for row, memory in enumerate(memories):
-        order, is_certain = memory.predict(parts, row)
-        if order < 0:
-            sets.append(None)
-            weights[row] = 1, 0, 0
-            continue
-        here = memory.sets(order, is_certain, likeliest[row])
-        sets.append(here)
-        weights[row] = memory.weighed(here)
-    mixed = np.matmul(parts.scales, parts.grid)
-    mixed += parts.rest * shares[:, None]
+    np.exp(network, out=shares)
+    shares /= np.cumsum(shares, axis=1)[:, -1:]  # row by row in one order, however many rows there are
+    mixed = np.matmul(counted.parts, counted.grid)
     np.log(np.maximum(mixed, LEAST, out=mixed), out=logs[:, 1:])
-    return Mixture(logs, np.matmul(weights, logs)[:, 0], tuple(sets))
+    weights, sets = list[float](), list[tuple[int, int, int] | None]()
+    for memory, (length, is_certain), token in zip(memories, counted.known, likeliest, strict=True):
+        if length < 0:
+            sets.append(None)
+            weights += NETWORK_ALONE
+        else:
+            here, own = memory.weigh(length, is_certain, token)
+            sets.append(here)
+            weights += own
+    return Mixture(logs, np.matmul(np.array(weights).reshape(rows, 1, EXPERTS), logs)[:, 0], sets)

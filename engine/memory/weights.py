@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.memory.counts import MAX_ORDERS
 
@@ -21,55 +20,59 @@ EXPERTS = 3  # the network, contexts of up to two tokens, contexts of all length
 START, START_A_TOKEN = (0.8, 0.0, 0.2), 0.16  # of a class; and what each token of a known context moves to the last
 CLASSES = 128  # of tokens
 MATCHES = 2 * (MAX_ORDERS + 1)
+SETS = MATCHES + 2 * CLASSES
 RATE, LEAST = 0.03, 0.002  # the first step, and the shortest; they fall with the square root of a set's visits
 DAMAGED = "the weights of this story's memory are damaged: go to another turn, or switch the memory off"
 
-Floats = NDArray[np.float64]
-
 
 class Weights:
-    """The sets' weights `[sets, EXPERTS]` in single precision, and how often each was moved."""
+    """The sets' weights, `EXPERTS` each, and how often each set was moved."""
 
-    def __init__(self, table: NDArray[np.float32] | None = None) -> None:
-        if table is None:
-            table = np.zeros((MATCHES + 2 * CLASSES, EXPERTS + 1), np.float32)
-            table[MATCHES:, :EXPERTS] = START
-            trust = START_A_TOKEN * (np.arange(MATCHES) // 2)
-            table[:MATCHES, 0], table[:MATCHES, EXPERTS - 1] = 1 - trust, trust
-        self._table = table
+    def __init__(self) -> None:
+        self._rows = [[*_start(number), 0.0] for number in range(SETS)]
 
     @classmethod
     def unpacked(cls, data: bytes) -> Self:
         """From what `packed` gave. Raises `ValueError` for anything else."""
+        made = cls()
         if not data:
-            return cls()
+            return made
         try:
-            moved = np.frombuffer(zlib.decompress(data), "<f4").reshape(-1, EXPERTS + 1)
+            table = np.frombuffer(zlib.decompress(data), "<f8").reshape(SETS, EXPERTS + 1)
         except (zlib.error, ValueError):
             raise ValueError(DAMAGED) from None
-        start = cls()
-        if moved.shape != start._table.shape or not np.isfinite(moved).all():
+        if not np.isfinite(table).all() or table[:, EXPERTS].min() < 0:
             raise ValueError(DAMAGED)
-        start._table += moved.astype(np.float32)
-        return start
+        for number in np.flatnonzero(table[:, EXPERTS]).tolist():
+            made._rows[number] = table[number].tolist()
+        return made
 
     def packed(self) -> bytes:
-        """As bytes: nothing where nothing was learned."""
-        moved = self._table - Weights()._table
-        return zlib.compress(moved.astype("<f4").tobytes(), 1) if moved.any() else b""
+        """As bytes: those of the sets that were moved, and nothing where none was."""
+        moved = [row if row[EXPERTS] else [0.0] * (EXPERTS + 1) for row in self._rows]
+        return zlib.compress(np.array(moved, "<f8").tobytes(), 1) if any(row[EXPERTS] for row in moved) else b""
 
-    def at(self, sets: Sequence[int]) -> Floats:
-        """The weights `[EXPERTS]` where these sets count."""
-        a, b, c = sets
-        table = self._table
-        return (table[a, :EXPERTS].astype(np.float64) + table[b, :EXPERTS] + table[c, :EXPERTS]) / 3
+    def at(self, sets: Sequence[int]) -> list[float]:
+        """The weights of the experts where these sets count."""
+        a, b, c = (self._rows[number] for number in sets)
+        return [(a[expert] + b[expert] + c[expert]) / 3 for expert in range(EXPERTS)]
 
-    def learn(self, sets: Sequence[int], slope: Floats) -> None:
+    def learn(self, sets: Sequence[int], slope: Sequence[float]) -> None:
         """Move the weights of these sets against the slope of the surprisal."""
         for number in sets:
-            row = self._table[number]
+            row = self._rows[number]
             row[EXPERTS] += 1
-            row[:EXPERTS] -= max(RATE / float(row[EXPERTS]) ** 0.5, LEAST) * slope
+            step = max(RATE / row[EXPERTS] ** 0.5, LEAST)
+            for expert in range(EXPERTS):
+                row[expert] -= step * slope[expert]
+
+
+def _start(number: int) -> Sequence[float]:
+    """The weights that a set begins with. The longer a context that is known, the more it is worth."""
+    if number >= MATCHES:
+        return START
+    trust = START_A_TOKEN * (number // 2)
+    return 1 - trust, 0.0, trust
 
 
 def classes_of(tokens: Sequence[str]) -> tuple[int, ...]:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.memory.memory import mix
+from engine.memory.memory import Counted, count, mix
 from engine.model.step import Ids, Logits, State, StepFunction
 from engine.sampling import PENALTY_WINDOW, Sampler, only, uniforms
 from engine.serving.rows import ReplyRow, Row
 
 ANNOUNCE_SECONDS, ANNOUNCE_SECONDS_A_ROW = 0.004, 0.0004  # readers are woken this often: waking costs a switch
 FEEDING_SHARE = 0.5  # of a step's time, spent after it on those rows alone that are still fed
+OVERLAP_ROWS = 8  # with a memory: so many look up their counts while the network's step runs
 NUMBERS_AHEAD = 32  # random numbers made at once for each row, and the most tokens handed over at once
 
 
@@ -36,6 +38,7 @@ class Batch:
         self._ids: Ids = np.zeros(0, np.int32)  # the tokens to feed next
         self._step_function, self._unwritten = step_function, unwritten
         self._drawing: Drawing | None = None  # None when other rows draw than before
+        self._helper = ThreadPoolExecutor(1, "engine-step")  # has no thread until it is needed
         self._announced = 0.0
         self.written = 0  # tokens, in all
 
@@ -61,7 +64,12 @@ class Batch:
     def step(self) -> list[int]:
         """Feed each row a token, and the rows that do not draw yet some more; returns the indices of finished rows."""
         began = time.monotonic()
-        logits, self.states = self._step_function(self._ids, self.states)
+        if self._drawing is not None and self._drawing.may_overlap:
+            running = self._helper.submit(self._step_function, self._ids, self.states)
+            self._drawing.look_up(self._step_function.vocabulary_size)
+            logits, self.states = running.result()
+        else:
+            logits, self.states = self._step_function(self._ids, self.states)
         if self._drawing is None:
             self._drawing = Drawing(self._rows, self._unwritten)
         drawing = self._drawing
@@ -140,7 +148,7 @@ class Drawing:
         self.may_stop = any(row.sampling.stop for row in self.rows)  # at any token
         self._fresh = [row for row in self.rows if row.is_fresh]
         self._opened = [(place, row) for place, row in enumerate(self.rows) if row.open]  # a prompt's last word
-        self._remembering = [(place, row) for place, row in enumerate(self.rows) if row.memory is not None]
+        self._memories = Memories(self.rows) if any(row.memory is not None for row in self.rows) else None
         self._sampler = Sampler([row.sampling for row in self.rows], unwritten)
         self._recent = [
             deque(row.recent if row.sampling.repetition_penalty > 1 else (), PENALTY_WINDOW) for row in self.rows
@@ -157,30 +165,19 @@ class Drawing:
         if number == 0:
             offsets = [offset + self._count for offset in self._offsets]
             self._numbers = np.ascontiguousarray(uniforms(self._keys, offsets, NUMBERS_AHEAD).T)
-        if self._remembering:
-            logits = self._with_memory(logits)
+        if self._memories is not None:
+            logits = self._memories.mixed(logits)
         if self._opened:
             logits = self._continuing(logits)
         tokens = self._sampler(logits, self._numbers[number], self._recent).astype(np.int32)
         for row, _ in self._sampler.penalized:
             self._recent[row].append(int(tokens[row]))
-        for row, reply in self._remembering:
-            reply.drew(int(tokens[row]))
+        if self._memories is not None:
+            self._memories.drawn = tokens
         self._drawn.append(tokens)
         self._count += 1
         self.left -= 1
         return tokens
-
-    def _with_memory(self, logits: Logits) -> Logits:
-        """The logits with what the rows' memories know mixed in."""
-        places = [place for place, _ in self._remembering]
-        memories = [row.memory for _, row in self._remembering if row.memory is not None]
-        mixed = mix(logits[places], memories).logits
-        if len(places) == len(logits):
-            return mixed.astype(np.float32)
-        logits = logits.copy()
-        logits[places] = mixed
-        return logits
 
     def _continuing(self, logits: Logits) -> Logits:
         """The logits with only such tokens for a row whose prompt's last word is open as write it or go on with it."""
@@ -200,8 +197,54 @@ class Drawing:
         fresh, self._fresh = self._fresh, []
         return fresh
 
+    @property
+    def may_overlap(self) -> bool:
+        """Whether the memories have enough to do for a thread of their own."""
+        return self._memories is not None and len(self._memories.memories) >= OVERLAP_ROWS
+
+    def look_up(self, size: int) -> None:
+        """Have the memories do what needs no logits; the vocabulary has this size."""
+        if self._memories is not None:
+            self._memories.look_up(size)
+
     def take_drawn(self) -> list[list[int]]:
         """What each row drew since the last time."""
+        if self._memories is not None:
+            self._memories.take_up()
         drawn, self._drawn = self._drawn, []
         tokens: NDArray[np.int32] = np.array(drawn, np.int32).reshape(len(drawn), len(self.rows))
         return cast(list[list[int]], tokens.T.tolist())
+
+
+class Memories:
+    """The memories of the rows that have one, and what was `drawn [B]` for all rows but is not taken up yet."""
+
+    def __init__(self, rows: Sequence[ReplyRow]) -> None:
+        self._places = [place for place, row in enumerate(rows) if row.memory is not None]
+        self._is_all = len(self._places) == len(rows)
+        self._counts_all = [rows[place].counts_all for place in self._places]
+        self.memories = [row.memory for row in rows if row.memory is not None]
+        self.drawn: Ids | None = None
+        self._counted: Counted | None = None
+
+    def look_up(self, size: int) -> None:
+        """Count what needs no logits."""
+        self.take_up()
+        self._counted = count(self.memories, size)
+
+    def take_up(self) -> None:
+        """Have the memories go on with what was drawn."""
+        if self.drawn is not None:
+            tokens, self.drawn = self.drawn[self._places].tolist(), None
+            for memory, token, is_counted in zip(self.memories, tokens, self._counts_all, strict=True):
+                memory.add(token, is_counted=is_counted)
+
+    def mixed(self, logits: Logits) -> Logits:
+        """The logits `[B, V]` with what the memories know mixed in."""
+        self.take_up()
+        counted, self._counted = self._counted, None
+        if self._is_all:
+            return mix(logits, self.memories, counted).logits.astype(np.float32)
+        logits = logits.copy()
+        logits[self._places] = mix(logits[self._places], self.memories, counted).logits
+        return logits

@@ -91,7 +91,7 @@ class ReplyRow:
         reply.feeding = lambda: 1 - len(self._pending) / given
         self._recent = request.recent
         self.memory, self._said = request.memory, request.said
-        self._counts_all = request.sampling.memory == "all"
+        self.counts_all = request.sampling.memory == "all"  # also what is drawn
         if self.memory is not None and not len(self.memory) and settled:
             self.memory.add(settled[0], is_counted=True)  # the story's first token
         self._tokens: list[int] = []
@@ -157,12 +157,7 @@ class ReplyRow:
         """Have the memory take up a token of the prompt. From what was typed, its weights learn."""
         if is_said:
             mix(logits[None], [memory]).learn([memory], [token])
-        memory.add(token, is_counted=is_said or self._counts_all)
-
-    def drew(self, token: int) -> None:
-        """Have the memory, which there is, take up a token that was drawn."""
-        assert self.memory is not None
-        self.memory.add(token, is_counted=self._counts_all)
+        memory.add(token, is_counted=is_said or self.counts_all)
 
     def _keep_weights(self) -> None:
         """Have checkpoints from now on know what the memory has learned."""

@@ -67,7 +67,7 @@ def generator_of(checkpoint: Checkpoint) -> str:
 
 
 def read_turns(rows: Iterable[RowMapping], zero_state: State, stored: Callable[[int, str], StoredTurn]) -> list[Turn]:
-    """The turns of rows, parents first. Where they have no state and tokens, `stored(id, generator)` reads them later."""
+    """The turns of rows, parents first. What states and tokens they lack, `stored(id, generator)` reads later."""
     turns: dict[int, Turn] = {}
     for row in rows:
         before = turns.get(row["parent"])

