@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from engine.text.toml import Toml
     from engine.text.unseen import some_of, tell_unseen
     from engine.text.vocabulary import Vocabulary
+    from engine.train.reading.spool import read_files
 
 __all__ = [
     "About",
@@ -74,6 +75,7 @@ __all__ = [
     "outline",
     "quoted",
     "read_again",
+    "read_files",
     "read_stream",
     "read_text",
     "replay",
@@ -99,6 +101,7 @@ _HOMES = {
     "text.toml": ("Toml",),
     "text.unseen": ("some_of", "tell_unseen"),
     "text.vocabulary": ("Vocabulary",),
+    "train.reading.spool": ("read_files",),
 }
 
 

@@ -13,25 +13,23 @@ if __name__ == "__main__":
 import argparse
 import json
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import engine
 from engine.model.directory import find
-from engine.program import fail, import_tensorflow
+from engine.program import fail
 from engine.text.files import split_point
 from engine.text.unseen import some_of, units_of
 from engine.train.quantities import LN2, duration, perplexity
 from engine.train.reading.filters import make_filter, normalized
-from engine.train.reading.spool import Inputs, Spool
+from engine.train.reading.spool import read_whole
 from engine.train.report.plain import ReadingLine
 from engine.train.settings import TrainSettings
 
-DYNAMIC = ", dynamic"  # follows a model's name
+WITH_MEMORY = ", memory"  # follows a model's name
 Figures = dict[str, Any]
 
 
@@ -41,13 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_intermixed_args(argv)
     if not 0 < arguments.tail <= 1:
         parser.error(f"--tail {arguments.tail}: must be above 0, at most 1")
-    limits = (("dynamic_rate", 0.0, 10.0), ("dynamic_decay", 0.0, 1.0), ("dynamic_steps", 1, 65536))
-    for option, low, high in limits:
-        if not low <= getattr(arguments, option) <= high:
-            given = f"--{option.replace('_', '-')} {getattr(arguments, option)}"
-            parser.error(f"{given}: must be from {low:g} to {high:g}")
-    if arguments.dynamic and arguments.precision != "float32":
-        parser.error(f"--precision {arguments.precision}: --dynamic moves weights in float32 alone")
+    if arguments.remember and arguments.memory == "off":
+        parser.error("--remember: is for --memory all")
     try:
         return _evaluate(arguments)
     except (engine.EngineError, ValueError) as error:
@@ -83,15 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--backend", choices=("auto", "onnx", "keras"), default="auto")
     add("--precision", choices=("float32", "int8"), default="float32")
-    group = parser.add_argument_group(
-        "dynamic evaluation", "Told beside the figure of fixed weights; needs TensorFlow."
-    )
-    group.add_argument("--dynamic", action="store_true", help="score with weights that follow the text, too")
-    group.add_argument("--dynamic-rate", type=float, default=6e-4, metavar="X", help="how fast they follow (0.0006)")
-    group.add_argument("--dynamic-steps", type=int, default=32, metavar="N", help="tokens between two moves (32)")
-    group.add_argument(
-        "--dynamic-decay", type=float, default=0.0, metavar="X", help="share of the way back at each move (0)"
-    )
+    add(
+        "--memory", choices=("off", "all"), default="off",
+        help="all: score with the memory of the text's own words, too, told beside the figure without",
+    )  # fmt: skip
+    add(
+        "--remember", nargs="+", action="extend", default=[], metavar="PATH",
+        help="further texts that the memory knows, read as --data is",
+    )  # fmt: skip
     add("--json", action="store_true", help="print one JSON object a line, one for each model")
     return parser
 
@@ -102,10 +94,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     field = trained[0].field if arguments.field is None else arguments.field
     names = trained[0].names if arguments.names is None else arguments.names
     bots = trained[0].bots if arguments.bots is None else arguments.bots
-    text = _read(arguments.data, TrainSettings(field=field, names=names, bots=bots))
+    reading = TrainSettings(field=field, names=names, bots=bots)
+    text = _read(arguments.data, reading)
+    remembered = _read(arguments.remember, reading) if arguments.remember else ""
     show = _shown(arguments.json, [find(model).name for model in models])
     for model, settings in zip(models, trained, strict=True):
-        for figures in _score(model, text if arguments.as_is else _filtered(text, model, settings), arguments):
+        texts = (text, remembered) if arguments.as_is else _filtered((text, remembered), model, settings)
+        for figures in _score(model, *texts, arguments):
             show(figures)
     return 0
 
@@ -122,31 +117,28 @@ def _trained_with(model: str | None) -> TrainSettings:
 
 def _read(data: Sequence[str], settings: TrainSettings) -> str:
     """All sources as one normalized text."""
-    try:
-        with tempfile.TemporaryDirectory() as folder, ReadingLine() as line:
-            spool = Spool(Path(folder))
-            spool.fill(Inputs(tuple(data)), settings, line.tell)
-            text = "".join(spool.texts("training"))
-    except OSError as error:
-        raise engine.EngineError(f"cannot keep the text in {tempfile.gettempdir()}: {error.strerror}") from None
-    if spool.account.left_out or spool.account.remarks:
-        for remark in spool.account.lines():
-            _say(remark)
+    with ReadingLine() as line:
+        text, remarks = read_whole(data, settings, line.tell)
+    for remark in remarks:
+        _say(remark)
     return text
 
 
-def _filtered(text: str, model: str | None, settings: TrainSettings) -> str:
-    """The text, filtered as the model's training text was."""
+def _filtered(texts: tuple[str, str], model: str | None, settings: TrainSettings) -> tuple[str, str]:
+    """The texts, filtered as the model's training text was."""
     filters = ["in lower case"] * settings.lower + ["in ASCII"] * settings.ascii
     filters += [f"only of {settings.keep!r}"] * bool(settings.keep)
     if not filters:
-        return text
+        return texts
     _say(f"{find(model).name} reads the text {', '.join(filters)}, as it was trained (--as-is for the text as it is)")
-    apply = make_filter(is_ascii=settings.ascii, is_lower=settings.lower, keep=settings.keep)
-    return "".join(normalized([text], apply))
+    one, other = (
+        "".join(normalized([text], make_filter(is_ascii=settings.ascii, is_lower=settings.lower, keep=settings.keep)))
+        for text in texts
+    )
+    return one, other
 
 
-def _score(model: str | None, text: str, arguments: argparse.Namespace) -> Iterator[Figures]:
+def _score(model: str | None, text: str, remembered: str, arguments: argparse.Namespace) -> Iterator[Figures]:
     """A model's figures over the text."""
     with engine.load(model, backend=arguments.backend, precision=arguments.precision) as loaded:
         look = None if loaded.info.level == "char" else lambda begin, end: text[begin:end]
@@ -164,32 +156,17 @@ def _score(model: str | None, text: str, arguments: argparse.Namespace) -> Itera
         if not len(encoding.ids):
             raise ValueError(f"--data: has nothing that {'the model' if len(arguments.models) < 2 else name} knows")
         with _progress(name, len(encoding.ids)) as tell:
-            score = loaded.score_tokens(encoding.ids, encoding.characters, tell)
+            known = None
+            if arguments.memory == "all":
+                known = loaded.memory([loaded.vocabulary.encode(remembered).ids] if remembered else [])
+            score = loaded.score_tokens(encoding.ids, encoding.characters, tell, memory=known)
         info = loaded.info
     about = {"model": name, "level": info.level, "cell": info.cell, "parameters": info.parameters}
-    yield {**about, **_figures(score.nats, len(score.tokens), score.characters)}
-    if arguments.dynamic:
-        about["dynamic"] = {
-            "rate": arguments.dynamic_rate, "steps": arguments.dynamic_steps, "decay": arguments.dynamic_decay,
-        }  # fmt: skip
-        nats = _dynamic_nats(model, score, arguments)
-        yield {**about, **_figures(nats, len(score.tokens), score.characters)}
-
-
-def _dynamic_nats(model: str | None, score: engine.Score, arguments: argparse.Namespace) -> float:
-    """Nats of the whole text with weights that follow it. The first token counts as with fixed weights."""
-    try:
-        import_tensorflow()
-    except ImportError:
-        raise engine.EngineError(
-            "--dynamic needs TensorFlow: install it with \"pip install 'textrepl[train]'\""
-        ) from None
-    from engine.train.network.dynamic import DynamicEvaluator
-
-    files, fixed = find(model), score.surprisal_bits * LN2
-    evaluator = DynamicEvaluator(files.network, arguments.dynamic_rate, arguments.dynamic_decay)
-    with _progress(f"{files.name}, dynamic", len(score.tokens)) as tell:
-        return float(fixed[0] + evaluator.nats(score.tokens, fixed[1:], arguments.dynamic_steps, tell).sum())
+    alone = score.alone or score
+    yield {**about, **_figures(alone.nats, len(alone.tokens), alone.characters)}
+    if score.alone is not None:
+        about["memory"] = {"story": True, "remembered": len(remembered)}
+        yield {**about, **_figures(score.nats, len(score.tokens), score.characters)}
 
 
 def _figures(nats: float, tokens: int, characters: int) -> Figures:
@@ -209,7 +186,7 @@ def _shown(is_json: bool, names: Sequence[str]) -> Callable[[Figures], None]:
         return lambda figures: print(json.dumps(_finite(figures), allow_nan=False), flush=True)
     if len(names) == 1:
         return lambda figures: print(_sentence(figures), flush=True)
-    width = max(map(len, ("model", *names))) + len(DYNAMIC)
+    width = max(map(len, ("model", *names))) + len(WITH_MEMORY)
     row = f"{{:{width}}}  {{:5}}  {{:4}}  {{:>11}}  {{:>11}}  {{:>11}}  {{:>10}}  {{:>9}}  {{:>10}}"
     columns = "model", "level", "cell", "parameters", "characters", "tokens", "nats/token", "bits/char", "perplexity"
     header = [row.format(*columns)]
@@ -231,13 +208,16 @@ def _finite(figures: Figures) -> Figures:
 
 
 def _name(figures: Figures) -> str:
-    return f"{figures['model']}{DYNAMIC if 'dynamic' in figures else ''}"
+    return f"{figures['model']}{WITH_MEMORY if 'memory' in figures else ''}"
 
 
 def _sentence(figures: Figures) -> str:
     how = ""
-    if "dynamic" in figures:
-        how = " ({})".format(", ".join(f"{name} {value:g}" for name, value in figures["dynamic"].items()))
+    if "memory" in figures:
+        remembered = figures["memory"]["remembered"]
+        how = (
+            f" of the text itself and of {remembered:,} remembered characters" if remembered else " of the text itself"
+        )
     return (
         f"{_name(figures)}{how} on {figures['characters']:,} characters: {figures['nats_per_token']:.4f} nats a token, "
         f"{figures['bits_per_character']:.4f} bits a character, perplexity {figures['perplexity']:.4f}"

@@ -20,10 +20,10 @@ how it writes   --temperature T (0.8)  0 always takes the likeliest
                 --length N (200)  tokens at most    --seed N  the same again
                 --top-k K  --top-p P  --min-p P     leave the unlikely out
                 --repetition-penalty R  1 for none  --stop TEXT  end before it
+its memory      --memory off|mine|all  of this story's words    --remember FILE
 once, to stdout --prompt TEXT  or a text on standard input: go on from it
                 --samples N  in one batch    --echo  prompt first    --json
-sessions        --session NAME  go on with it; every turn is kept
-                --store URL  where they are kept
+sessions        --session NAME  every turn is kept    --store URL  where
 the network     --backend auto|onnx|keras    --precision float32|int8
 the program     --init-config  write a file of all settings
                 --completions bash|zsh|fish    --version    -h, --help
@@ -51,9 +51,15 @@ def parser() -> argparse.ArgumentParser:
         name, help_text = f"--{item.name.replace('_', '-')}", item.metadata["help"]
         if item.name == "stop":
             made.add_argument(name, action="append", metavar="TEXT", help=help_text)
+        elif choices := item.metadata["choices"]:
+            made.add_argument(name, choices=choices, help=help_text)
         else:
             kind = float if isinstance(item.default, float) else int
             made.add_argument(name, type=kind, metavar="N", help=help_text)
+    made.add_argument(
+        "--remember", action="append", type=_path, default=[], metavar="FILE",
+        help="a text whose words the story's memory knows: anything that training reads; again for more",
+    )  # fmt: skip
     made.add_argument("--samples", type=int, default=1, metavar="N", help="so many continuations, made in one batch")
     made.add_argument("--echo", action="store_true", help="write the prompt before the continuation")
     made.add_argument("--json", action="store_true", help="write one JSON object a line")
@@ -80,7 +86,9 @@ def _path(name: str) -> str:
 
 
 def given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given as flags."""
+    """The settings that were given as flags. What is to be remembered is meant to be used."""
+    if arguments.remember and arguments.memory is None:
+        arguments.memory = "mine"
     return {name: value for name in SETTINGS if (value := getattr(arguments, name)) is not None}
 
 

@@ -11,7 +11,7 @@ import platformdirs
 import engine
 from repl.key_names import ACTIONS, check_conflict, parse_keys
 from repl.session.story_files import create
-from repl.settings import MAX_SPEED, PRESETS, SETTINGS
+from repl.settings import MAX_SPEED, PRESETS, PROMPT_DEFAULTS, SETTINGS
 from repl.view.style import STYLES
 
 TEMPLATE = """\
@@ -99,8 +99,7 @@ def _config(toml: engine.Toml) -> Config:
 def init(path: Path) -> str:
     """Write a file that explains every setting and sets none. Raises `engine.ConfigError` if there is one."""
     lines = [
-        f"# {name} = {'[]' if item.default == () else 1 if item.default is None else item.default}"
-        f"  # {item.metadata['help']}"
+        f"# {name} = {_example(PROMPT_DEFAULTS.get(name, item.default))}  # {item.metadata['help']}"
         for name, item in SETTINGS.items()
     ]
     keys = [f'# {action} = "{key}"  # {meaning}' for action, (key, meaning) in ACTIONS.items()]
@@ -113,6 +112,11 @@ def init(path: Path) -> str:
             raise engine.ConfigError(f"{path} is there already: edit it, or move it away first") from None
         raise engine.ConfigError(f"{path} cannot be written ({error.strerror})") from None
     return f"{path} is written; every setting is in it, left out by a # until you take that away"
+
+
+def _example(value: Any) -> str:
+    """A default as TOML."""
+    return "[]" if value == () else "1" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
 
 
 class _Mistake(ValueError):

@@ -7,8 +7,8 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from repl import config
@@ -18,6 +18,7 @@ import engine
 from engine.program import fail, say
 from repl import arguments as command_line
 from repl.pipe import oneshot
+from repl.settings import PROMPT_DEFAULTS
 
 
 def run(argv: Sequence[str] | None) -> int:
@@ -70,12 +71,15 @@ def _run(argv: Sequence[str] | None) -> int:
     prompt = arguments.prompt
     if prompt is None:
         prompt = _read_prompt()
-    job = oneshot.Job(prompt, sampling, arguments.samples, arguments.echo, arguments.json)
+    job = oneshot.Job(prompt, sampling, arguments.samples, arguments.echo, arguments.json, tuple(arguments.remember))
     if arguments.session is not None:
         return _resume_in_pipe(arguments, parser, job)
     with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        return oneshot.run(model, job, sys.stdout, sys.stderr)
+        try:
+            return oneshot.run(model, job, sys.stdout, sys.stderr)
+        except ValueError as error:  # a text that cannot be remembered
+            return _fail(str(error))
 
 
 def _read_prompt() -> str:
@@ -86,7 +90,7 @@ def _resume_in_pipe(arguments: argparse.Namespace, parser: argparse.ArgumentPars
     """Write one continuation of a stored session to stdout."""
     from repl.pipe import session_shot
 
-    startup, _ = _startup(arguments, parser)
+    startup, _ = _startup(arguments, parser, {})
     try:
         session = startup.prepare()
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -101,7 +105,7 @@ def _resume_in_pipe(arguments: argparse.Namespace, parser: argparse.ArgumentPars
 
 def _open_prompt(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Open the prompt, and load behind it. What only this needs is imported here, so that a pipe starts at once."""
-    startup, settings = _startup(arguments, parser)
+    startup, settings = _startup(arguments, parser, PROMPT_DEFAULTS)
     try:
         if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
             from repl.terminal.plain_prompt import run_plain
@@ -118,13 +122,15 @@ def _open_prompt(arguments: argparse.Namespace, parser: argparse.ArgumentParser)
     return 0
 
 
-def _startup(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[Startup, config.Config]:
+def _startup(
+    arguments: argparse.Namespace, parser: argparse.ArgumentParser, defaults: Mapping[str, Any]
+) -> tuple[Startup, config.Config]:
     from repl import config
     from repl.startup import Startup
 
     settings = config.read(config.default_path())
     try:
-        return Startup(arguments, settings), settings
+        return Startup(arguments, settings, defaults), settings
     except ValueError as error:
         parser.error(str(error))
 

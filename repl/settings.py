@@ -9,6 +9,7 @@ from typing import Any
 import engine
 
 SETTINGS = {item.name: item for item in dataclasses.fields(engine.Sampling)}
+PROMPT_DEFAULTS = {"memory": "mine"}  # of the prompt and of sessions, where these differ from the engine's
 PRESETS: dict[str, dict[str, Any]] = {
     "careful": {"temperature": 0.5, "top_p": 0.9, "min_p": 0.0},
     "balanced": {"temperature": 0.8, "top_p": 1.0, "min_p": 0.0},
@@ -25,6 +26,8 @@ def parse_setting(name: str, text: str) -> Any:
         return () if text == "none" else (re.sub(r"\\[nt\\]", lambda found: ESCAPES[found[0]], text),)
     if name == "seed" and text == "none":
         return None
+    if SETTINGS[name].metadata["choices"]:
+        return text  # `engine.Sampling` refuses what is none of them
     return _number(name, text, float if isinstance(SETTINGS[name].default, float) else int)
 
 
@@ -41,6 +44,8 @@ def setting_line(sampling: engine.Sampling, name: str) -> str:
     value, item = getattr(sampling, name), SETTINGS[name]
     low, high = item.metadata["low"], item.metadata["high"]
     limits = "" if name in ("stop", "seed") else f" ({low:g} or more)" if high >= 10**9 else f" ({low:g} to {high:g})"
+    if choices := item.metadata["choices"]:
+        limits = f" ({', '.join(choices)})"
     return f"{name} = {shown(value)}{limits}: {item.metadata['help']}"
 
 
@@ -52,9 +57,10 @@ def shown(value: object) -> str:
 
 
 def changed_settings(sampling: engine.Sampling) -> dict[str, Any]:
-    """The temperature, and all that differs from the default."""
+    """The temperature, and all that differs from the prompt's default."""
     values = {name: getattr(sampling, name) for name in SETTINGS}
-    return {name: value for name, value in values.items() if name == "temperature" or value != SETTINGS[name].default}
+    usual = {name: PROMPT_DEFAULTS.get(name, item.default) for name, item in SETTINGS.items()}
+    return {name: value for name, value in values.items() if name == "temperature" or value != usual[name]}
 
 
 def shown_values(values: dict[str, Any], separator: str = ", ") -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import gc
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
 import engine
 from repl import arguments as command_line
+from repl.commands.memory import remember
 from repl.commands.sessions import open_session
 from repl.config import Config
 from repl.session.session import Session
@@ -22,11 +25,14 @@ from repl.session.story_files import write_new
 class Startup:
     """Prepares a session, which takes a while and runs behind the prompt, and closes it."""
 
-    def __init__(self, arguments: argparse.Namespace, config: Config) -> None:
-        """Raises `ValueError` for a setting or a session's name that is not allowed."""
+    def __init__(self, arguments: argparse.Namespace, config: Config, defaults: Mapping[str, Any]) -> None:
+        """`defaults` are settings that differ from the engine's own.
+
+        Raises `ValueError` for a setting or a session's name that is not allowed.
+        """
         self._arguments, self._config = arguments, config
         self._given = command_line.given(arguments)
-        self._sampling = engine.Sampling(**{**config.sampling, **self._given})
+        self._sampling = engine.Sampling(**{**defaults, **config.sampling, **self._given})
         if arguments.session is not None:
             check_title(arguments.session)
         self._session: Session | None = None
@@ -43,6 +49,8 @@ class Startup:
         if (title := self._arguments.session) is not None and title in (known := self._store.sessions()):
             session.remark = open_session(session, title, known[title])
             session.sampling = replace(session.sampling, **self._given)
+        for name in self._arguments.remember:
+            session.remark = f"{session.remark}\n{remember(session, name).message}".strip("\n")
         gc.freeze()  # what is there now stays; searching it for garbage delays a key's echo
         return session
 

@@ -17,6 +17,7 @@ FLOORS = [  # of engine/, from the lowest to the highest: a module imports only 
     {"errors", "names", "private", "program", "settings", "sampling"},
     {"text"},
     {"model"},
+    {"memory"},
     {"conversation"},
     {"serving"},
     {"store"},

@@ -43,7 +43,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Watched]:
         repl = [python, "-m", "repl", model, "--prompt", "the", "--length", "20"]
         assert len(made["one shot"].run(*repl)) == 20
         assert len(made["one shot with Keras"].run(*repl, "--backend", "keras")) == 20
-        said = made["evaluate"].run(python, "-m", "engine.evaluate", model, "--data", str(text), "--dynamic", "--json")
+        said = made["evaluate"].run(
+            python, "-m", "engine.evaluate", model, "--data", str(text), "--memory", "all", "--json"
+        )
         assert json.loads(said.splitlines()[0])
         said = made["adopt"].run(
             python, "-m", "engine.adopt", f"{model}/model.keras", "--data", str(text), "--out", "adopted"

@@ -16,16 +16,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conversation.checkpoint import Checkpoint, Request, Result
+from engine.conversation.checkpoint import Checkpoint, Request
 from engine.conversation.prompt import Prompt, read_prompt
-from engine.conversation.recall import Recall
+from engine.conversation.recall import Recall, typed
 from engine.conversation.reply import Reply
 from engine.conversation.tree import (
     Snapshot,
     StoredTurn,
     Tree,
     Turn,
-    closed_tokens,
     recent_tokens,
     story_turns,
     there_are,
@@ -148,7 +147,8 @@ class Conversation:
             start = _reseeded(start, sampling.seed)
         recent = recent_tokens(self._tree.turns, here, settings)
         replies: list[Reply] = []
-        memory, said = self._memory_at(here, settings), self._said(here)
+        path = self._tree.path(here)
+        memory, said = self._recall.at(path, settings.memory), typed(path)
         try:
             for attempt in range(attempts, attempts + n):
                 begin = _attempt(start, here.id, attempt)
@@ -280,20 +280,17 @@ class Conversation:
                 self._recall.forget()
                 raise
             del self._writing[0]
-            self._add_turns(writing, result)
+            parent, here = writing.parent, self._tree.present
+            if writing.tokens or writing.text:
+                parent = self._tree.add("prompt", writing.text, writing.tokens, parent, result.prompt_end)
+            if result.drawn:
+                self._tree.add(
+                    "reply", result.text, result.tokens, parent, result.end, writing.sampling, result.finish_reason,
+                    result.drawn,
+                )  # fmt: skip
+            if writing.is_alternative:
+                self._tree.present = here
         return self._tree.here
-
-    def _add_turns(self, writing: Writing, result: Result) -> None:
-        parent, here = writing.parent, self._tree.present
-        if writing.tokens or writing.text:
-            parent = self._tree.add("prompt", writing.text, writing.tokens, parent, result.prompt_end)
-        if result.drawn:
-            self._tree.add(
-                "reply", result.text, result.tokens, parent, result.end, writing.sampling, result.finish_reason,
-                result.drawn,
-            )  # fmt: skip
-        if writing.is_alternative:
-            self._tree.present = here
 
     @property
     def text(self) -> str:
@@ -329,7 +326,7 @@ class Conversation:
         if not checkpoint.pending:
             checkpoint = replace(checkpoint, pending=(self.runner.vocabulary.start_id,))
         recent = recent_tokens(self._tree.turns, here, sampling or self.sampling)
-        memory = None if sampling is None else self._memory_at(here, sampling)
+        memory = None if sampling is None else self._recall.at(self._tree.path(here), sampling.memory)
         return self.runner.likeliest(checkpoint, n, sampling, recent, memory)
 
     def _write(self, before: Turn, prompt: Prompt, sampling: Sampling) -> Reply:
@@ -340,23 +337,11 @@ class Conversation:
             start, text = replace(start, pending=tokens), text + vocabulary.decode(tokens)
         start = replace(start, source=start.state)
         recent = recent_tokens(self._tree.turns, before, sampling, tokens, start.reopened)
-        memory, said = self._memory_at(before, sampling), self._said(before) + len(tokens) - start.reopened
+        path = self._tree.path(before)
+        memory, said = self._recall.at(path, sampling.memory), typed(path) + len(tokens) - start.reopened
         reply = self.runner.run(Request(start, recent, sampling, prompt.unseen, self._owner, memory, said))
         self._writing.append(Writing(reply, before.id, sampling, text, tokens))
         return reply
-
-    def _memory_at(self, turn: Turn, sampling: Sampling) -> Memory | None:
-        """The story's memory at a turn, if these settings use one."""
-        return None if sampling.memory == "off" else self._recall.at(self._tree.path(turn), sampling.memory)
-
-    def _said(self, turn: Turn) -> int:
-        """How many of the last pending tokens after a turn were typed, in prompts that were not fed to the end."""
-        pending, count = len(turn.checkpoint.settled), 0
-        for before in reversed(story_turns(self._tree.path(turn))):
-            if before.kind != "prompt" or count >= pending:
-                break
-            count += len(closed_tokens(before))
-        return min(count, pending)
 
 
 def _check_sampling(sampling: Sampling | None) -> None:

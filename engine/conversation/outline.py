@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 HERE = "  <- here"
 
 
+MARKS = {"prompt": "> ", "memory": "(remembered) "}
+
+
 def outline(turns: Sequence[Turn], present: int, columns: int) -> list[str]:
-    """A line for each turn: its id, ">" before a prompt, its first words. Only branches are indented."""
+    """A line for each turn: its id, a mark of its kind, its first words. Only branches are indented."""
     children: dict[int, list[Turn]] = defaultdict(list)
     for turn in turns:
         children[turn.parent or 0].append(turn)
@@ -22,7 +25,7 @@ def outline(turns: Sequence[Turn], present: int, columns: int) -> list[str]:
     while todo:
         turn, indent, is_branch, is_last = todo.pop()
         lead = indent + (("`-- " if is_last else "|-- ") if is_branch else "")
-        label = f"{lead}{turn.id} {'> ' if turn.kind == 'prompt' else ''}"
+        label = f"{lead}{turn.id} {MARKS.get(turn.kind, '')}"
         here = HERE if turn.id == present else ""
         lines.append(label + first_words(turn.text, max(8, columns - len(label) - len(here))) + here)
         below = children[turn.id]

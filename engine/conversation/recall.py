@@ -29,11 +29,14 @@ class Recall:
         """Count a text that is remembered as a turn."""
         self._indexes[turn] = Index.of(len(self._classes), [(np.array(tokens, np.int32), None)], tell)
 
-    def at(self, path: Sequence[Turn], mode: str) -> Memory:
+    def at(self, path: Sequence[Turn], mode: str) -> Memory | None:
         """The memory at the end of a path, but for its pending tokens from the second on, which are still to be fed.
 
-        `mode` is `Sampling.memory`. The caller may go on with it; the next call finds its way back.
+        `mode` is `Sampling.memory`: with "off" there is none. The caller may go on with it; the next call finds its way
+        back.
         """
+        if mode == "off":
+            return None
         kind = mode, tuple(turn.id for turn in path if turn.kind == "memory")
         if self._memory is None or kind != self._kind:
             self._memory, self._kind, self._path = Memory(self._classes, self._remembered(path)), kind, []
@@ -79,3 +82,13 @@ class Recall:
                 self.read(turn.id, turn.tokens)
             whole = self._indexes[turn.id] if whole is None else whole.plus(self._indexes[turn.id])
         return whole
+
+
+def typed(path: Sequence[Turn]) -> int:
+    """How many of the last settled tokens that are pending after a path were typed: of prompts not fed to the end."""
+    pending, count = len(path[-1].checkpoint.settled) if path else 0, 0
+    for turn in reversed(story_turns(path)):
+        if turn.kind != "prompt" or count >= pending:
+            break
+        count += len(closed_tokens(turn))
+    return min(count, pending)

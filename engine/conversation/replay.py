@@ -138,9 +138,8 @@ def _write_again(
             end = replace(end, weights=_weights(row["weights"]))
         return Turn(row["id"], "prompt", row["text"], prompt.tokens, before.id, end)
     sampling = _sampling(row["sampling"])
-    settings, memory = replace(sampling, length=row["drawn"]), None
-    if sampling.memory != "off":
-        memory = recall.at(Tree(turns, before.id, {}).path(before), sampling.memory)
+    settings = replace(sampling, length=row["drawn"])
+    memory = recall.at(Tree(turns, before.id, {}).path(before), sampling.memory)
     recent = recent_tokens(turns, before, sampling)
     result = _run(model, Request(begin, recent, settings, {}, object(), memory), wait)
     return Turn(

@@ -126,8 +126,8 @@ class Index:
 class Followers:
     """What followed one context, and has changed since the index was made.
 
-    `total` is how often anything did, `freed` the parts that discounts took, `kinds` how many different tokens there are.
-    The index has what is left of each from `begin` to `end`, but for those in `changed`.
+    `total` is how often anything did, `freed` the parts that discounts took, `kinds` how many tokens differ. The
+    index has what is left of each from `begin` to `end`, but for those in `changed`.
     """
 
     __slots__ = ("begin", "changed", "context", "end", "freed", "kinds", "order", "total")

@@ -193,8 +193,8 @@ class Memory:
 class Counted:
     """What the memories of some rows counted at their places: needs no network, so both may work at the same time.
 
-    `grid [B, orders + 1, V]` has what discounts left of the counts, and room for the network's own shares. `parts [B, 2,
-    orders + 1]` are what these are multiplied by, for short contexts and for all.
+    `grid [B, orders + 1, V]` has what discounts left of the counts, and room for the network's own shares. It is
+    multiplied by `parts [B, 2, orders + 1]`, for short contexts and for all.
     """
 
     grid: Floats

@@ -51,6 +51,10 @@ class Batch:
         """Only the rows that stood at these indices are left, in this order."""
         self._change(self.states[indices])
 
+    def close(self) -> None:
+        """End the helper's thread."""
+        self._helper.shutdown()
+
     def put_states_back(self) -> None:
         """Give each row its state."""
         for row, state in zip(self._rows, self.states, strict=False):  # new ones may still have their own

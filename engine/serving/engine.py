@@ -83,6 +83,14 @@ def _exp(x: float) -> float:
         return math.inf
 
 
+def _score(ids: NDArray[np.int32], characters: int, first: float, others: NDArray[np.float64] | list[float]) -> Score:
+    """The figures of ids `[N]`, of which the first took so many nats, and the others `[N - 1]`."""
+    nats = np.concatenate([[first], others])
+    total = float(nats.sum())
+    bits = total / math.log(2)
+    return Score(total, bits, characters, bits / characters, _exp(total / len(ids)), ids, nats / math.log(2))
+
+
 class Engine:
     """A loaded model and the thread that runs it. Close it, or use it as a context manager."""
 
@@ -145,16 +153,9 @@ class Engine:
         """How surprising the tokens `ids` `[N]` are, which stand for so many characters; as `score` does it."""
         if memory is not None:
             memory.add(int(ids[0]), is_counted=True)
-        row = self._read(ids, self.zero_state(), tell, memory)
-        alone = self._score(ids, characters, row.nats)
-        return alone if memory is None else replace(self._score(ids, characters, row.mixed_nats), alone=alone)
-
-    def _score(self, ids: NDArray[np.int32], characters: int, read: NDArray[np.float64] | list[float]) -> Score:
-        """The figures of ids `[N]`, of which all but the first took so many nats `[N - 1]`."""
-        nats = np.concatenate([[math.log(len(self.vocabulary))], read])
-        total = float(nats.sum())
-        bits = total / math.log(2)
-        return Score(total, bits, characters, bits / characters, _exp(total / len(ids)), ids, nats / math.log(2))
+        row, first = self._read(ids, self.zero_state(), tell, memory), math.log(len(self.vocabulary))
+        alone = _score(ids, characters, first, row.nats)
+        return alone if memory is None else replace(_score(ids, characters, first, row.mixed_nats), alone=alone)
 
     def activity(self) -> Activity:
         """What the engine does now."""

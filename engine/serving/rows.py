@@ -137,7 +137,8 @@ class ReplyRow:
             self.next = self._pending.popleft()
             return False
         self._keep_weights()
-        self._prompt_end = self._checkpoint(state)
+        pending = tuple(self._pending)
+        self._prompt_end = replace(self._start, source=state.copy(), pending=pending, offset=self.offset)
         if not self.left or not self._pending:
             return True
         self.next = self._pending.popleft()
@@ -148,16 +149,13 @@ class ReplyRow:
         return False
 
     def observe(self, logits: Floats, state: Floats) -> bool:
-        left = len(self._pending) - self._start.reopened  # settled tokens that come yet
-        if self.memory is not None and left:
-            self._read(self.memory, self._pending[0], logits, is_said=left <= self._said)
+        memory, left = self.memory, len(self._pending) - self._start.reopened  # settled tokens that come yet
+        if memory is not None and left:
+            token, is_said = self._pending[0], left <= self._said
+            if is_said:  # of what was typed, the weights learn, too
+                mix(logits[None], [memory]).learn([memory], [token])
+            memory.add(token, is_counted=is_said or self.counts_all)
         return self._advance(state)
-
-    def _read(self, memory: Memory, token: int, logits: Floats, *, is_said: bool) -> None:
-        """Have the memory take up a token of the prompt. From what was typed, its weights learn."""
-        if is_said:
-            mix(logits[None], [memory]).learn([memory], [token])
-        memory.add(token, is_counted=is_said or self.counts_all)
 
     def _keep_weights(self) -> None:
         """Have checkpoints from now on know what the memory has learned."""
@@ -221,9 +219,6 @@ class ReplyRow:
 
     def fail(self, error: Exception) -> None:
         self._reply.fail(error)
-
-    def _checkpoint(self, state: Floats) -> Checkpoint:
-        return replace(self._start, source=state.copy(), pending=tuple(self._pending), offset=self.offset)
 
     def _end_checkpoint(self, state: Floats) -> Checkpoint:
         """The checkpoint at the end of the text, `state` being before the next token is fed."""

@@ -101,6 +101,7 @@ class Worker:
             if self.failure is None:
                 self._batch.hand_over()
             self._batch.put_states_back()
+            self._batch.close()
             for row in [*self._scheduler.clear(), *self._parked]:
                 self._end(row)
             self._has_ended = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import engine
-from repl.commands import inspection, sessions, settings, turns
+from repl.commands import inspection, memory, sessions, settings, turns
 from repl.commands.command import Command
 from repl.key_names import shown_keys
 from repl.session.answers import Answer, Edit
@@ -106,7 +106,7 @@ def quit_(session: Session, argument: str) -> Answer:
 
 GROUPS: dict[str, dict[str, Command]] = {
     "the story": turns.COMMANDS,
-    "how it writes": settings.COMMANDS,
+    "how it writes": settings.COMMANDS | memory.COMMANDS,
     "see it think": inspection.COMMANDS,
     "sessions": sessions.COMMANDS,
     "and": {

@@ -27,10 +27,17 @@ def why(session: Session, argument: str) -> Answer:
         if argument not in map(str, range(1, 51)):
             raise ValueError(f"why {argument!r}: give a number of tokens, from 1 to 50")
         count = int(argument)
-    size = session.model.info.vocabulary_size
-    after = dict(session.story.next_tokens(size, session.sampling))
-    before = session.story.next_tokens(count)
-    return Answer(chances(before, after, _choosing(session.sampling), session.columns), is_asked_for=True)
+    size, story = session.model.info.vocabulary_size, session.story
+    columns = {f"with {_choosing(session.sampling)}": dict(story.next_tokens(size, session.sampling))}
+    before = story.next_tokens(count)
+    if session.sampling.memory != "off":
+        mixed = engine.Sampling(temperature=1, memory=session.sampling.memory)
+        columns = {"with the memory": dict(likely := story.next_tokens(size, mixed)), **columns}
+        known = {token for token, _ in before}
+        before = [*before, *((token, 0.0) for token, _ in likely[:count] if token not in known)][: 2 * count]
+        alone = dict(story.next_tokens(size))
+        before = [(token, alone.get(token, 0.0)) for token, _ in before]
+    return Answer(chances(before, columns, session.columns), is_asked_for=True)
 
 
 def heat(session: Session, argument: str) -> Answer:
@@ -40,15 +47,14 @@ def heat(session: Session, argument: str) -> Answer:
     text = engine.decoded(_given_text(argument)) if argument else session.story.text
     if not text:
         raise ValueError("there is no text yet: give one, or a file, as in '/heat chapter.txt'")
-    with session.progress.during(f"reading {len(text):,} characters"):
-        score = session.model.score(text, session.progress.update)
+    score = _score(session, text, is_story=not argument)
     ids = [None, *score.tokens[:MAX_HEAT].tolist()]
     tokens = [session.model.vocabulary.shown(token, before) for before, token in itertools.pairwise(ids)]
     colored = pictures.heat(tokens, score.surprisal_bits[:MAX_HEAT].tolist())
     more = f" (its first {MAX_HEAT:,} are shown)" if len(score.tokens) > MAX_HEAT else ""
     figures = (
         f"{score.bits_per_character:.3f} bits a character over {score.characters:,}{more}, "
-        f"perplexity {score.perplexity:.2f}\n"
+        f"perplexity {score.perplexity:.2f}\n{_gain(score)}"
     )
     return Answer(picture=(*colored, ("", "\n"), ("note", figures), *pictures.heat_legend()))
 
@@ -90,7 +96,25 @@ def model(session: Session, argument: str) -> Answer:
         lines += ["", "a sample:", *sample[1].rstrip().splitlines()[:6]]
     if drawn := curve(about.losses, session.columns):
         lines += ["", drawn]
+    if session.sampling.memory != "off" and session.story.text:
+        lines.append(_gain(_score(session, session.story.text, is_story=True)).rstrip())
     return Answer("\n".join(lines), is_asked_for=True)
+
+
+def _score(session: Session, text: str, *, is_story: bool) -> engine.Score:
+    """How surprising a text is; with the memory, if it is on, and the story with what it remembers."""
+    memory = "off" if session.sampling.memory == "off" else "all"
+    remembered = [turn.text for turn in session.story.turns if turn.kind == "memory"] if is_story else []
+    with session.progress.during(f"reading {len(text):,} characters"):
+        return session.model.score(text, session.progress.update, memory=memory, remembered=remembered)
+
+
+def _gain(score: engine.Score) -> str:
+    """What the memory gained, in a line; nothing where it was off."""
+    if score.alone is None:
+        return ""
+    alone = score.alone.bits_per_character
+    return f"the memory of its words is in that: without it {alone:.3f} bits a character\n"
 
 
 def models(session: Session, argument: str) -> Answer:

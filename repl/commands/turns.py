@@ -82,7 +82,7 @@ def alternatives(session: Session, argument: str) -> Answer:
 
 def edit(session: Session, argument: str) -> Answer:
     """Have the last turn, or the last prompt, edited, and go on from what comes back."""
-    turns = session.story.turns
+    turns = [turn for turn in session.story.turns if turn.kind != "memory"]
     if argument not in ("", "prompt"):
         raise ValueError(f"edit {argument!r}: '/edit' changes the last turn, '/edit prompt' the last text of yours")
     if not turns:
@@ -105,7 +105,7 @@ def cut(session: Session, argument: str) -> Answer:
     story, number = session.story, whole_number(argument, 1, "characters")
     if number > len(story.text):
         raise ValueError(f"cut {number}: the story has {len(story.text)} characters")
-    left, turns = number, story.turns
+    left, turns = number, [turn for turn in story.turns if turn.kind != "memory"]
     while left >= len(turns[-1].text):
         left -= len(turns.pop().text)
         if not left:

@@ -27,6 +27,7 @@ class Job:
     samples: int = 1
     is_echoed: bool = False
     is_json: bool = False
+    remembered: tuple[str, ...] = ()  # names of files
 
 
 def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -> int:
@@ -34,6 +35,7 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
     first = random.getrandbits(32) if job.sampling.seed is None else job.sampling.seed
     seeds = [(first + number) % 2**64 for number in range(job.samples)]
     stories = [model.conversation(sampling=replace(job.sampling, seed=seed)) for seed in seeds]
+    _remember(stories, job.remembered, model.info.level)
     replies = [story.say(job.prompt) for story in stories]
     if replies[0].unseen:
         say("textrepl", engine.tell_unseen(replies[0].unseen, model.info.level))
@@ -44,6 +46,17 @@ def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -
             else:
                 write_text(job, reply, stdout, stderr)
     return 130 if interrupted else 0
+
+
+def _remember(stories: list[engine.Conversation], names: tuple[str, ...], level: str) -> None:
+    """Have the stories remember what is in these files, each of which is told."""
+    for name in names:
+        text, remarks = engine.read_files(name)
+        for number, story in enumerate(stories):
+            unseen = story.remember(text)
+            if not number:
+                for line in [*remarks, *([engine.tell_unseen(unseen, level)] if unseen else [])]:
+                    say("textrepl", line)
 
 
 def write_text(

@@ -17,6 +17,8 @@ def as_markdown(turns: Sequence[engine.Turn], title: str, model: str) -> str:
     """The story with its lines as they are; what the writer typed is bold."""
     parts = []
     for turn in turns:
+        if turn.kind == "memory":
+            continue
         lines = [_escaped(line, is_bold=turn.kind == "prompt") for line in turn.text.split("\n")]
         parts.append("\n".join(lines))
     body = "".join(parts)

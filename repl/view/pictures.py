@@ -6,7 +6,7 @@ Pure functions; nothing here knows a session or a terminal.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +27,20 @@ def bar(share: float, length: int) -> str:
     return ("█" * full + EIGHTHS[rest] * bool(rest)).ljust(length)
 
 
-def chances(before: Sequence[tuple[str, float]], after: dict[str, float], settings: str, columns: int) -> str:
-    """A table of the likeliest tokens, each with its probability before and after the settings."""
+def chances(before: Sequence[tuple[str, float]], columns_after: Mapping[str, Mapping[str, float]], columns: int) -> str:
+    """A table of tokens, each with its probability by the model, and under further headings."""
     names = [repr(token)[1:-1] if token != " " else "space" for token, _ in before]
     label = min(12, max(map(cells, names), default=1))
-    long = max(3, min(30, (columns - label - 18) // 2))
-    lines = [f"{'':{label}}  {'the model':{long + 7}}  with {settings}"]
+    long = max(3, min(30, (columns - label - 9 * (1 + len(columns_after))) // (1 + len(columns_after))))
+    heads = "  ".join(f"{head[: long + 7]:{long + 7}}" for head in ("the model", *columns_after))
+    lines = [f"{'':{label}}  {heads}".rstrip()]
     for name, (token, share) in zip(names, before, strict=True):
-        drawn = after.get(token, 0.0)
-        right = f"{drawn:6.3f} {bar(drawn, long)}" if drawn else "     - "
         shown = rows(name, label)[0]
-        lines.append(f"{' ' * (label - cells(shown))}{shown}  {share:6.3f} {bar(share, long)}  {right}".rstrip())
+        figures = [f"{share:6.3f} {bar(share, long)}"]
+        for after in columns_after.values():
+            drawn = after.get(token, 0.0)
+            figures.append(f"{drawn:6.3f} {bar(drawn, long)}" if drawn else f"{'     -':{long + 7}}")
+        lines.append(f"{' ' * (label - cells(shown))}{shown}  {'  '.join(figures)}".rstrip())
     return "\n".join(lines)
 
 

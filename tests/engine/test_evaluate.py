@@ -15,12 +15,10 @@ import pytest
 
 import engine
 from engine import evaluate
-from engine.model.directory import NETWORK
 from engine.program import import_tensorflow
 from tests.networks import LETTERS
 
 import_tensorflow()
-import keras  # noqa: E402
 
 
 @pytest.fixture
@@ -103,48 +101,28 @@ def test_one_missing_model_is_found_before_hours_of_scoring(
     assert captured.out == ""
 
 
-def test_weights_that_follow_a_text_predict_it_better(
-    keras_model_dir: Path, plain_text: Path, capsys: pytest.CaptureFixture[str]
+def test_the_memory_of_a_text_predicts_the_rest_of_it_better(
+    keras_model_dir: Path, plain_text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = (keras_model_dir / NETWORK).read_bytes()
-    command = [str(keras_model_dir), "--data", str(plain_text), "--tail", "0.1"]
-    quick = ["--dynamic-steps", "20", "--dynamic-rate", "0.01"]
-    assert evaluate.main([*command, "--dynamic", *quick, "--json"]) == 0
-    fixed, followed = (json.loads(line) for line in lines(capsys))
-    assert "dynamic" not in fixed
-    assert followed["dynamic"] == {"rate": 0.01, "steps": 20, "decay": 0.0}
-    assert followed["tokens"] == fixed["tokens"] == 960
-    assert fixed["nats_per_token"] == pytest.approx(math.log(len(LETTERS)), abs=0.2)  # it knows nothing
-    assert followed["nats_per_token"] < fixed["nats_per_token"] - 0.3
-    assert (keras_model_dir / NETWORK).read_bytes() == before
-    assert evaluate.main([*command, "--dynamic", "--dynamic-rate", "0"]) == 0
-    still, moved = lines(capsys)
-    assert moved.startswith("tiny-keras, dynamic (rate 0, steps 32, decay 0) on 960 characters: ")
-    assert moved.split(": ")[1] == still.split(": ")[1]
-
-
-def test_a_network_that_cannot_be_followed_is_refused(
-    plain_text: Path, keras_model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    size = len(LETTERS)
-    for name, layers in {
-        "another-gate": [keras.layers.GRU(16, return_sequences=True, recurrent_activation="relu")],
-        "no-recurrence-known": [keras.layers.GRU(16, return_sequences=True, use_bias=False)],
-    }.items():
-        folder = tmp_path / name
-        shutil.copytree(keras_model_dir, folder)
-        chain = [keras.Input((None,)), keras.layers.Embedding(size, 8), *layers, keras.layers.Dense(size)]
-        keras.Sequential(chain).save(folder / NETWORK)
-        command = [str(folder), "--data", str(plain_text), "--tail", "0.02", "--backend", "keras", "--dynamic"]
-        assert evaluate.main(command) == 1
-        captured = capsys.readouterr()
-        assert "follows networks of engine.train's making alone" in captured.err
-        assert "Traceback" not in captured.err
+    command = [str(keras_model_dir), "--data", str(plain_text), "--tail", "0.1", "--memory", "all"]
+    assert evaluate.main([*command, "--json"]) == 0
+    alone, mixed = (json.loads(line) for line in lines(capsys))
+    assert "memory" not in alone
+    assert mixed["memory"] == {"story": True, "remembered": 0}
+    assert mixed["tokens"] == alone["tokens"] == 960
+    assert alone["nats_per_token"] == pytest.approx(math.log(len(LETTERS)), abs=0.2)  # it knows nothing
+    assert mixed["nats_per_token"] < alone["nats_per_token"] - 1
+    (more := tmp_path / "more.txt").write_text(plain_text.read_text(encoding="utf-8")[:2000], encoding="utf-8")
+    assert evaluate.main([*command, "--remember", str(more)]) == 0
+    said = lines(capsys)
+    assert said[0].startswith("tiny-keras on 960 characters: ")
+    assert said[1].startswith("tiny-keras, memory of the text itself and of 2,000 remembered characters on 960")
+    assert float(said[1].split(": ")[1].split()[0]) < mixed["nats_per_token"]
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [["--dynamic-rate", "nan"], ["--dynamic-steps", "0"], ["--dynamic", "--precision", "int8"], ["--tail", "2"]],
+    [["--remember", "x.txt"], ["--memory", "mine"], ["--tail", "2"]],
 )
 def test_wrong_usage_is_refused_with_2(wrong: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import tempfile
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import TrainingError
+from engine.errors import EngineError, TrainingError
 from engine.train.reading import formats, sources
 from engine.train.reading.account import Account
 from engine.train.reading.filters import make_filter, normalized, whole_lines
@@ -211,3 +212,24 @@ def count_characters(data: bytes, counts: NDArray[np.int64]) -> None:
 def wide_codes(data: bytes) -> NDArray[np.int32]:
     """The codes of the characters of UTF-8 that are not ASCII, in order."""
     return np.frombuffer(data.translate(None, ASCII).decode().encode("utf-32-le"), np.int32)
+
+
+def read_whole(data: Sequence[str], settings: TrainSettings, tell: OnProgress) -> tuple[str, list[str]]:
+    """All sources as one normalized text, and remarks on what was left out. Raises `EngineError`."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            spool = Spool(Path(folder))
+            spool.fill(Inputs(tuple(data)), settings, tell)
+            text = "".join(spool.texts("training"))
+    except OSError as error:
+        raise EngineError(f"cannot keep the text in {tempfile.gettempdir()}: {error.strerror}") from None
+    is_partly = spool.account.left_out or spool.account.remarks
+    return text, [*spool.account.lines()] if is_partly else []
+
+
+def read_files(*names: str) -> tuple[str, list[str]]:
+    """The texts of files, folders, packed files and chats as one, read as the trainer reads them; and remarks.
+
+    Raises `EngineError` that says what to do.
+    """
+    return read_whole(names, TrainSettings(), lambda what, characters, seconds: None)

@@ -83,7 +83,8 @@ def test_every_command_once(model: str, tmp_path: Path) -> None:
         "set": "top_p = 1.0", "preset wild": "temperature 1.2", "why 3": "the model", "heat": "bits a character",
         "state": "layer 2", "model": "7,071 parameters", "models": "shakespeare", "sessions": "the cat",
         "save novel": "this is 'novel' now", "rename book": "this is 'book' now", "new": "a new story",
-        "open book": "book", "export {tmp}/a.txt": "written to", "import {tmp}/text.txt": "some text",
+        "open book": "book", "export {tmp}/a.txt": "written to",
+        "remember {tmp}/text.txt": "remembered 9 char", "import {tmp}/text.txt": "some text",
         "delete book": "deleted for good", "help": "the story: /retry",
     }  # fmt: skip
     assert {line.partition(" ")[0] for line in told} | {"quit"} == set(COMMANDS)

@@ -58,7 +58,10 @@ def test_a_curve_falls_as_the_losses_do() -> None:
 
 
 def test_chances_name_what_cannot_be_seen() -> None:
-    drawn = pictures.chances([("\n", 0.5), (" ", 0.3), ("a", 0.2)], {"\n": 0.7, " ": 0.3}, "top_k 2", 80)
+    after = {"with the memory": {"\n": 0.6, " ": 0.3, "a": 0.1}, "with top_k 2": {"\n": 0.7, " ": 0.3}}
+    drawn = pictures.chances([("\n", 0.5), (" ", 0.3), ("a", 0.2)], after, 80)
+    assert all(len(line) <= 80 for line in drawn.splitlines())
+    assert drawn.splitlines()[0].split("  ")[-1] == "with top_k 2"
     assert "\\n" in drawn
     assert "space" in drawn
     assert drawn.splitlines()[-1].endswith("-")
