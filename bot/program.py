@@ -58,6 +58,8 @@ def run(argv: Sequence[str] | None) -> int:
         _share_one_heap()
         with contextlib.ExitStack() as stack:
             models = _load(settings, stack)
+            for name in settings.writing.remember:
+                engine.read_files(name)  # raises what is wrong with it, before anybody waits for a story
             store = stack.enter_context(engine.Store(settings.store.url or None, keep_states=False))
             return asyncio.run(_main(settings, path, models, store, token, arguments.check))
     except (CannotStart, TokenError, engine.EngineError) as error:

@@ -12,6 +12,8 @@ from typing import Any
 
 import engine
 
+NAMES = {"models": "storyteller", "remember": "chapter.txt"}  # keys that list names, each with an example
+
 
 def _key(default: Any, help: str, low: float = 0, high: float = 10**9, choices: tuple[str, ...] = ()) -> Any:
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
@@ -56,6 +58,12 @@ class Writing:
     max_length: int = _key(2000, "the longest reply that anybody may ask for, in tokens", 1, 4000)
     max_temperature: float = _key(2.0, "the highest temperature that anybody may ask for", 0, 2)
     max_text: int = _key(1500, "characters that a member may add at once", 1, 6000)
+    memory: str = _key(
+        "off", "write with the story's own words: mine, what members wrote; all, the bot's replies, too",
+        choices=("off", "mine", "all"),
+    )  # fmt: skip
+    remember: tuple[str, ...] = _key((), "files whose words every new story's memory knows")
+    max_remembered: int = _key(500_000, "characters of a file that /remember takes; 0: none", 0, 5_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +169,12 @@ def _problem(item: dataclasses.Field[Any], value: Any) -> str:
 
 
 def _list_problem(key: str, values: Any) -> str:
-    """What is wrong with a list of names (`models`) or of ids."""
-    is_names = key == "models"
+    """What is wrong with a list of names (of models or files) or of ids."""
+    is_names = key in NAMES
     if not isinstance(values, list) or not all(map(_is_name if is_names else _is_id, values)):
-        words = 'names, like ["storyteller"]' if is_names else "numbers, like [123]"
+        words = f'names, like ["{NAMES[key]}"]' if is_names else "numbers, like [123]"
         return f"{key} must be a list of {words}, not {values!r}"
-    return f"{key} must name at least one model" if is_names and not values else ""
+    return f"{key} must name at least one model" if key == "models" and not values else ""
 
 
 def _is_name(value: Any) -> bool:

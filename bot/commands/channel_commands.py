@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import io
+import re
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 import discord
@@ -63,17 +66,20 @@ class ChannelCommands(commands.Cog):
     @app_commands.describe(
         length="of a reply, where nobody says otherwise", temperature="how daring", top_p="choose among the likeliest",
         max_length="the longest reply that anybody may ask for here",
+        memory="write with the story's own words: mine takes up what members wrote, all the bot's replies, too",
         join="what stands between the story and a text that is added", reset="go back to the bot's own settings first",
     )  # fmt: skip
     async def settings(
         self, interaction: Interaction, length: Length | None = None, temperature: Temperature | None = None,
         top_p: TopP | None = None, max_length: Length | None = None,
-        join: Literal["space", "line", "nothing"] | None = None, reset: bool = False,
+        memory: Literal["off", "mine", "all"] | None = None, join: Literal["space", "line", "nothing"] | None = None,
+        reset: bool = False,
     ) -> None:  # fmt: skip
         """Show or change the channel's defaults and limits."""
         channel = channel_of(interaction)
         given = {
-            "length": length, "temperature": temperature, "top_p": top_p, "max_length": max_length, "join": join,
+            "length": length, "temperature": temperature, "top_p": top_p, "max_length": max_length, "memory": memory,
+            "join": join,
         }  # fmt: skip
         chosen = {name: value for name, value in given.items() if reset or value is not None}
         if not chosen:
@@ -86,6 +92,38 @@ class ChannelCommands(commands.Cog):
         message = await self._interactions.defer(interaction)
         choices = await self._access.run(channel, lambda: self._stories.choose(channel, **chosen))
         await self._interactions.show(interaction, message, describe_choices(choices))
+
+    @app_commands.command(description="Have this channel's story write with the words of a text, too")
+    @app_commands.describe(
+        file="a text, or a chat's export; the story's memory knows it, the story does not contain it"
+    )
+    @app_commands.default_permissions(manage_channels=True)
+    async def remember(self, interaction: Interaction, file: discord.Attachment) -> None:
+        """Add a text to the memory of the channel's story."""
+        if interaction.guild_id is not None and not interaction.permissions.manage_channels:
+            raise Refusal("having a story remember a text needs the permission Manage Channels")
+        channel, most = channel_of(interaction), self._stories.writing.max_remembered
+        self._interactions.admit(interaction)
+        if not most:
+            raise Refusal("whoever runs this bot has switched /remember off")
+        if file.size > 8 * most:  # an archive or an export has more bytes than its text has characters
+            raise Refusal(f"{escape(file.filename)} is too large: at most {most:,} characters are remembered at once")
+        message = await self._interactions.defer(interaction)
+        data = await file.read()
+
+        def remembered() -> str:
+            text = read_attachment(file.filename, data)
+            if len(text) > most:
+                raise Refusal(f"{escape(file.filename)} has {len(text):,} characters: at most {most:,} are remembered")
+            self._stories.remember(channel, text, interaction.user.id)
+            off = " The memory is off here: `/settings memory:mine` writes with it."
+            return (
+                f"This story's memory knows {len(text):,} characters of {escape(file.filename)} now. /undo takes that "
+                f"back.{off if self._stories.choices(channel).memory == 'off' else ''}"
+            )
+
+        told = await self._access.run(channel, remembered, is_slow=True)
+        await self._interactions.show(interaction, message, told)
 
     @app_commands.command(description="This channel's story as a text file, and as a file that can be replayed")
     async def export(self, interaction: Interaction) -> None:
@@ -158,11 +196,23 @@ class ChannelCommands(commands.Cog):
         )
 
 
+def read_attachment(name: str, data: bytes) -> str:
+    """The text of a file that a member sent, read as training reads it. Raises `engine.EngineError`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / (re.sub(r"[^\w.-]", "_", name).lstrip(".")[-80:] or "file.txt")
+        path.write_bytes(data)
+        try:
+            return engine.read_files(str(path))[0]
+        except engine.EngineError as error:
+            raise ValueError(str(error).replace(str(path), path.name)) from None
+
+
 def describe_choices(choices: Choices) -> str:
     """A channel's settings in words."""
     return (
         f"Replies here: **length** {choices.length} (at most {choices.max_length}) · **temperature** "
-        f"{choices.temperature:g} · **top_p** {choices.top_p:g} · a text is joined with **{choices.join}**"
+        f"{choices.temperature:g} · **top_p** {choices.top_p:g} · **memory** {choices.memory} · a text is "
+        f"joined with **{choices.join}**"
     )
 
 

@@ -117,7 +117,10 @@ class StoryCommands(commands.Cog):
             except NoStory:
                 return []
             return [
-                app_commands.Choice(name=f"{turn.id}: {engine.first_words(turn.text, 80)}", value=turn.id)
+                app_commands.Choice(
+                    name=f"{turn.id}: {'(remembered) ' * (turn.kind == 'memory')}{engine.first_words(turn.text, 80)}",
+                    value=turn.id,
+                )
                 for turn in reversed(conversation.tree)
                 if str(typed).casefold() in f"{turn.id} {turn.text}".casefold()
             ]

@@ -49,11 +49,12 @@ class Choices:
     top_p: float
     max_length: int
     join: str = "space"
+    memory: str = "off"
 
     @classmethod
     def of(cls, writing: Writing, record: ChannelRecord) -> Choices:
         """A channel's choices. The operator's limits hold, whatever was chosen."""
-        given = cls(writing.length, writing.temperature, writing.top_p, writing.max_length)
+        given = cls(writing.length, writing.temperature, writing.top_p, writing.max_length, memory=writing.memory)
         made = replace(given, **record.chosen)
         most = min(made.max_length, writing.max_length)
         return replace(

@@ -126,7 +126,7 @@ def resolve_request(stories: Stories, channel: Channel, request: Request) -> tup
     turn = story.conversation.present if request.turn is None else request.turn
     check_turn(story.conversation, turn)
     choices = stories.choices(channel)
-    defaults = {"length": choices.length, "temperature": choices.temperature, "top_p": choices.top_p}
+    defaults = {name: getattr(choices, name) for name in ("length", "temperature", "top_p", "memory")}
     text = _joined(story.conversation, turn, request, choices)
     sampling = {**defaults, **request.sampling}
     return story, replace(request, serial=story.serial, turn=turn, sampling=sampling, text=text)
@@ -222,7 +222,7 @@ def _joined(conversation: engine.Conversation, turn: int, request: Request, choi
     """The request's text, with the channel's joiner before it if there is no blank between story and text."""
     turns = {one.id: one for one in conversation.tree}
     here = turns.get(turn)
-    while here is not None and not here.text:
+    while here is not None and (not here.text or here.kind == "memory"):
         here = turns.get(here.parent or 0)
     before, text = here.text if here is not None else "", request.text
     if request.kind == "retry" or not text or not before or before[-1].isspace() or text[0].isspace():

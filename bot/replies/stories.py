@@ -6,6 +6,7 @@ being written are notes in the store, so a process that starts after a crash kno
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -102,13 +103,32 @@ class Stories:
         """
         record = self.record(channel)
         serial = record.last + 1
-        story = Story(channel, serial, model, conversation or self.models[model].conversation(owner=channel))
+        story = Story(channel, serial, model, conversation or self._new(channel, model))
         changed = replace(record, current=serial, stories={**record.stories, serial: model}, last=serial)
         turns = {turn.id for turn in story.conversation.tree} if authors else set()
         notes = {author_note(story, turn): author for turn, author in (authors or {}).items() if turn in turns}
         self.store.save(story.conversation, story.name, notes={_record_note(channel): asdict(changed), **notes})
         self._remember(story)
         return story
+
+    def _new(self, channel: Channel, model: str) -> engine.Conversation:
+        """A conversation that remembers what the operator's settings name."""
+        conversation = self.models[model].conversation(owner=channel)
+        for name in self.writing.remember:
+            text, _ = engine.read_files(name)
+            with contextlib.suppress(ValueError):  # this model knows nothing of it
+                conversation.remember(text)
+        return conversation
+
+    def remember(self, channel: Channel, text: str, member: int) -> tuple[Story, dict[str, str]]:
+        """Have the present story remember a text that a member gave. Returns the story, and what its model never saw.
+
+        Raises `ValueError` for a text that cannot be remembered.
+        """
+        story = self.present(channel)
+        unseen = story.conversation.remember(text)
+        self.save(story, {author_note(story, story.conversation.present): member})
+        return story, unseen
 
     def open(self, channel: Channel, serial: int) -> Story:
         """One of a channel's stories. Raises `NoStory` if it was deleted.

@@ -6,13 +6,17 @@ what lies between two places instead.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from engine.conversation.tree import Turn, closed_tokens, story_turns
 from engine.memory.counts import Index
 from engine.memory.memory import Memory
+
+_shared: WeakValueDictionary[tuple[int, bytes], Index] = WeakValueDictionary()  # of texts, while anybody has them
 
 
 class Recall:
@@ -26,8 +30,13 @@ class Recall:
         self._path: list[tuple[int, int]] = []  # the turns that it surely knows, and how many tokens it had after each
 
     def read(self, turn: int, tokens: Sequence[int], tell: Callable[[float], None] | None = None) -> None:
-        """Count a text that is remembered as a turn."""
-        self._indexes[turn] = Index.of(len(self._classes), [(np.array(tokens, np.int32), None)], tell)
+        """Count a text that is remembered as a turn. Conversations that remember the same share the counts."""
+        ids, size = np.array(tokens, np.int32), len(self._classes)
+        key = size, hashlib.sha256(ids.data).digest()
+        index = _shared.get(key)
+        if index is None:
+            index = _shared[key] = Index.of(size, [(ids, None)], tell)
+        self._indexes[turn] = index
 
     def at(self, path: Sequence[Turn], mode: str) -> Memory | None:
         """The memory at the end of a path, but for its pending tokens from the second on, which are still to be fed.

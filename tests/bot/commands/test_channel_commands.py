@@ -10,6 +10,7 @@ import engine
 from tests.bot.reading import answer, text_of, written
 from tests.bot.running import Bot
 from tests.local_discord import Channel, Guild, Member
+from tests.local_discord.errors import NotPossible
 
 pytestmark = pytest.mark.usefixtures("bot")
 
@@ -68,3 +69,29 @@ def test_what_a_member_wrote_is_forgotten_in_threads_too(channel: Channel, anna:
     written(anna.slash(channel, "continue", text="unmistakable", length=20))
     anna.slash(channel, "fork", name="Copy").wait_message(lambda m: "goes on" in m.content)
     assert "Deleted 2 of your texts" in answer(anna.slash(channel, "forget", what="what I wrote"))
+
+
+def test_a_moderator_has_the_story_remember_a_text(channel: Channel, anna: Member, moderator: Member, bot: Bot) -> None:
+    words = "Zanzibar the unmistakable. " * 20
+    with pytest.raises(NotPossible, match="lacks the permissions"):
+        anna.slash(channel, "remember", file=("tale.txt", words.encode()))
+    told = answer(moderator.slash(channel, "remember", file=("tale.txt", words.encode())))
+    assert "knows 540 characters of tale.txt" in told
+    assert "(remembered) Zanzibar" in answer(anna.slash(channel, "tree"), "Zanzibar")
+    assert "/settings memory:mine" in told
+    assert "**memory** mine" in answer(moderator.slash(channel, "settings", memory="mine"))
+    written(anna.slash(channel, "continue", text="Zanzibar the unm", length=40, temperature=0))
+    assert text_of(anna, channel).startswith("Zanzibar the unmistakable")
+    assert len(text_of(anna, channel)) == 56
+    assert "Deleted" in answer(moderator.slash(channel, "forget", what="what I wrote"))
+    assert not any(words.encode() in path.read_bytes() for path in bot.path.parent.glob("stories.db*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [("empty.txt", b"", "empty"), ("x.bin", bytes(range(256)) * 9, "x.bin"), ("big.txt", b"a b " * 150_000, "at most")],
+)
+def test_a_file_that_cannot_be_remembered_says_why(
+    channel: Channel, moderator: Member, name: str, data: bytes, told: str
+) -> None:
+    assert told in answer(moderator.slash(channel, "remember", file=(name, data)))

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.usefixtures("bot")
 COMMANDS = {
     "continue": {"text", "length", "temperature", "top_p", "seed"}, "retry": {"temperature", "seed"},
     "undo": {"turns"}, "redo": {"turns"}, "fork": {"name"}, "tree": set(), "goto": {"turn"}, "restart": set(),
-    "model": {"name"}, "settings": {"length", "temperature", "top_p", "max_length", "join", "reset"},
+    "model": {"name"}, "remember": {"file"},
+    "settings": {"length", "temperature", "top_p", "max_length", "memory", "join", "reset"},
     "export": set(), "forget": {"what"}, "status": set(),
 }  # fmt: skip
 

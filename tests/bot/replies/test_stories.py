@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 import engine
@@ -105,3 +108,23 @@ def test_only_so_many_turns_are_kept_in_memory(stories: Stories, monkeypatch: py
         write(stories, Request(7, text="one"), Channel(1, number))
     assert len(stories._open) == 3
     assert write(stories, Request(7, text="two"), Channel(1, 0)).turn == 4
+
+
+def test_a_new_story_remembers_what_the_operator_names(stories: Stories, tmp_path: Path) -> None:
+    (tmp_path / "town.txt").write_text("the cat sat on the mat. " * 5, encoding="utf-8")
+    named = replace(stories.writing, remember=(str(tmp_path / "town.txt"),))
+    others = Stories(stories.store, stories.models, named)
+    first, second = others.begin(HERE, "tiny"), others.begin(HERE, "tiny")
+    assert [turn.kind for turn in first.conversation.tree] == ["memory"]
+    assert first.conversation.text == ""
+    assert first.conversation._recall._indexes[1] is second.conversation._recall._indexes[1]  # counted once
+
+
+def test_what_a_member_had_remembered_is_forgotten_with_what_they_wrote(stories: Stories) -> None:
+    stories.remember(HERE, "the cat sat on the mat", 7)
+    story, unseen = stories.remember(HERE, "a dog sat on a log, É", 8)
+    assert unseen == {"É": "e"}
+    assert stories.forget_member(HERE, 7) == 1
+    left = stories.present(HERE).conversation
+    assert [(turn.kind, turn.text) for turn in left.tree] == [("memory", "a dog sat on a log, É")]
+    assert story.serial == stories.present(HERE).serial
