@@ -60,16 +60,19 @@ def measure(files: directory.ModelFiles, show: Callable[[str], None]) -> dict[st
             "engine_1_int8": lambda: engine_rate(small, 1, 1500),
             f"onnx_step_{ROWS}_int8": lambda: bare_rate(small_step, ROWS),
             f"engine_{ROWS}_int8": lambda: engine_rate(small, ROWS, 240),
+            "engine_1_memory": lambda: engine_rate(loaded, 1, 1500, memory="all"),
+            f"engine_{ROWS}_memory": lambda: engine_rate(loaded, ROWS, 240, memory="all"),
         }
         in_turn(ways, 1)  # to warm up
         rates = in_turn(ways, ROUNDS)
         figures: dict[str, Any] = {}
         for name, values in rates.items():
             figures[name] = statistics.median(values)
-            show(f"  {name:14} {figures[name]:10,.0f}   x {median_ratio(values, rates['engine_1']):.3f}")
+            show(f"  {name:18} {figures[name]:10,.0f}   x {median_ratio(values, rates['engine_1']):.3f}")
         for name, other in (
             ("engine_1", "tutorial"), ("engine_1_int8", "tutorial"), ("engine_1", "onnx_step"),
             (f"engine_{ROWS}", "engine_1"), (f"engine_{ROWS}_int8", "engine_1"),
+            ("engine_1_memory", "engine_1"), (f"engine_{ROWS}_memory", f"engine_{ROWS}"),
             (f"engine_{ROWS}", f"onnx_step_{ROWS}"), (f"engine_{ROWS}_int8", f"onnx_step_{ROWS}_int8"),
         ):  # fmt: skip
             figures[f"{name}_to_{other}"] = median_ratio(rates[name], rates[other])
@@ -85,6 +88,10 @@ def measure(files: directory.ModelFiles, show: Callable[[str], None]) -> dict[st
         f"(int8 {figures[f'engine_{ROWS}_int8_to_engine_1']:.1f} x), "
         f"{figures[f'engine_{ROWS}_to_onnx_step_{ROWS}']:.2f} of the bare step "
         f"(int8 {figures[f'engine_{ROWS}_int8_to_onnx_step_{ROWS}_int8']:.2f})"
+    )
+    show(
+        f"  with the story's memory: {figures['engine_1_memory_to_engine_1']:.2f} of the speed, {ROWS} together "
+        f"{figures[f'engine_{ROWS}_memory_to_engine_{ROWS}']:.2f}"
     )
     show(
         f"  logits against Keras over {STEPS_COMPARED:,} steps: at most {figures['logit_difference']:.1e} apart; "
@@ -175,9 +182,10 @@ def thread_rates(network: Network, show: Callable[[str], None]) -> dict[str, dic
     return rates
 
 
-def engine_rate(model: engine.Engine, rows: int, length: int) -> float:
+def engine_rate(model: engine.Engine, rows: int, length: int, memory: str = "off") -> float:
     """Characters a second through the public interface, read by iterating."""
-    conversations = [model.conversation(sampling=engine.Sampling(seed=seed, length=length)) for seed in range(rows)]
+    settings = [engine.Sampling(seed=seed, length=length, memory=memory) for seed in range(rows)]
+    conversations = [model.conversation(sampling=sampling) for sampling in settings]
     started = time.perf_counter()
     count = 0
     for reply in [conversation.say(PROMPT) for conversation in conversations]:

@@ -21,6 +21,7 @@ START, START_A_TOKEN = (0.8, 0.0, 0.2), 0.16  # of a class; and what each token 
 CLASSES = 128  # of tokens
 MATCHES = 2 * (MAX_ORDERS + 1)
 SETS = MATCHES + 2 * CLASSES
+STEEPEST = 8.0  # slope, so that one token that the network found all but impossible moves no weight out of the way
 RATE, LEAST = 0.03, 0.002  # the first step, and the shortest; they fall with the square root of a set's visits
 DAMAGED = "the weights of this story's memory are damaged: go to another turn, or switch the memory off"
 
@@ -64,7 +65,7 @@ class Weights:
             row[EXPERTS] += 1
             step = max(RATE / row[EXPERTS] ** 0.5, LEAST)
             for expert in range(EXPERTS):
-                row[expert] -= step * slope[expert]
+                row[expert] -= step * max(-STEEPEST, min(STEEPEST, slope[expert]))
 
 
 def _start(number: int) -> Sequence[float]:

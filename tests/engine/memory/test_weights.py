@@ -39,6 +39,13 @@ def test_a_step_goes_against_the_slope_and_gets_shorter() -> None:
     assert abs(weights.at(sets)[0] - before[0]) < abs(first[0])
 
 
+def test_one_surprise_moves_no_weight_out_of_the_way() -> None:
+    weights, sets = Weights(), sets_of(2, False, 0, 0)
+    before = weights.at(sets)
+    weights.learn(sets, [1e3, -1e3, 0.0])
+    assert all(abs(now - then) < 0.3 for now, then in zip(weights.at(sets), before, strict=True))
+
+
 @pytest.mark.parametrize("data", [b"x", b"\0" * 40, Weights().packed() + b"?"])
 def test_damaged_weights_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="damaged: go to another turn"):
