@@ -103,22 +103,13 @@ class Stories:
         """
         record = self.record(channel)
         serial = record.last + 1
-        story = Story(channel, serial, model, conversation or self._new(channel, model))
+        story = Story(channel, serial, model, conversation or _begun(self.models[model], channel, self.writing))
         changed = replace(record, current=serial, stories={**record.stories, serial: model}, last=serial)
         turns = {turn.id for turn in story.conversation.tree} if authors else set()
         notes = {author_note(story, turn): author for turn, author in (authors or {}).items() if turn in turns}
         self.store.save(story.conversation, story.name, notes={_record_note(channel): asdict(changed), **notes})
         self._remember(story)
         return story
-
-    def _new(self, channel: Channel, model: str) -> engine.Conversation:
-        """A conversation that remembers what the operator's settings name."""
-        conversation = self.models[model].conversation(owner=channel)
-        for name in self.writing.remember:
-            text, _ = engine.read_files(name)
-            with contextlib.suppress(ValueError):  # this model knows nothing of it
-                conversation.remember(text)
-        return conversation
 
     def remember(self, channel: Channel, text: str, member: int) -> tuple[Story, dict[str, str]]:
         """Have the present story remember a text that a member gave. Returns the story, and what its model never saw.
@@ -253,6 +244,16 @@ class Stories:
             while turns > MAX_OPEN_TURNS and len(self._open) > 1:
                 _, oldest = self._open.popitem(last=False)
                 turns -= oldest.size
+
+
+def _begun(model: engine.Engine, channel: Channel, writing: Writing) -> engine.Conversation:
+    """A conversation that remembers what the operator's settings name."""
+    conversation = model.conversation(owner=channel)
+    for name in writing.remember:
+        text, _ = engine.read_files(name)
+        with contextlib.suppress(ValueError):  # this model knows nothing of it
+            conversation.remember(text)
+    return conversation
 
 
 def author_note(story: Story, turn: int) -> NoteKey:

@@ -54,13 +54,16 @@ class Recall:
         while same < min(len(turns), len(self._path)) and self._path[same][0] == turns[same].id:
             same += 1
         del self._path[same:]
+        missing: list[tuple[Sequence[int], bool]] = []
         for turn in turns[same:]:
             known, tokens = self._path[-1][1] if self._path else 0, closed_tokens(turn)
             is_counted = turn.kind == "prompt" or mode == "all"
-            if not memory.has(known, tokens, is_counted=is_counted):
-                memory.rewind(known)
-                memory.extend(tokens, is_counted=is_counted)
+            if missing or not memory.has(known, tokens, is_counted=is_counted):
+                if not missing:
+                    memory.rewind(known)
+                missing.append((tokens, is_counted))
             self._path.append((turn.id, known + len(tokens)))
+        memory.extend(missing)
         known = self._path[-1][1] if self._path else 0
         if path:
             known -= max(0, len(path[-1].checkpoint.settled) - 1)

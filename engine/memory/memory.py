@@ -79,14 +79,16 @@ class Memory:
         if self._is_due:
             self._fold()
 
-    def extend(self, tokens: Sequence[int], *, is_counted: bool) -> None:
-        """The story goes on with some tokens."""
-        if len(tokens) < FOLD_TOKENS:
-            for token in tokens:
-                self.add(token, is_counted=is_counted)
+    def extend(self, parts: Sequence[tuple[Sequence[int], bool]]) -> None:
+        """The story goes on with some tokens, each part of which is counted or not."""
+        if sum(len(tokens) for tokens, _ in parts) < FOLD_TOKENS:
+            for tokens, is_counted in parts:
+                for token in tokens:
+                    self.add(token, is_counted=is_counted)
             return
-        self._tokens += tokens
-        self._counted += [is_counted] * len(tokens)
+        for tokens, is_counted in parts:
+            self._tokens += tokens
+            self._counted += [is_counted] * len(tokens)
         self._place()
         self._fold()
 

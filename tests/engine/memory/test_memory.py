@@ -61,7 +61,7 @@ def test_it_does_not_matter_how_it_got_there(
     bent.rewind(place)
     bent = bent.copy()
     for token, is_counted in story[place:]:
-        bent.extend([token], is_counted=is_counted)
+        bent.extend([([token], is_counted)])
     assert predicted(bent) == predicted(straight)
     assert len(bent) == len(story)
 
