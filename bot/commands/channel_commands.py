@@ -21,6 +21,7 @@ from bot.messages.markdown import escape
 from bot.replies.channels import Channel, Choices
 from bot.replies.refusals import Refusal
 from bot.replies.replies import Replies
+from bot.replies.requests import remember
 from bot.statistics import Statistics
 
 
@@ -115,7 +116,7 @@ class ChannelCommands(commands.Cog):
             text = read_attachment(file.filename, data)
             if len(text) > most:
                 raise Refusal(f"{escape(file.filename)} has {len(text):,} characters: at most {most:,} are remembered")
-            self._stories.remember(channel, text, interaction.user.id)
+            remember(self._stories, channel, text, interaction.user.id)
             off = " The memory is off here: `/settings memory:mine` writes with it."
             return (
                 f"This story's memory knows {len(text):,} characters of {escape(file.filename)} now. /undo takes that "

@@ -132,6 +132,17 @@ def resolve_request(stories: Stories, channel: Channel, request: Request) -> tup
     return story, replace(request, serial=story.serial, turn=turn, sampling=sampling, text=text)
 
 
+def remember(stories: Stories, channel: Channel, text: str, member: int) -> tuple[Story, dict[str, str]]:
+    """Have the present story remember a text that a member gave. Returns the story, and what its model never saw.
+
+    Raises `ValueError` for a text that cannot be remembered.
+    """
+    story = stories.present(channel)
+    unseen = story.conversation.remember(text)
+    stories.save(story, {author_note(story, story.conversation.present): member})
+    return story, unseen
+
+
 def begin_reply(story: Story, request: Request) -> Begun:
     """Begin the reply to a resolved request. Raises what the engine raises; then nothing has changed.
 

@@ -111,16 +111,6 @@ class Stories:
         self._remember(story)
         return story
 
-    def remember(self, channel: Channel, text: str, member: int) -> tuple[Story, dict[str, str]]:
-        """Have the present story remember a text that a member gave. Returns the story, and what its model never saw.
-
-        Raises `ValueError` for a text that cannot be remembered.
-        """
-        story = self.present(channel)
-        unseen = story.conversation.remember(text)
-        self.save(story, {author_note(story, story.conversation.present): member})
-        return story, unseen
-
     def open(self, channel: Channel, serial: int) -> Story:
         """One of a channel's stories. Raises `NoStory` if it was deleted.
 

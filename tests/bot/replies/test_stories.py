@@ -10,7 +10,7 @@ import pytest
 import engine
 from bot.replies.channels import Channel
 from bot.replies.refusals import NoStory
-from bot.replies.requests import Request, resolve_request
+from bot.replies.requests import Request, remember, resolve_request
 from bot.replies.stories import Stories
 from engine.serving.engine import Engine
 from tests.bot.replies.writing import HERE, THERE, write
@@ -121,8 +121,8 @@ def test_a_new_story_remembers_what_the_operator_names(stories: Stories, tmp_pat
 
 
 def test_what_a_member_had_remembered_is_forgotten_with_what_they_wrote(stories: Stories) -> None:
-    stories.remember(HERE, "the cat sat on the mat", 7)
-    story, unseen = stories.remember(HERE, "a dog sat on a log, É", 8)
+    remember(stories, HERE, "the cat sat on the mat", 7)
+    story, unseen = remember(stories, HERE, "a dog sat on a log, É", 8)
     assert unseen == {"É": "e"}
     assert stories.forget_member(HERE, 7) == 1
     left = stories.present(HERE).conversation
