@@ -22,7 +22,8 @@ def test_a_store_of_the_first_version_is_migrated(url: str, tiny: Engine) -> Non
         start, forward = talk.snapshot().turns[0], talk.snapshot().forward
         with store._database.writer.begin() as connection:
             connection.execute(sql.text("DROP TABLE notes"))
-            connection.execute(sql.text("ALTER TABLE turns DROP COLUMN reopened"))
+            for column in ("reopened", "weights"):
+                connection.execute(sql.text(f"ALTER TABLE turns DROP COLUMN {column}"))
             connection.execute(schema.meta.update().values(value="1"))
             zeros = start.checkpoint.state.tobytes()
             connection.execute(schema.turns.update().where(schema.turns.c.id == 0).values(state=zeros))
@@ -32,6 +33,22 @@ def test_a_store_of_the_first_version_is_migrated(url: str, tiny: Engine) -> Non
         store.write_notes({("a", "b"): 1})
     with engine.Store(url) as store:
         assert store.note("a", "b") == 1
+
+
+def test_a_store_from_before_the_memory_is_migrated(url: str, tiny: Engine) -> None:
+    talk = written(tiny)
+    with engine.Store(url) as store:
+        store.save(talk, "a")
+        with store._database.writer.begin() as connection:
+            connection.execute(sql.text("ALTER TABLE turns DROP COLUMN weights"))
+            connection.execute(schema.meta.update().values(value="3"))
+    with engine.Store(url) as store:
+        kept = store.open(tiny, "a")
+        same(kept, talk)
+        kept.remember("the cat sat on the mat")
+        kept.say("the cat", sampling=engine.Sampling(memory="mine", length=5))
+        store.save(kept, "a")
+        same(store.open(tiny, "a"), kept)
 
 
 def test_a_newer_schema_and_damaged_files_are_refused(tmp_path: Path, tiny: Engine) -> None:

@@ -244,3 +244,22 @@ def test_processes_write_side_by_side(url: str, tiny: Engine) -> None:
         assert store.names() == ["a", "b", "c"]
         for name, count in zip("abc", counts, strict=True):
             assert len(store.open(tiny, name).turns) >= count
+
+
+@pytest.mark.parametrize("keep_states", [True, False])
+def test_a_memory_and_its_weights_are_there_again(url: str, tiny: Engine, keep_states: bool) -> None:
+    sampling = engine.Sampling(seed=3, length=20, memory="mine")
+    with engine.Store(url, keep_states=keep_states) as store:
+        talk = tiny.conversation(sampling=sampling)
+        talk.remember("the cat sat on the mat. " * 9)
+        talk.say("the cat")
+        store.save(talk, "a")
+        talk.say("a dog, and")
+        talk.undo()
+        talk.retry()
+        store.save(talk, "a")
+        again = store.open(tiny, "a")
+        same(again, talk)
+        assert [turn.kind for turn in again.turns] == ["memory", "prompt", "reply", "prompt", "reply"]
+        assert again.turns[-1].checkpoint.weights == talk.turns[-1].checkpoint.weights != b""
+        assert again.say("the").text == talk.say("the").text
