@@ -92,8 +92,8 @@ def measure(files: directory.ModelFiles, show: Callable[[str], None]) -> dict[st
         f"(int8 {figures[f'engine_{ROWS}_int8_to_onnx_step_{ROWS}_int8']:.2f})"
     )
     show(
-        f"  with a memory of {REMEMBERED:,} tokens: {figures['engine_1_memory_to_engine_1']:.2f} of the speed, {ROWS} together "
-        f"{figures[f'engine_{ROWS}_memory_to_engine_{ROWS}']:.2f}"
+        f"  with a memory of {REMEMBERED:,} tokens: {figures['engine_1_memory_to_engine_1']:.2f} of the speed, "
+        f"{ROWS} together {figures[f'engine_{ROWS}_memory_to_engine_{ROWS}']:.2f}"
     )
     show(
         f"  logits against Keras over {STEPS_COMPARED:,} steps: at most {figures['logit_difference']:.1e} apart; "
