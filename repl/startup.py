@@ -17,6 +17,7 @@ from repl import arguments as command_line
 from repl.commands.memory import remember
 from repl.commands.sessions import open_session
 from repl.config import Config
+from repl.session.answers import Answer
 from repl.session.session import Session
 from repl.session.session_store import SessionStore, check_title
 from repl.session.story_files import write_new
@@ -49,8 +50,13 @@ class Startup:
         if (title := self._arguments.session) is not None and title in (known := self._store.sessions()):
             session.remark = open_session(session, title, known[title])
             session.sampling = replace(session.sampling, **self._given)
-        for name in self._arguments.remember:
-            session.remark = f"{session.remark}\n{remember(session, name).message}".strip("\n")
+        try:
+            told = [remember(session, name).message for name in self._arguments.remember]
+        except ValueError as error:
+            raise engine.EngineError(str(error)) from None
+        if told:
+            session.remark = "\n".join(filter(None, [session.remark, *told]))
+            session.remark = session.keep_after(Answer(session.remark)).message
         gc.freeze()  # what is there now stays; searching it for garbage delays a key's echo
         return session
 

@@ -6,7 +6,7 @@ being written are notes in the store, so a process that starts after a crash kno
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ from bot.replies.refusals import NoStory
 from bot.settings import Writing
 
 MAX_OPEN_TURNS = 1000  # kept in memory with their texts, without states; other stories are opened on demand
+_log = logging.getLogger(__name__)
 WRITING = "discord/writing"  # the topic of the notes on replies that are being written
 NoteKey = tuple[str, str]  # a topic, and a name in it
 
@@ -240,9 +241,10 @@ def _begun(model: engine.Engine, channel: Channel, writing: Writing) -> engine.C
     """A conversation that remembers what the operator's settings name."""
     conversation = model.conversation(owner=channel)
     for name in writing.remember:
-        text, _ = engine.read_files(name)
-        with contextlib.suppress(ValueError):  # this model knows nothing of it
-            conversation.remember(text)
+        try:
+            conversation.remember(engine.read_files(name)[0])
+        except (ValueError, engine.EngineError) as error:  # members cannot mend it
+            _log.warning("event=not-remembered file=%r reason=%r", name, str(error))
     return conversation
 
 

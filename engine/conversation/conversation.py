@@ -11,7 +11,7 @@ import json
 import secrets
 from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,7 @@ class Runner(Protocol):
     def run(self, request: Request) -> Reply: ...
     def likeliest(
         self, checkpoint: Checkpoint, n: int, sampling: Sampling | None = None, recent: tuple[int, ...] = (),
-        memory: Memory | None = None,
+        memory: Memory | None = None, said: int = 0,
     ) -> list[tuple[str, float]]: ...  # fmt: skip
 
 
@@ -219,9 +219,14 @@ class Conversation:
         snapshot = self.snapshot()
         weights = {turn.id: turn.checkpoint.weights for turn in snapshot.turns}
 
-        def learned(turn: Turn) -> dict[str, str]:
-            is_new = turn.kind == "prompt" and weights[turn.id] != weights[turn.parent or 0]
-            return {"weights": base64.b64encode(weights[turn.id]).decode()} if is_new else {}
+        def further(turn: Turn) -> dict[str, Any]:
+            """What few turns have: new weights of the memory, and tokens that a stop left unfed."""
+            if turn.kind != "prompt":
+                return {}
+            new = {} if weights[turn.id] == weights[turn.parent or 0] else {"weights": weights[turn.id]}
+            texts = {name: base64.b64encode(data).decode() for name, data in new.items()}
+            unfed = len(turn.checkpoint.settled) - 1
+            return {**texts, **({"unfed": unfed} if unfed > 0 else {})}
 
         return json.dumps(
             {
@@ -245,7 +250,7 @@ class Conversation:
                         "drawn": turn.drawn,
                         "reopened": turn.checkpoint.reopened,
                         "finish_reason": turn.finish_reason,
-                        **learned(turn),
+                        **further(turn),
                     }
                     for turn in snapshot.turns[1:]
                 ],
@@ -326,8 +331,9 @@ class Conversation:
         if not checkpoint.pending:
             checkpoint = replace(checkpoint, pending=(self.runner.vocabulary.start_id,))
         recent = recent_tokens(self._tree.turns, here, sampling or self.sampling)
-        memory = None if sampling is None else self._recall.at(self._tree.path(here), sampling.memory)
-        return self.runner.likeliest(checkpoint, n, sampling, recent, memory)
+        path = self._tree.path(here)
+        memory = None if sampling is None else self._recall.at(path, sampling.memory)
+        return self.runner.likeliest(checkpoint, n, sampling, recent, memory, typed(path))
 
     def _write(self, before: Turn, prompt: Prompt, sampling: Sampling) -> Reply:
         start, text, tokens = prompt.start, prompt.text, prompt.tokens

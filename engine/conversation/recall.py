@@ -46,6 +46,13 @@ class Recall:
         """
         if mode == "off":
             return None
+        try:
+            return self._moved(path, mode)
+        except BaseException:  # the store may fail, or Ctrl-C come in between
+            self.forget()
+            raise
+
+    def _moved(self, path: Sequence[Turn], mode: str) -> Memory:
         kind = mode, tuple(turn.id for turn in path if turn.kind == "memory")
         if self._memory is None or kind != self._kind:
             self._memory, self._kind, self._path = Memory(self._classes, self._remembered(path)), kind, []
@@ -78,11 +85,9 @@ class Recall:
         self._memory = None
 
     def copy(self) -> Recall:
-        """That of another conversation at the same place."""
+        """That of another conversation, which may go elsewhere: with the same texts, and no memory yet."""
         other = Recall(self._classes)
         other._indexes = dict(self._indexes)
-        if self._memory is not None:
-            other._memory, other._kind, other._path = self._memory.copy(), self._kind, self._path.copy()
         return other
 
     def _remembered(self, path: Sequence[Turn]) -> Index | None:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from engine.conversation.checkpoint import Checkpoint, Request, Result
 from engine.conversation.conversation import EXPORT_VERSION, Conversation, Runner
 from engine.conversation.prompt import read_prompt
-from engine.conversation.recall import Recall
+from engine.conversation.recall import Recall, typed
 from engine.conversation.reply import Reply
 from engine.conversation.tree import Snapshot, Tree, Turn, recent_tokens
 from engine.errors import EngineError
@@ -133,15 +133,24 @@ def _write_again(
     if row["kind"] == "prompt":
         reopened = row.get("reopened", 0)  # earlier versions reopened nothing
         prompt = read_prompt(model.vocabulary, begin, row["text"], reopened)
-        end = _run(model, Request(prompt.start, (), Sampling(length=0), {}, object()), wait).end
+        settled, unfed = prompt.start.settled, row.get("unfed", 0)  # earlier versions fed it all
+        if unfed >= len(settled):
+            raise ValueError(f"exported: unfed {unfed!r}: turn {row['id']} has {len(settled)} tokens")
+        fed, rest = settled[: len(settled) - unfed], settled[len(settled) - unfed :]
+        begun = replace(prompt.start, pending=fed + (() if unfed else prompt.start.open))
+        begun = replace(begun, reopened=0 if unfed else prompt.start.reopened)
+        end = _run(model, Request(begun, (), Sampling(length=0), {}, object()), wait).end
+        if unfed:
+            pending = end.pending + rest + prompt.start.open
+            end = replace(end, pending=pending, reopened=prompt.start.reopened)
         if "weights" in row:
             end = replace(end, weights=_weights(row["weights"]))
         return Turn(row["id"], "prompt", row["text"], prompt.tokens, before.id, end)
     sampling = _sampling(row["sampling"])
     settings = replace(sampling, length=row["drawn"])
-    memory = recall.at(Tree(turns, before.id, {}).path(before), sampling.memory)
-    recent = recent_tokens(turns, before, sampling)
-    result = _run(model, Request(begin, recent, settings, {}, object(), memory), wait)
+    path = Tree(turns, before.id, {}).path(before)
+    memory, recent = recall.at(path, sampling.memory), recent_tokens(turns, before, sampling)
+    result = _run(model, Request(begin, recent, settings, {}, object(), memory, typed(path)), wait)
     return Turn(
         row["id"], "reply", result.text, result.tokens, before.id, result.end, sampling, row["finish_reason"],
         row["drawn"],
@@ -166,7 +175,7 @@ def _weights(text: Any) -> bytes:
 
 def _check_numbers(row: dict[str, Any]) -> None:
     """Raises `ValueError` for a number that is not whole or too large: the engine could not go on from it."""
-    for name in ("seed", "key", "place", "drawn", "id", "parent", "reopened"):
+    for name in ("seed", "key", "place", "drawn", "id", "parent", "reopened", "unfed"):
         bits = 64 if name in ("seed", "key") else 53
         if name in row and not (isinstance(row[name], int) and 0 <= row[name] < 1 << bits):
             raise ValueError(f"exported: {name} {row[name]!r} is no whole number")

@@ -176,7 +176,7 @@ class Counts:
         self.unigrams = np.zeros(index.vocabulary_size)
         self.unigrams[first.tokens] = first.left
         self.total = int(first.counts.sum())
-        self.freed = UNIT * self.total - int(first.left.sum())
+        self.freed = UNIT * self.total - int(first.left.sum(dtype=np.float64))
 
     def add(self, contexts: Sequence[int], token: int) -> None:
         """Count a token after its contexts: their keys by length, from that of none, which is 0."""

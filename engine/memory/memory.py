@@ -17,7 +17,7 @@ from engine.memory.counts import DISCOUNTS, UNIT, Counts, Index, orders_of
 from engine.memory.weights import EXPERTS, Weights, sets_of
 
 SHORT = 2  # tokens of context that the expert for short contexts looks at
-FOLD_TOKENS, FOLD_SHARE = 1024, 128  # so many tokens since the index, or this part of all if it is more, join it
+FOLD_TOKENS, FOLD_SHARE = 1024, 128  # so many tokens since the index, or this part of all that is known, join it
 NETWORK_ALONE = [1.0, 0.0, 0.0]  # weights of the experts
 LEAST = 1e-300  # a probability may underflow, its logarithm must not
 
@@ -103,10 +103,12 @@ class Memory:
         if self._folded is not None and length < self._folded:
             self._folded = None
         self._changes += len(self._tokens) - length
-        if self._is_due:
+        if self._is_due or self._folded == length:  # many are gone, or all that the index does not have
             del self._tokens[length:], self._counted[length:]
             self._place()
-            self._fold()  # afresh: many are gone
+            if self._folded == length:
+                self._counts, self._changes = Counts(self._counts.index), 0
+            self._fold()
             return
         while len(self._tokens) > length:
             token, is_counted = self._tokens.pop(), self._counted.pop()
@@ -116,7 +118,7 @@ class Memory:
 
     @property
     def _is_due(self) -> bool:
-        return self._changes >= FOLD_TOKENS and self._changes * FOLD_SHARE >= len(self._tokens)
+        return self._changes >= FOLD_TOKENS and self._changes * FOLD_SHARE >= len(self._tokens) + self._counts.total
 
     def _place(self) -> None:
         """Find the contexts that end here."""

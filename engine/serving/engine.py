@@ -219,18 +219,20 @@ class Engine:
 
     def likeliest(
         self, checkpoint: Checkpoint, n: int, sampling: Sampling | None = None, recent: tuple[int, ...] = (),
-        memory: Memory | None = None,
+        memory: Memory | None = None, said: int = 0,
     ) -> list[tuple[str, float]]:  # fmt: skip
         """The `n` likeliest tokens after a checkpoint with their probabilities, likeliest first.
 
         With `sampling`, the probabilities are those that a token is drawn with after the `recent` ones. `memory` is the
-        story's, up to the first of the pending tokens.
+        story's, up to the first of the pending tokens, of whose settled ones the last `said` were typed.
         """
         self._check(checkpoint)
-        logits = self._read(np.array(checkpoint.settled, np.int32), checkpoint.state).logits
+        counts_all = sampling is not None and sampling.memory == "all"
+        if memory is not None and not len(memory):
+            memory.add(checkpoint.settled[0], is_counted=True)
+        row = self._read(np.array(checkpoint.settled, np.int32), checkpoint.state, None, memory, said, counts_all)
+        logits = row.logits
         if memory is not None:
-            for token in checkpoint.settled[1 if len(memory) else 0 :]:
-                memory.add(token, is_counted=True)
             logits = mix(logits[None], [memory]).logits[0].astype(np.float32)
         if checkpoint.reopened:
             logits = only(logits, self.vocabulary.continuing(checkpoint.open))
@@ -256,7 +258,7 @@ class Engine:
 
     def _read(
         self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None,
-        memory: Memory | None = None,
+        memory: Memory | None = None, said: int | None = None, counts_all: bool = True,
     ) -> ScoringRow:  # fmt: skip
         """Feed ids in a row of the batch and wait for its end."""
         done, errors = threading.Event(), list[Exception]()
@@ -266,7 +268,7 @@ class Engine:
                 errors.append(error)
             done.set()
 
-        row = ScoringRow(ids, state, finished, memory)
+        row = ScoringRow(ids, state, finished, memory, said, counts_all)
         self._worker.submit(row)
         try:
             while not done.wait(None if tell is None else TELL_SECONDS):

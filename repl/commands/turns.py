@@ -82,7 +82,7 @@ def alternatives(session: Session, argument: str) -> Answer:
 
 def edit(session: Session, argument: str) -> Answer:
     """Have the last turn, or the last prompt, edited, and go on from what comes back."""
-    turns = [turn for turn in session.story.turns if turn.kind != "memory"]
+    turns = session.story.turns
     if argument not in ("", "prompt"):
         raise ValueError(f"edit {argument!r}: '/edit' changes the last turn, '/edit prompt' the last text of yours")
     if not turns:
@@ -90,6 +90,8 @@ def edit(session: Session, argument: str) -> Answer:
     turn = turns[-1]
     if argument:
         turn = next((turn for turn in reversed(turns) if turn.kind == "prompt"), turn)
+    for later in turns[turns.index(turn) :]:
+        _check_not_remembered(later)
 
     def changed(text: str) -> Answer:
         if text == turn.text or not text:
@@ -105,8 +107,8 @@ def cut(session: Session, argument: str) -> Answer:
     story, number = session.story, whole_number(argument, 1, "characters")
     if number > len(story.text):
         raise ValueError(f"cut {number}: the story has {len(story.text)} characters")
-    left, turns = number, [turn for turn in story.turns if turn.kind != "memory"]
-    while left >= len(turns[-1].text):
+    left, turns = number, story.turns
+    while _check_not_remembered(turns[-1]) and left >= len(turns[-1].text):
         left -= len(turns.pop().text)
         if not left:
             break
@@ -124,6 +126,13 @@ def cut(session: Session, argument: str) -> Answer:
         raise
     unseen = f"{engine.tell_unseen(reply.unseen, session.model.info.level)}\n" if reply.unseen else ""
     return Answer(unseen + session.end_of_story().message)
+
+
+def _check_not_remembered(turn: engine.Turn) -> bool:
+    """Raise `ValueError` for a remembered text: what comes before it cannot be changed without losing it. Else True."""
+    if turn.kind == "memory":
+        raise ValueError(f"turn {turn.id} is a remembered text, which that would take back, too: '/undo' does so first")
+    return True
 
 
 COMMANDS = {

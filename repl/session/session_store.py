@@ -216,7 +216,12 @@ def _read_draft(data: Any) -> Draft | None:
 
 
 def _write_again(story: engine.Conversation, draft: Draft, tokens: int) -> None:
-    """Write a reply up to where it was, or a little beyond. A character has at most `tokens` tokens."""
+    """Write a reply up to where it was, or a little beyond. A character has at most `tokens` tokens.
+
+    Nothing where the turn that it followed was never kept.
+    """
+    if draft.parent not in {0, *(turn.id for turn in story.tree)}:
+        return
     sampling = replace(draft.sampling, length=min(tokens * draft.written, draft.sampling.length))
     story.goto(draft.parent)
     reply = story.retry(sampling) if draft.kind == "retry" else story.say(draft.text, sampling=sampling)

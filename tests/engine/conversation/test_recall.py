@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 import engine
 from engine.conversation import conversation as module
 from engine.conversation.conversation import Conversation
+from engine.conversation.tree import closed_tokens
 from engine.memory import memory as memory_module
 from engine.serving.engine import Engine
 from tests.networks import level_engine, tiny_engine
@@ -144,6 +145,47 @@ def test_an_export_is_written_again_byte_for_byte(level: str) -> None:
         again = engine.replay(model, talk.export())
         assert again.export() == talk.export()
         assert again.say("the").text == talk.say("the").text
+
+
+@pytest.mark.parametrize("then", ["", "so"])
+def test_an_export_of_a_prompt_that_was_stopped_is_written_again(tiny: Engine, then: str) -> None:
+    talk = tiny.conversation(sampling=SAMPLING)
+    talk.say("the quick brown fox. " * 300).stop()
+    again = engine.replay(tiny, talk.export())
+    assert again.say(then).text == talk.say(then).text
+    assert engine.replay(tiny, talk.export()).export() == talk.export()
+
+
+def test_a_store_that_fails_meanwhile_leaves_no_wrong_memory(tiny: Engine) -> None:
+    def fail() -> tuple[int, ...]:
+        raise engine.StoreError("away")
+
+    talk = tiny.conversation(sampling=SAMPLING)
+    for text in (STORY, "the dog ", "the log "):
+        talk.say(text, length=0)
+    expected = talk.next_tokens(40, SAMPLING)
+    snapshot = talk.snapshot()
+    again = Conversation.restored(tiny, snapshot)
+    whole = again._tree.turns[2]
+    again._tree.turns[2] = replace(whole, written=fail)
+    with pytest.raises(engine.StoreError):
+        again.next_tokens(40, SAMPLING)
+    again._tree.turns[2] = whole
+    assert again.next_tokens(40, SAMPLING) == expected
+
+
+def test_the_likeliest_tokens_count_no_reply_either_where_several_of_its_tokens_are_pending() -> None:
+    several = 0
+    with level_engine("bpe") as model:
+        for seed in range(20):
+            talk = model.conversation(sampling=replace(MINE, seed=seed))
+            talk.say("吾輩は cat", length=7)
+            several += len(talk.settle().checkpoint.settled) > 1
+            talk.next_tokens(1, MINE)
+            memory = talk._recall._memory
+            assert memory is not None
+            assert memory._counts.total == len(closed_tokens(talk.turns[0]))
+    assert several
 
 
 def test_an_export_with_damaged_weights_is_refused(tiny: Engine) -> None:

@@ -66,6 +66,24 @@ def test_it_does_not_matter_how_it_got_there(
     assert len(bent) == len(story)
 
 
+@given(st.lists(st.one_of(st.integers(0, 60), STORY.filter(bool), st.none()), max_size=12), st.sampled_from([4, 1024]))
+def test_it_is_right_at_once_after_each_step(steps: list[int | list[tuple[int, bool]] | None], fold: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "FOLD_TOKENS", fold)
+        memory, story = told([]), list[tuple[int, bool]]()
+        for step in steps:
+            if step is None:
+                memory = memory.copy()
+            elif isinstance(step, int):
+                story = story[:step]
+                memory.rewind(len(story))
+            else:
+                story += step
+                for token, is_counted in step:
+                    memory.add(token, is_counted=is_counted)
+            assert predicted(memory) == predicted(told(story))
+
+
 @pytest.mark.parametrize("fold", [1, 3, 10**9])
 def test_it_does_not_matter_when_counts_join_the_index(fold: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)

@@ -84,6 +84,16 @@ def test_memory_is_set_by_words(session: Session) -> None:
     assert "must be off, mine or all" in said(session, "/set memory on")
 
 
+def test_what_stands_before_a_remembered_text_is_not_changed_by_accident(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text(WORDS, encoding="utf-8")
+    write(session, "the cat")
+    said(session, f"/remember {tmp_path}/mine.txt")
+    for line in ("/cut 1", "/edit", "/edit prompt"):
+        assert "turn 3 is a remembered text" in said(session, line)
+    said(session, "/undo")
+    assert said(session, "/cut 1")
+
+
 def test_what_is_remembered_is_there_when_the_session_is_opened_again(sessions: Sessions, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text(WORDS, encoding="utf-8")
     session = with_memory(sessions.start())
