@@ -77,13 +77,16 @@ class Scheduler(Generic[Row]):
 
     def drop_waiting(self, is_dropped: Callable[[Row], bool]) -> list[Row]:
         """Take rows out of the queues; returns them."""
-        dropped = [row for row in self._all_waiting() if is_dropped(row)]
-        if dropped:
-            for owner, queue in list(self._queues.items()):
-                self._queues[owner] = deque(row for row in queue if not is_dropped(row))
-                if not self._queues[owner]:
-                    del self._queues[owner]
-            self._waiting -= len(dropped)
+        dropped = []
+        for owner, queue in list(self._queues.items()):
+            kept: deque[Row] = deque()
+            for row in queue:  # each is asked once: a row may be cancelled meanwhile
+                (dropped if is_dropped(row) else kept).append(row)
+            if kept:
+                self._queues[owner] = kept
+            else:
+                del self._queues[owner]
+        self._waiting -= len(dropped)
         return dropped
 
     def clear(self) -> list[Row]:

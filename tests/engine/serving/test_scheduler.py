@@ -112,6 +112,24 @@ def test_waiting_rows_can_be_dropped_and_all_be_cleared() -> None:
     assert scheduler.admit() == []
 
 
+def test_a_row_that_is_cancelled_while_others_are_dropped_is_not_lost() -> None:
+    scheduler = Scheduler[Row](1)
+    rows = [Row("a", 1), Row("a", 1), Row("b", 1)]
+    for row in rows:
+        scheduler.add(row)
+    asked: Counter[int] = Counter()
+
+    def is_dropped(row: Row) -> bool:
+        """Each row is cancelled just after it was asked about."""
+        asked[id(row)] += 1
+        return asked[id(row)] > 1
+
+    assert scheduler.drop_waiting(is_dropped) == []
+    assert scheduler.drop_waiting(is_dropped) == rows
+    assert scheduler.admit() == [] and not len(scheduler)
+
+
+
 def test_a_batch_must_have_room() -> None:
     with pytest.raises(ValueError, match="max_batch 0"):
         Scheduler(0)
