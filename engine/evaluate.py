@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import engine
+from engine.memory.counts import Index
 from engine.model.directory import find
 from engine.program import fail
 from engine.text.files import split_point
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not 0 < arguments.tail <= 1:
         parser.error(f"--tail {arguments.tail}: must be above 0, at most 1")
     if arguments.remember and arguments.memory == "off":
-        parser.error("--remember: is for --memory all")
+        parser.error("--remember: is for --memory all or training")
     try:
         return _evaluate(arguments)
     except (engine.EngineError, ValueError) as error:
@@ -77,8 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--backend", choices=("auto", "onnx", "keras"), default="auto")
     add("--precision", choices=("float32", "int8"), default="float32")
     add(
-        "--memory", choices=("off", "all"), default="off",
-        help="all: score with the memory of the text's own words, too, told beside the figure without",
+        "--memory", choices=("off", "training", "all"), default="off",
+        help="score with a memory, too, told beside the figure without: training, of the model's training text, if it "
+        "has left its counts; all, of the scored text itself, too",
     )  # fmt: skip
     add(
         "--remember", nargs="+", action="extend", default=[], metavar="PATH",
@@ -157,15 +159,21 @@ def _score(model: str | None, text: str, remembered: str, arguments: argparse.Na
             raise ValueError(f"--data: has nothing that {'the model' if len(arguments.models) < 2 else name} knows")
         with _progress(name, len(encoding.ids)) as tell:
             known = None
-            if arguments.memory == "all":
-                known = loaded.memory([loaded.vocabulary.encode(remembered).ids] if remembered else [])
-            score = loaded.score_tokens(encoding.ids, encoding.characters, tell, memory=known)
+            if arguments.memory != "off":
+                texts = [(loaded.vocabulary.encode(remembered).ids, None)] if remembered else []
+                known = loaded.memory(Index.of(len(loaded.vocabulary), texts))
+                if arguments.memory == "training" and known.training is None and not remembered:
+                    raise ValueError(f"--memory training: {name} has no counts of its training text (counts.npz)")
+            counts = "all" if arguments.memory == "all" else "none"
+            score = loaded.score_tokens(encoding.ids, encoding.characters, tell, memory=known, counts=counts)
         info = loaded.info
     about = {"model": name, "level": info.level, "cell": info.cell, "parameters": info.parameters}
     alone = score.alone or score
     yield {**about, **_figures(alone.nats, len(alone.tokens), alone.characters)}
     if score.alone is not None:
-        about["memory"] = {"story": True, "remembered": len(remembered)}
+        has_brought = known is not None and known.training is not None
+        is_all = arguments.memory == "all"
+        about["memory"] = {"story": is_all, "remembered": len(remembered), "training": has_brought}
         yield {**about, **_figures(score.nats, len(score.tokens), score.characters)}
 
 
@@ -214,10 +222,11 @@ def _name(figures: Figures) -> str:
 def _sentence(figures: Figures) -> str:
     how = ""
     if "memory" in figures:
-        remembered = figures["memory"]["remembered"]
-        how = (
-            f" of the text itself and of {remembered:,} remembered characters" if remembered else " of the text itself"
-        )
+        memory = figures["memory"]
+        texts = ["the text itself"] * memory["story"] + ["its training text"] * memory["training"]
+        if memory["remembered"]:
+            texts.append(f"{memory['remembered']:,} remembered characters")
+        how = f" of {' and of '.join(texts)}"
     return (
         f"{_name(figures)}{how} on {figures['characters']:,} characters: {figures['nats_per_token']:.4f} nats a token, "
         f"{figures['bits_per_character']:.4f} bits a character, perplexity {figures['perplexity']:.4f}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.memory.counts import Index
 from engine.model.network import Array, Dense, Embedding, Layer, Network, Recurrent
 from engine.model.onnx_step import OnnxStep
 from engine.serving.engine import Engine
@@ -53,6 +54,8 @@ def level_engine(level: str, seed: int = 0) -> Engine:
     return Engine(level, OnnxStep(tiny_network(len(vocabulary), seed=seed)), vocabulary, "onnx", 8)
 
 
-def tiny_engine(max_batch: int = 64, **shape: Any) -> Engine:
-    """An engine of a tiny network over small letters."""
-    return Engine("tiny", OnnxStep(tiny_network(**shape)), Vocabulary(tuple(LETTERS)), "onnx", max_batch)
+def tiny_engine(max_batch: int = 64, training: str = "", **shape: Any) -> Engine:
+    """An engine of a tiny network over small letters, which may have brought the counts of a `training` text."""
+    vocabulary = Vocabulary(tuple(LETTERS))
+    counts = Index.of(len(vocabulary), [(vocabulary.encode(training).ids, None)]) if training else None
+    return Engine("tiny", OnnxStep(tiny_network(**shape)), vocabulary, "onnx", max_batch, read_counts=lambda: counts)

@@ -30,6 +30,7 @@ from engine.conversation.tree import (
     there_are,
 )  # fmt: skip
 from engine.errors import EngineError
+from engine.memory.counts import Index
 from engine.memory.memory import Memory
 from engine.sampling import Sampling, derive_key
 from engine.text.vocabulary import Vocabulary
@@ -64,9 +65,8 @@ class Runner(Protocol):
     def precision(self) -> str: ...
     @property
     def vocabulary(self) -> Vocabulary: ...
-    @property
-    def token_classes(self) -> tuple[int, ...]: ...
 
+    def memory(self, remembered: Index | None = None) -> Memory: ...
     def zero_state(self) -> NDArray[np.float32]: ...
     def run(self, request: Request) -> Reply: ...
     def likeliest(
@@ -89,7 +89,7 @@ class Conversation:
         start = Checkpoint(runner.zero_state(), (), seed, derive_key(seed), 0)
         self._tree = Tree({0: Turn(0, "start", "", (), None, start)}, 0, {})
         self._writing: list[Writing] = []  # whose turns are not in the tree yet
-        self._recall = Recall(runner.token_classes)
+        self._recall = Recall(runner.memory, len(runner.vocabulary))
 
     def say(self, text: str = "", *, length: int | None = None, sampling: Sampling | None = None) -> Reply:
         """Feed `text`, if any, and write a reply. Settings hold for this reply; another seed restarts its numbers.

@@ -20,10 +20,13 @@ _shared: WeakValueDictionary[tuple[int, bytes], Index] = WeakValueDictionary()  
 
 
 class Recall:
-    """The memory of a conversation whose tokens have these `classes`, at the place that was asked for last."""
+    """The memory of a conversation, at the place that was asked for last.
 
-    def __init__(self, classes: Sequence[int]) -> None:
-        self._classes = classes
+    `begun` makes one that knows some texts; the vocabulary has this size.
+    """
+
+    def __init__(self, begun: Callable[[Index | None], Memory], vocabulary_size: int) -> None:
+        self._begun, self._vocabulary_size = begun, vocabulary_size
         self._indexes: dict[int, Index] = {}  # of the remembered texts, by turn
         self._memory: Memory | None = None
         self._kind: tuple[str, tuple[int, ...]] = "", ()  # what it counts: which turns, and which remembered texts
@@ -31,7 +34,7 @@ class Recall:
 
     def read(self, turn: int, tokens: Sequence[int], tell: Callable[[float], None] | None = None) -> None:
         """Count a text that is remembered as a turn. Conversations that remember the same share the counts."""
-        ids, size = np.array(tokens, np.int32), len(self._classes)
+        ids, size = np.array(tokens, np.int32), self._vocabulary_size
         key = size, hashlib.sha256(ids.data).digest()
         index = _shared.get(key)
         if index is None:
@@ -55,7 +58,7 @@ class Recall:
     def _moved(self, path: Sequence[Turn], mode: str) -> Memory:
         kind = mode, tuple(turn.id for turn in path if turn.kind == "memory")
         if self._memory is None or kind != self._kind:
-            self._memory, self._kind, self._path = Memory(self._classes, self._remembered(path)), kind, []
+            self._memory, self._kind, self._path = self._begun(self._remembered(path)), kind, []
         memory, turns = self._memory, story_turns(path)
         same = 0
         while same < min(len(turns), len(self._path)) and self._path[same][0] == turns[same].id:
@@ -86,7 +89,7 @@ class Recall:
 
     def copy(self) -> Recall:
         """That of another conversation, which may go elsewhere: with the same texts, and no memory yet."""
-        other = Recall(self._classes)
+        other = Recall(self._begun, self._vocabulary_size)
         other._indexes = dict(self._indexes)
         return other
 

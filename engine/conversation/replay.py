@@ -102,7 +102,7 @@ def replay(model: Runner, exported: str, wait: Wait = _wait) -> Conversation:
             _check_numbers(row)
         seed = data["seed"]
         start = Turn(0, "start", "", (), None, Checkpoint(model.zero_state(), (), seed, derive_key(seed), 0))
-        turns, recall = {0: start}, Recall(model.token_classes)
+        turns, recall = {0: start}, Recall(model.memory, len(model.vocabulary))
         for row in data["turns"]:
             if row["id"] <= max(turns):  # else a turn could be its own parent
                 raise ValueError(f"exported: turn {row['id']} stands after turn {max(turns)}")

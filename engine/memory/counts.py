@@ -36,6 +36,11 @@ def orders_of(vocabulary_size: int) -> int:
     return orders
 
 
+def shortest_of(vocabulary_size: int) -> int:
+    """The shortest contexts that are kept of a training text: of shorter ones the network knows more than counts do."""
+    return orders_of(vocabulary_size) // 2
+
+
 class Order:
     """The contexts of one length with what followed: sorted `keys [N]` of context and token, and their `counts [N]`."""
 

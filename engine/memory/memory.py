@@ -2,37 +2,54 @@
 
 Each length of context gives what it saw, less a discount, and leaves the rest to the shorter ones and at last to the
 network (absolute discounting: Ney, Essen and Kneser 1994, here with the network as the lowest order). That and the
-network are mixed by `Weights`.
+network are mixed by `Weights`. A model may bring the counts of the text that it was trained on, too: they are an expert
+of their own, for they know much where the story's own are recent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.memory.counts import DISCOUNTS, UNIT, Counts, Index, orders_of
-from engine.memory.weights import EXPERTS, Weights, sets_of
+from engine.memory.counts import DISCOUNTS, UNIT, Counts, Index, orders_of, shortest_of
+from engine.memory.weights import Sets, Weights, sets_of
 
 SHORT = 2  # tokens of context that the expert for short contexts looks at
 FOLD_TOKENS, FOLD_SHARE = 1024, 128  # so many tokens since the index, or this part of all that is known, join it
-NETWORK_ALONE = [1.0, 0.0, 0.0]  # weights of the experts
+NETWORK_ALONE = [1.0, 0.0, 0.0, 0.0]  # weights of the experts
 LEAST = 1e-300  # a probability may underflow, its logarithm must not
 
 Floats = NDArray[np.float64]
 
 
+class Known(NamedTuple):
+    """The longest context of a place that was met before, and whether it always went on alike: (-1, False) for none.
+
+    In the story, and in the training text; None where the model has not brought that.
+    """
+
+    story: tuple[int, bool]
+    training: tuple[int, bool] | None
+
+
 class Memory:
     """Knows the tokens of a story up to a place, and counts all or some of them.
 
-    `classes [V]` has each token's class. `remembered` are the counts of other texts.
+    `classes [V]` has each token's class. `remembered` are the counts of other texts, and `training` those of the
+    model's own, without contexts of fewer than `shortest_of` tokens.
     """
 
-    def __init__(self, classes: Sequence[int], remembered: Index | None = None, weights: bytes = b"") -> None:
+    def __init__(
+        self, classes: Sequence[int], remembered: Index | None = None, weights: bytes = b"",
+        training: Index | None = None,
+    ) -> None:  # fmt: skip
         size = len(classes)
         self._classes, self._digit, self._orders = classes, size + 1, orders_of(size)
+        self.training = training
         self._remembered = remembered or Index.of(size)
         self._counts = Counts(self._remembered)
         self._tokens: list[int] = []
@@ -62,7 +79,7 @@ class Memory:
     def copy(self) -> Memory:
         """Another one of the same place. Neither changes the other."""
         self._fold()
-        other = Memory(self._classes, self._remembered, self.weights)
+        other = Memory(self._classes, self._remembered, self.weights, self.training)
         other._counts, other._folded = Counts(self._counts.index), self._folded
         other._tokens, other._counted, other._contexts = self._tokens.copy(), self._counted.copy(), self._contexts
         return other
@@ -178,16 +195,29 @@ class Memory:
             scales.append((total, freed))
         return scales, kinds == 1
 
-    def weigh(self, length: int, is_certain: bool, likeliest: int) -> tuple[tuple[int, int, int], list[float]]:
-        """The sets of weights at this place and the experts' weights.
+    def count_training(self, grid: Floats) -> tuple[list[tuple[int, int]], bool]:
+        """The same of the training text: of each length from `shortest_of` on. `grid [orders + 1 - shortest, V]`."""
+        scales: list[tuple[int, int]] = []
+        kinds, shortest = 0, shortest_of(len(self._classes))
+        indexes = self.training.orders[: len(self._contexts)] if self.training else ()
+        for order in range(shortest, len(indexes)):
+            index = indexes[order]
+            found = index.find(self._contexts[order])
+            if found is None:
+                break
+            total, freed, begin, end = found
+            kinds = end - begin
+            grid[order - shortest, index.tokens[begin:end]] = index.left[begin:end]
+            scales.append((total, freed))
+        return scales, kinds == 1
 
-        A context of this `length` is known, and the network finds the token `likeliest` so.
-        """
+    def weigh(self, known: Known, likeliest: int) -> tuple[Sets, list[float]]:
+        """The sets of weights at this place and the experts' weights; the network finds the token `likeliest` so."""
         before = self._classes[self._tokens[-1]] if self._tokens else 0
-        sets = sets_of(length, is_certain, before, self._classes[likeliest])
+        sets = sets_of(known.story, known.training, before, self._classes[likeliest])
         return sets, self._weights.at(sets)
 
-    def learn(self, sets: tuple[int, int, int], slope: list[float]) -> None:
+    def learn(self, sets: Sets, slope: list[float]) -> None:
         """Move the weights of these sets against a slope, a number for each expert."""
         self._weights.learn(sets, slope)
         self._has_learned = True
@@ -197,24 +227,25 @@ class Memory:
 class Counted:
     """What the memories of some rows counted at their places: needs no network, so both may work at the same time.
 
-    `grid [B, orders + 1, V]` has what discounts left of the counts, and room for the network's own shares. It is
-    multiplied by `parts [B, 2, orders + 1]`, for short contexts and for all.
+    `grid [B, G, V]` has what discounts left of the counts, by length of context, first of the story and then of the
+    training text, and at last room for the network's own shares. It is multiplied by `parts [B, E, G]`, for each expert
+    but the network: short contexts, all of them, and those of the training text where the model has brought it.
     """
 
     grid: Floats
     parts: Floats
-    known: list[tuple[int, bool]]  # the length of the longest context that is known, -1 for none; whether it is certain
+    known: list[Known]
 
 
 @dataclass(slots=True)
 class Mixture:
-    """What comes next in some rows: `logs [B, EXPERTS, V]`, what each expert says, but for a constant, and the mixed
+    """What comes next in some rows: `logs [B, 1 + E, V]`, what each expert says, but for a constant, and the mixed
     `logits [B, V]`. A row whose memory counted nothing has the network's own, and None among the `sets` of weights.
     """
 
     logs: Floats
     logits: Floats
-    sets: list[tuple[int, int, int] | None]
+    sets: list[Sets | None]
 
     def learn(self, memories: Sequence[Memory], tokens: Sequence[int]) -> None:
         """Have the memories learn from the tokens that came."""
@@ -227,51 +258,73 @@ class Mixture:
 
 
 def count(memories: Sequence[Memory], size: int) -> Counted:
-    """What memories have to say at their places of a vocabulary of this size."""
+    """What memories have to say at their places of a vocabulary of this size. They are all of one model."""
     rows, orders = len(memories), orders_of(size) + 1
-    grid, parts, known = np.zeros((rows, orders + 1, size)), list[float](), list[tuple[int, bool]]()
+    brought = memories[0].training is not None
+    height = orders + (orders - shortest_of(size) if brought else 0)
+    grid, parts, known = np.zeros((rows, height + 1, size)), list[float](), list[Known]()
     for row, memory in enumerate(memories):
-        scales, is_certain = memory.count(grid[row])
-        known.append((len(scales) - 1, is_certain))
-        parts += _parts(scales, orders)
-    return Counted(grid, np.array(parts).reshape(rows, 2, orders + 1), known)
+        own = grid[row]
+        scales, is_certain = memory.count(own)
+        story = len(scales) - 1, is_certain
+        if brought:
+            others, is_certain = memory.count_training(own[orders:])
+            known.append(Known(story, (shortest_of(size) + len(others) - 1 if others else -1, is_certain)))
+            parts += _parts(scales, height)
+            parts += _parts_of_training(others, orders, height)
+        else:
+            known.append(Known(story, None))
+            parts += _parts(scales, height)
+    return Counted(grid, np.array(parts).reshape(rows, 2 + brought, height + 1), known)
 
 
-def _parts(scales: list[tuple[int, int]], orders: int) -> list[float]:
-    """What each of the `orders` is multiplied by, and at last the network: for short contexts, and then for all."""
-    longer, rest = [0.0] * (orders + 1), 1.0
+def _parts(scales: list[tuple[int, int]], height: int) -> list[float]:
+    """What each row of a grid is multiplied by, the network the last: for short contexts, and then for all."""
+    longer, rest = [0.0] * (height + 1), 1.0
     for order in range(len(scales) - 1, SHORT, -1):
         total, freed = scales[order]
         longer[order] = rest / (UNIT * total)
         rest *= freed / (UNIT * total)
-    short, left = [0.0] * (orders + 1), 1.0
+    short, left = [0.0] * (height + 1), 1.0
     for order in range(min(SHORT, len(scales) - 1), -1, -1):
         total, freed = scales[order]
         short[order] = left / (UNIT * total)
         longer[order] = rest * short[order]
         left *= freed / (UNIT * total)
-    short[orders], longer[orders] = left, rest * left
+    short[height], longer[height] = left, rest * left
     return short + longer
+
+
+def _parts_of_training(scales: list[tuple[int, int]], orders: int, height: int) -> list[float]:
+    """The same for the training text, whose rows follow the story's."""
+    parts, rest = [0.0] * (height + 1), 1.0
+    for row in range(len(scales) - 1, -1, -1):
+        total, freed = scales[row]
+        parts[orders + row] = rest / (UNIT * total)
+        rest *= freed / (UNIT * total)
+    parts[height] = rest
+    return parts
 
 
 def mix(logits: NDArray[np.float32], memories: Sequence[Memory], counted: Counted | None = None) -> Mixture:
     """Mix the network's `logits [B, V]` with what the rows' memories counted."""
     rows, size = logits.shape
     counted, likeliest = counted or count(memories, size), logits.argmax(axis=1).tolist()
-    logs = np.empty((rows, EXPERTS, size))
+    experts = 1 + counted.parts.shape[1]
+    logs = np.empty((rows, experts, size))
     network, shares = logs[:, 0], counted.grid[:, -1]
     np.subtract(logits, logits.max(axis=1, keepdims=True), out=network)
     np.exp(network, out=shares)
     shares /= np.cumsum(shares, axis=1)[:, -1:]  # row by row in one order, however many rows there are
     mixed = np.matmul(counted.parts, counted.grid)
     np.log(np.maximum(mixed, LEAST, out=mixed), out=logs[:, 1:])
-    weights, sets = list[float](), list[tuple[int, int, int] | None]()
-    for memory, (length, is_certain), token in zip(memories, counted.known, likeliest, strict=True):
-        if length < 0:
+    weights, sets = list[float](), list[Sets | None]()
+    for memory, known, token in zip(memories, counted.known, likeliest, strict=True):
+        if known.story[0] < 0 and (known.training is None or known.training[0] < 0):
             sets.append(None)
-            weights += NETWORK_ALONE
+            weights += NETWORK_ALONE[:experts]
         else:
-            here, own = memory.weigh(length, is_certain, token)
+            here, own = memory.weigh(known, token)
             sets.append(here)
-            weights += own
-    return Mixture(logs, np.matmul(np.array(weights).reshape(rows, 1, EXPERTS), logs)[:, 0], sets)
+            weights += own[:experts]
+    return Mixture(logs, np.matmul(np.array(weights).reshape(rows, 1, experts), logs)[:, 0], sets)

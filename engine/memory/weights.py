@@ -1,9 +1,10 @@
-"""How much the network, short contexts and long ones are worth at a place: weights that follow the text.
+"""How much the network, short contexts, long ones and the training text are worth at a place: weights that follow it.
 
 Probabilities are mixed in the logarithm, weighted, as Mattern did ("Mixing strategies in data compression", 2012). The
-weights of a place are the mean of three sets': those of the longest context that was met before and of whether it
-always went on alike, those of the token before, and those of the token that the network finds likeliest. After each
-token they move down the gradient of its surprisal, less and less far (Mahoney's PAQ mixes bits like that, 2005).
+weights of a place are the mean of some sets': those of the longest context that was met before in the story and of
+whether it always went on alike, the same of the training text, those of the token before, and those of the token that
+the network finds likeliest. After each token they move down the gradient of its surprisal, less and less far (Mahoney's
+PAQ mixes bits like that, 2005).
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ import numpy as np
 
 from engine.memory.counts import MAX_ORDERS
 
-EXPERTS = 3  # the network, contexts of up to two tokens, contexts of all lengths
-START, START_A_TOKEN = (0.8, 0.0, 0.2), 0.16  # of a class; and what each token of a known context moves to the last
+EXPERTS = 4  # the network, the story's contexts of up to two tokens, all of them, and the training text's
+START, START_A_TOKEN = (0.8, 0.0, 0.2, 0.0), 0.16  # of a class; and what each token of a known context moves to its own
+START_A_TRAINING_TOKEN = 0.13  # the same of the training text's
 CLASSES = 128  # of tokens
-MATCHES = 2 * (MAX_ORDERS + 1)
-SETS = MATCHES + 2 * CLASSES
+MATCHES = 2 * (MAX_ORDERS + 2)
+SETS = 2 * MATCHES + 2 * CLASSES
 STEEPEST = 8.0  # slope, so that one token that the network found all but impossible moves no weight out of the way
 RATE, LEAST = 0.03, 0.002  # the first step, and the shortest; they fall with the square root of a set's visits
 DAMAGED = "the weights of this story's memory are damaged: go to another turn, or switch the memory off"
+
+Sets = tuple[int, ...]  # the numbers of the sets of a place
 
 
 class Weights:
@@ -55,8 +59,8 @@ class Weights:
 
     def at(self, sets: Sequence[int]) -> list[float]:
         """The weights of the experts where these sets count."""
-        a, b, c = (self._rows[number] for number in sets)
-        return [(a[expert] + b[expert] + c[expert]) / 3 for expert in range(EXPERTS)]
+        rows, number = [self._rows[number] for number in sets], len(sets)
+        return [sum(column) / number for column in zip(*rows, strict=True)][:EXPERTS]
 
     def learn(self, sets: Sequence[int], slope: Sequence[float]) -> None:
         """Move the weights of these sets against the slope of the surprisal."""
@@ -64,16 +68,20 @@ class Weights:
             row = self._rows[number]
             row[EXPERTS] += 1
             step = max(RATE / row[EXPERTS] ** 0.5, LEAST)
-            for expert in range(EXPERTS):
-                row[expert] -= step * max(-STEEPEST, min(STEEPEST, slope[expert]))
+            for expert, steepness in enumerate(slope):
+                row[expert] -= step * max(-STEEPEST, min(STEEPEST, steepness))
 
 
 def _start(number: int) -> Sequence[float]:
     """The weights that a set begins with. The longer a context that is known, the more it is worth."""
-    if number >= MATCHES:
+    if number >= 2 * MATCHES:
         return START
-    trust = START_A_TOKEN * (number // 2)
-    return 1 - trust, 0.0, trust
+    length = max(0, number % MATCHES // 2 - 1)
+    if number >= MATCHES:
+        trust = START_A_TRAINING_TOKEN * length
+        return 1 - trust, 0.0, 0.0, trust
+    trust = START_A_TOKEN * length
+    return 1 - trust, 0.0, trust, 0.0
 
 
 def classes_of(tokens: Sequence[str]) -> tuple[int, ...]:
@@ -82,6 +90,9 @@ def classes_of(tokens: Sequence[str]) -> tuple[int, ...]:
     return tuple(kinds.setdefault(token[0], len(kinds)) % CLASSES for token in tokens)
 
 
-def sets_of(order: int, is_certain: bool, before: int, likeliest: int) -> tuple[int, int, int]:
-    """The sets of a place: the longest context known there, and the classes of two tokens."""
-    return 2 * order + is_certain, MATCHES + before, MATCHES + CLASSES + likeliest
+def sets_of(story: tuple[int, bool], training: tuple[int, bool] | None, before: int, likeliest: int) -> Sets:
+    """The sets of a place: the longest contexts known there, and whether they are certain, and two tokens' classes."""
+    match, classes = 2 * (story[0] + 1) + story[1], 2 * MATCHES + before
+    if training is None:
+        return match, classes, CLASSES + 2 * MATCHES + likeliest
+    return match, MATCHES + 2 * (training[0] + 1) + training[1], classes, CLASSES + 2 * MATCHES + likeliest

@@ -1,7 +1,8 @@
 """Finds a model directory, reads its vocabulary, and replaces files safely. Knows no layers.
 
-model.keras       the network               settings.json   what it was trained with, and its figures
-vocabulary.json   its tokens in id order    training.csv, loss.png, README.md   for people
+model.keras       the network               counts.npz      of its training text, for the story's memory; optional
+vocabulary.json   its tokens in id order    settings.json   what it was trained with, and its figures
+training.csv, loss.png, README.md           for people
 """
 
 from __future__ import annotations

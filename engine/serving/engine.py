@@ -102,8 +102,9 @@ class Engine:
         backend: str,
         max_batch: int,
         precision: str = "float32",
+        read_counts: Callable[[], Index | None] = lambda: None,
     ) -> None:
-        self.vocabulary = vocabulary
+        self.vocabulary, self._read_counts = vocabulary, read_counts
         shape = step_function.shape
         self.info = Info(
             name, vocabulary.level, shape.cell, shape.units, shape.layers, len(vocabulary), shape.parameters,
@@ -139,21 +140,22 @@ class Engine:
         encoding = self.vocabulary.encode(text)
         if not len(encoding.ids):
             raise ValueError(f"text {text[:20]!r}: has nothing that the model knows")
-        known = None if memory == "off" else self.memory([self.vocabulary.encode(one).ids for one in remembered])
+        texts = [(self.vocabulary.encode(one).ids, None) for one in remembered]
+        known = None if memory == "off" else self.memory(Index.of(len(self.vocabulary), texts))
         return self.score_tokens(encoding.ids, encoding.characters, tell, memory=known)
-
-    def memory(self, remembered: Sequence[NDArray[np.int32]] = ()) -> Memory:
-        """A memory that knows texts, given as ids `[N]`, and nothing of a story yet."""
-        return Memory(self.token_classes, Index.of(len(self.vocabulary), [(ids, None) for ids in remembered]))
 
     def score_tokens(
         self, ids: NDArray[np.int32], characters: int, tell: Callable[[float], None] | None = None, *,
-        memory: Memory | None = None,
+        memory: Memory | None = None, counts: str = "all",
     ) -> Score:  # fmt: skip
-        """How surprising the tokens `ids` `[N]` are, which stand for so many characters; as `score` does it."""
+        """How surprising the tokens `ids` `[N]` are, which stand for so many characters; as `score` does it.
+
+        A `memory` counts them, or with `counts="none"` it does not.
+        """
         if memory is not None:
-            memory.add(int(ids[0]), is_counted=True)
-        row, first = self._read(ids, self.zero_state(), tell, memory), math.log(len(self.vocabulary))
+            memory.add(int(ids[0]), is_counted=counts != "none")
+        row = self._read(ids, self.zero_state(), tell, memory, counts=counts)
+        first = math.log(len(self.vocabulary))
         alone = _score(ids, characters, first, row.nats)
         return alone if memory is None else replace(_score(ids, characters, first, row.mixed_nats), alone=alone)
 
@@ -204,6 +206,18 @@ class Engine:
         """Each token's class, for a memory's weights."""
         return classes_of(self.vocabulary.tokens)
 
+    @functools.cached_property
+    def training_counts(self) -> Index | None:
+        """Those of the text that the model was trained on, if it has brought them. Raises `ModelLoadError`."""
+        return self._read_counts()
+
+    def memory(self, remembered: Index | None = None) -> Memory:
+        """A memory that knows nothing of a story yet, only the training text and these texts.
+
+        Raises `ModelLoadError` where the training text's counts are damaged.
+        """
+        return Memory(self.token_classes, remembered, training=self.training_counts)
+
     def zero_state(self) -> NDArray[np.float32]:
         """The state `[S]` before anything was fed."""
         return np.zeros(self._step_function.state_size, np.float32)
@@ -230,7 +244,8 @@ class Engine:
         counts_all = sampling is not None and sampling.memory == "all"
         if memory is not None and not len(memory):
             memory.add(checkpoint.settled[0], is_counted=True)
-        row = self._read(np.array(checkpoint.settled, np.int32), checkpoint.state, None, memory, said, counts_all)
+        counts = "all" if counts_all else "mine"
+        row = self._read(np.array(checkpoint.settled, np.int32), checkpoint.state, None, memory, said, counts)
         logits = row.logits
         if memory is not None:
             logits = mix(logits[None], [memory]).logits[0].astype(np.float32)
@@ -258,7 +273,7 @@ class Engine:
 
     def _read(
         self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None,
-        memory: Memory | None = None, said: int | None = None, counts_all: bool = True,
+        memory: Memory | None = None, said: int | None = None, counts: str = "all",
     ) -> ScoringRow:  # fmt: skip
         """Feed ids in a row of the batch and wait for its end."""
         done, errors = threading.Event(), list[Exception]()
@@ -268,7 +283,7 @@ class Engine:
                 errors.append(error)
             done.set()
 
-        row = ScoringRow(ids, state, finished, memory, said, counts_all)
+        row = ScoringRow(ids, state, finished, memory, said, counts)
         self._worker.submit(row)
         try:
             while not done.wait(None if tell is None else TELL_SECONDS):

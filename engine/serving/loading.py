@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
+from engine.errors import ModelLoadError
+from engine.memory import training
+from engine.memory.counts import Index
 from engine.model import directory
 from engine.model.network_reader import read_network
 from engine.model.step import StepFunction
@@ -52,4 +56,19 @@ def load(
 
         backend, step_function = "onnx", OnnxStep(read_network(files.network), precision=precision, threads=threads)
     directory.check_fit(files, vocabulary, step_function.vocabulary_size)
-    return Engine(visible(files.name), step_function, vocabulary, backend, max_batch, precision)
+    read_counts = partial(_read_counts, files.network.with_name(training.FILE), len(vocabulary))
+    return Engine(visible(files.name), step_function, vocabulary, backend, max_batch, precision, read_counts)
+
+
+def _read_counts(path: Path, vocabulary_size: int) -> Index | None:
+    """The counts of a model's training text, which is in no conversation; None if it has none."""
+    try:
+        return training.unpacked(path.read_bytes(), vocabulary_size)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ModelLoadError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ModelLoadError(
+            f"{path} {error}: copy it again, remove it (the model works without), or switch the memory off"
+        ) from None

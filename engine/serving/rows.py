@@ -254,7 +254,7 @@ class ScoringRow:
     """A text that is scored: keeps the surprisal of each token but the first, and the logits after the last.
 
     With a `memory`, which is at the first token and goes along, it keeps the surprisals of the mixed ones, too. Of the
-    last `said` tokens (None for all) the memory's weights learn; the others are counted with `counts_all`.
+    last `said` tokens (None for all) the memory's weights learn. It `counts` these ("mine"), "all", or "none".
     """
 
     draws = is_done = is_ahead = False
@@ -266,7 +266,7 @@ class ScoringRow:
         done: Callable[[Exception | None], None],
         memory: Memory | None = None,
         said: int | None = None,
-        counts_all: bool = True,
+        counts: str = "all",
     ) -> None:
         self.state = state
         self.owner: Hashable = self  # nobody's but its own
@@ -274,7 +274,7 @@ class ScoringRow:
         self.is_cancelled = False
         self.logits: Floats = np.zeros(0, np.float32)
         self._ids, self._fed, self._done = ids, 0, done
-        self._memory, self._said, self._counts_all = memory, len(ids) if said is None else said, counts_all
+        self._memory, self._said, self._counts = memory, len(ids) if said is None else said, counts
         self.mixed_nats: list[float] = []
         """`-log p` of every token but the first with the memory, `[N - 1]`; none without one."""
         self._block: list[Floats] = []
@@ -303,7 +303,7 @@ class ScoringRow:
                 mixture = mix(logits[None], [self._memory])
                 self.mixed_nats.append(float(surprisal_nats(mixture.logits, self._ids[self._fed : self._fed + 1])[0]))
                 mixture.learn([self._memory], [self.next])
-            self._memory.add(self.next, is_counted=is_said or self._counts_all)
+            self._memory.add(self.next, is_counted=self._counts == "all" or (is_said and self._counts == "mine"))
         self._block.append(logits.copy())
         if len(self._block) == SCORE_BLOCK:
             self._empty_block(self._fed + 1)

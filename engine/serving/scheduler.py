@@ -77,7 +77,7 @@ class Scheduler(Generic[Row]):
 
     def drop_waiting(self, is_dropped: Callable[[Row], bool]) -> list[Row]:
         """Take rows out of the queues; returns them."""
-        dropped = []
+        dropped: list[Row] = []
         for owner, queue in list(self._queues.items()):
             kept: deque[Row] = deque()
             for row in queue:  # each is asked once: a row may be cancelled meanwhile

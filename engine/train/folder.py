@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 import engine
 from engine.errors import EngineError, TrainingError
+from engine.memory import training
+from engine.memory.counts import Index
 from engine.model.directory import CHECKPOINT, NETWORK, VOCABULARY, remove_halves, replace_file, write_json
 from engine.names import quoted
 from engine.train import checkpoint
@@ -69,6 +72,7 @@ class RunFolder:
 
     def _write_vocabulary(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
+        self.drop_counts()  # of a model that was here before
         write_json(self.path / VOCABULARY, self._trainer.corpus.vocabulary.to_json())
 
     def keep_checkpoint(self) -> bool:
@@ -87,21 +91,40 @@ class RunFolder:
         (is_kept,) = self._trainer.replicas.agree(self.keep("the best model", write))
         return is_kept
 
+    def keep_counts(self) -> bool:
+        """Write the counts of the training text; whether they were saved."""
+        corpus = self._trainer.corpus
+
+        def write() -> None:
+            ids = np.asarray(corpus.training, np.int32)
+            with replace_file(self.path / training.FILE) as temporary:
+                temporary.write_bytes(training.packed(Index.of(len(corpus.vocabulary), [(ids, None)])))
+
+        return self.keep("the counts of the text", write)
+
+    def drop_counts(self) -> None:
+        """Remove them."""
+        (self.path / training.FILE).unlink(missing_ok=True)
+
     def keep_losses(self) -> None:
         """Write the history and the picture of it."""
         self.keep("the losses", lambda: card.write_history(self.path, self._trainer.progress.history))
 
-    def keep_card(self, held_out_nats: float | None, test_nats: float | None, *, is_final: bool) -> None:
+    def keep_card(
+        self, held_out_nats: float | None, test_nats: float | None, *, is_final: bool, counts_gain: float | None = None
+    ) -> None:
         """Write the settings and the card of the saved model."""
-        self.keep("the card", lambda: self._write_card(held_out_nats, test_nats, is_final=is_final))
+        self.keep("the card", lambda: self._write_card(held_out_nats, test_nats, is_final, counts_gain))
 
-    def _write_card(self, held_out_nats: float | None, test_nats: float | None, *, is_final: bool) -> None:
+    def _write_card(
+        self, held_out_nats: float | None, test_nats: float | None, is_final: bool, counts_gain: float | None
+    ) -> None:
         trainer, progress, corpus = self._trainer, self._trainer.progress, self._trainer.corpus
         best = progress.history[progress.best_epoch or 0]  # of the model that is on the disk
         figures = card.Figures(
             int(best["epoch"]) + 1, best["training_nats"], held_out_nats, corpus.held_out_characters,
             corpus.training_characters, len(corpus.held_out), len(corpus.training), trainer.parameters,
-            progress.seconds, is_final, test_nats, corpus.characters["test"],
+            progress.seconds, is_final, test_nats, corpus.characters["test"], counts_gain,
         )  # fmt: skip
         card.write(
             self.path, trainer.settings, self._data, corpus.digest, figures, progress.history,

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import engine
+from engine.memory import training
 from engine.train.folder import RunFolder
 from engine.train.hardware.distributed import Decision
 from engine.train.network.scoring import Stopped
-from engine.train.quantities import seconds_of, temperatures_of
+from engine.train.quantities import LN2, seconds_of, temperatures_of
 from engine.train.report.plain import Reporter
 from engine.train.report.tensorboard import TensorBoard
 from engine.train.trainer import Trainer
@@ -26,6 +27,8 @@ from engine.train.trainer import Trainer
 CHECKPOINT_SECONDS = 60.0
 MAX_WHOLE = 2_000_000  # held-out tokens to score in one lane; for more, the score in many lanes stands
 TRIED_TOKENS = 1000  # to see how long that takes
+COUNTS_TOKENS = 10_000  # held-out tokens that tell whether the training text's counts help
+LEAST_GAIN = 0.005  # bits a character, or a larger folder is not worth it
 SAMPLE_LENGTH = 120
 
 
@@ -193,12 +196,33 @@ class Run:
             self._reporter.note("the test text is not scored, for the time is up: python -m engine.evaluate does it")
         elif len(corpus.test) > 1:
             test_nats = self._whole_nats("the test text", corpus.test, corpus.characters["test"])
-        self._folder.keep_card(nats, test_nats, is_final=is_whole)
+        self._folder.keep_card(nats, test_nats, is_final=is_whole, counts_gain=self._keep_counts())
         if nats is not None and is_whole:
             self._reporter.note(f"held out, whole: {self._reporter.describe_loss(nats, corpus.held_out_rate)}")
         if test_nats is not None:
             rate = len(corpus.test) / max(1, corpus.characters["test"])
             self._reporter.note(f"test, whole: {self._reporter.describe_loss(test_nats, rate)}")
+
+    def _keep_counts(self) -> float | None:
+        """Leave the counts of the training text beside the model if they help: the bits a character that they gain.
+
+        None where there are none, or nothing to measure them by. Raises `Stopped`.
+        """
+        corpus, rate = self._trainer.corpus, self._trainer.corpus.held_out_rate
+        if not self._trainer.settings.counts or len(corpus.training) > training.MOST_TOKENS:
+            return None
+        ids = np.asarray(corpus.held_out[:COUNTS_TOKENS], np.int32)
+        has_held_out = len(ids) > 1
+        if (has_held_out and not self._has_time_for(ids)) or not self._folder.keep_counts() or not has_held_out:
+            return None
+        with engine.load(self._folder.path) as model:
+            score = model.score_tokens(ids, len(ids), self._go_on, memory=model.memory(), counts="none")
+        gain = ((score.alone or score).nats - score.nats) / len(ids) * rate / LN2
+        if gain < LEAST_GAIN:
+            self._folder.drop_counts()
+            return None
+        self._reporter.note(f"what followed what in the training text is kept: with a memory, {gain:.3f} bits less")
+        return gain
 
     def _has_time_for(self, ids: NDArray[Any]) -> bool:
         """Whether a text can be scored in one lane before the time is up, estimated from its first tokens."""

@@ -169,6 +169,9 @@ class TrainSettings:
         23, "bits kept of the fraction of each saved weight; 8 cost nothing to speak of and halve the file", low=4,
         high=23,
     )  # fmt: skip
+    counts: bool = _option(
+        True, "leave what followed what in the training text beside the model, for the story's memory, where that helps"
+    )
     held_out: float = _option(0.1, "share of the text, at its end, kept for validation", low=0.0, high=0.9)
     held_out_every: int = _option(0, "keep every n-th file for validation, and no tail; 0 for none", low=0, high=10**6)
     precision: str = _option(

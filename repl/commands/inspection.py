@@ -114,7 +114,7 @@ def _gain(score: engine.Score) -> str:
     if score.alone is None:
         return ""
     alone = score.alone.bits_per_character
-    return f"the memory of its words is in that: without it {alone:.3f} bits a character\n"
+    return f"the memory is in that: without it {alone:.3f} bits a character\n"
 
 
 def models(session: Session, argument: str) -> Answer:

@@ -1,4 +1,4 @@
-"""`engine.evaluate` over several models and all kinds of text, and by weights that follow the text."""
+"""`engine.evaluate` over several models and all kinds of text, and with what a memory knows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import pytest
 
 import engine
 from engine import evaluate
+from engine.memory.counts import Index
+from engine.memory.training import FILE, packed
 from engine.program import import_tensorflow
 from tests.networks import LETTERS
 
@@ -108,7 +110,7 @@ def test_the_memory_of_a_text_predicts_the_rest_of_it_better(
     assert evaluate.main([*command, "--json"]) == 0
     alone, mixed = (json.loads(line) for line in lines(capsys))
     assert "memory" not in alone
-    assert mixed["memory"] == {"story": True, "remembered": 0}
+    assert mixed["memory"] == {"story": True, "remembered": 0, "training": False}
     assert mixed["tokens"] == alone["tokens"] == 960
     assert alone["nats_per_token"] == pytest.approx(math.log(len(LETTERS)), abs=0.2)  # it knows nothing
     assert mixed["nats_per_token"] < alone["nats_per_token"] - 1
@@ -118,6 +120,29 @@ def test_the_memory_of_a_text_predicts_the_rest_of_it_better(
     assert said[0].startswith("tiny-keras on 960 characters: ")
     assert said[1].startswith("tiny-keras, memory of the text itself and of 2,000 remembered characters on 960")
     assert float(said[1].split(": ")[1].split()[0]) < mixed["nats_per_token"]
+
+
+def test_the_counts_of_the_training_text_are_told_apart(
+    keras_model_dir: Path, plain_text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "brought"
+    shutil.copytree(keras_model_dir, folder)
+    command = [str(folder), "--data", str(plain_text), "--tail", "0.1", "--memory"]
+    assert evaluate.main([*command, "training"]) == 1
+    assert "brought has no counts of its training text" in capsys.readouterr().err
+    with engine.load(folder) as model:
+        ids = model.vocabulary.encode(plain_text.read_text(encoding="utf-8")[:2000]).ids
+        (folder / FILE).write_bytes(packed(Index.of(len(model.vocabulary), [(ids, None)])))
+    losses = {}
+    for kind in ("training", "all"):
+        assert evaluate.main([*command, kind, "--json"]) == 0
+        alone, mixed = (json.loads(line) for line in lines(capsys))
+        assert mixed["memory"] == {"story": kind == "all", "remembered": 0, "training": True}
+        losses[kind] = mixed["nats_per_token"]
+    assert max(losses.values()) < alone["nats_per_token"] - 1
+    assert losses["all"] != losses["training"]
+    assert evaluate.main([*command, "training"]) == 0
+    assert lines(capsys)[1].startswith("brought, memory of its training text on 960 characters: ")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from engine.memory import training
 from engine.model.directory import SETTINGS, replace_file, write_json, write_text
 from engine.names import UNKNOWN, visible
 from engine.train import presets
@@ -43,6 +44,8 @@ class Figures:
     is_final: bool  # the held-out text was scored whole, in one lane, by the engine that serves the model
     test_nats: float | None = None  # of the text after --test, scored whole
     test_characters: int = 0
+    counts_gain: float | None = None
+    """Bits a character that the training text's counts gain at the beginning of the held-out text, if they are kept."""
 
 
 def write(
@@ -194,6 +197,9 @@ def _card(
     if figures.test_nats is not None:
         told = f"{figures.test_nats:.4f} nats, perplexity {perplexity(figures.test_nats):.3f}"
         test = f"| test | {told}, over {figures.test_characters:,} characters{_of(inputs.test)} |\n"
+    if figures.counts_gain is not None:
+        gain = f"{figures.counts_gain:.3f} bits a character less at the beginning of the held-out text, with a memory"
+        test += f"| `{training.FILE}` | what followed what in the training text: {gain} |\n"
     began = ""
     if origin is not None:
         began = f"| began from | {_told(origin)} |\n"

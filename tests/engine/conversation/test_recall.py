@@ -46,6 +46,18 @@ def test_what_the_story_said_becomes_likelier(tiny: Engine) -> None:
     assert talk.tree[-1].checkpoint.weights
 
 
+def test_the_training_text_is_known_from_the_first_word_on() -> None:
+    with tiny_engine(training=STORY * 9) as taught:
+        talk = taught.conversation(sampling=MINE)
+        talk.say("the ca", length=0)
+        alone, mixed = dict(talk.next_tokens(40)), dict(talk.next_tokens(40, MINE))
+        assert mixed["t"] > 2 * alone["t"]
+        off = replace(MINE, memory="off")
+        with tiny_engine() as plain:
+            same = plain.conversation(sampling=off).say("the cat").text
+        assert taught.conversation(sampling=off).say("the cat").text == same
+
+
 def test_mine_takes_up_what_was_typed_and_no_reply(tiny: Engine) -> None:
     talk = tiny.conversation(sampling=MINE)
     talk.say("x", length=0)
@@ -299,10 +311,12 @@ class AnySequence(RuleBasedStateMachine):
 ENGINES: list[Engine] = []
 
 
-@pytest.mark.parametrize("fold", [2, 1024])
-def test_no_sequence_of_operations_gives_another_memory(fold: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("fold", "training"), [(2, "abcab abcac cabab"), (1024, "")])
+def test_no_sequence_of_operations_gives_another_memory(
+    fold: int, training: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(memory_module, "FOLD_TOKENS", fold)
-    with tiny_engine() as tiny:
+    with tiny_engine(training=training) as tiny:
         ENGINES[:] = [tiny]
         run_state_machine_as_test(
             AnySequence,

@@ -10,24 +10,25 @@ from engine.memory.weights import CLASSES, EXPERTS, Weights, classes_of, sets_of
 
 def test_weights_that_learned_nothing_are_no_bytes() -> None:
     assert Weights().packed() == b""
-    assert Weights.unpacked(b"").at(sets_of(3, True, 1, 2)) == Weights().at(sets_of(3, True, 1, 2))
+    assert Weights.unpacked(b"").at(sets_of((3, True), None, 1, 2)) == Weights().at(sets_of((3, True), None, 1, 2))
 
 
 def test_what_was_learned_comes_back_to_the_last_bit() -> None:
     weights = Weights()
     slopes = np.random.default_rng(1).normal(size=(50, EXPERTS)).tolist()
     for number, slope in enumerate(slopes):
-        weights.learn(sets_of(number % 7, number % 2 == 0, number % 5, number % 3), slope)
+        training = None if number % 4 else (number % 5 - 1, number % 3 == 0)
+        weights.learn(sets_of((number % 8 - 1, number % 2 == 0), training, number % 5, number % 3), slope)
     again = Weights.unpacked(weights.packed())
     assert again.packed() == weights.packed()
     for one in (weights, again):
-        one.learn(sets_of(1, False, 1, 1), slopes[0])
+        one.learn(sets_of((1, False), None, 1, 1), slopes[0])
     assert again.packed() == weights.packed()
     assert len(weights.packed()) < 3000
 
 
 def test_a_step_goes_against_the_slope_and_gets_shorter() -> None:
-    weights, sets = Weights(), sets_of(2, False, 0, 0)
+    weights, sets = Weights(), sets_of((2, False), None, 0, 0)
     before = weights.at(sets)
     weights.learn(sets, [1.0, 0.0, -1.0])
     first = [now - then for now, then in zip(weights.at(sets), before, strict=True)]
@@ -40,7 +41,7 @@ def test_a_step_goes_against_the_slope_and_gets_shorter() -> None:
 
 
 def test_one_surprise_moves_no_weight_out_of_the_way() -> None:
-    weights, sets = Weights(), sets_of(2, False, 0, 0)
+    weights, sets = Weights(), sets_of((2, False), None, 0, 0)
     before = weights.at(sets)
     weights.learn(sets, [1e3, -1e3, 0.0])
     assert all(abs(now - then) < 0.3 for now, then in zip(weights.at(sets), before, strict=True))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import engine
+from engine.memory.counts import Index
+from engine.memory.training import packed
 from tests.engine.conversations import seeded
 
 
@@ -33,6 +36,28 @@ def test_int8_is_chosen_by_name(keras_model_dir: Path) -> None:
         assert together == [talk.say("ab").text for talk in seeded(model, 20, 40)]
     with pytest.raises(ValueError, match="precision 'int8'"):
         engine.load(keras_model_dir, backend="keras", precision="int8")
+
+
+def test_a_model_may_bring_the_counts_of_its_training_text(keras_model_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(keras_model_dir, folder)
+    mine = engine.Sampling(seed=3, length=80, memory="mine")
+    with engine.load(folder) as model:
+        without = model.conversation(sampling=mine).say("the cat").text
+        text = model.vocabulary.encode("the cat sat on the mat. " * 20).ids
+        counts = packed(Index.of(len(model.vocabulary), [(text, None)]))
+    (folder / "counts.npz").write_bytes(counts)
+    with engine.load(folder) as model:
+        assert model.conversation(sampling=mine).say("the cat").text != without
+    for damaged in (b"", counts[:-9]):
+        (folder / "counts.npz").write_bytes(damaged)
+        with engine.load(folder) as model:
+            talk = model.conversation()
+            assert talk.say("the cat").text  # nothing reads them without a memory
+            with pytest.raises(engine.ModelLoadError, match=r"counts\.npz is damaged: copy it again, remove it"):
+                talk.say("x", sampling=mine)
+            (folder / "counts.npz").unlink()
+            assert talk.say("x", sampling=mine).text  # as it was told
 
 
 @pytest.mark.parametrize(

@@ -126,8 +126,8 @@ def test_a_row_that_is_cancelled_while_others_are_dropped_is_not_lost() -> None:
 
     assert scheduler.drop_waiting(is_dropped) == []
     assert scheduler.drop_waiting(is_dropped) == rows
-    assert scheduler.admit() == [] and not len(scheduler)
-
+    assert scheduler.admit() == []
+    assert not len(scheduler)
 
 
 def test_a_batch_must_have_room() -> None:

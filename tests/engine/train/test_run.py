@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import engine
 from engine.model.directory import CHECKPOINT
 from engine.program import import_tensorflow
 from engine.train import History, checkpoint, fit
@@ -55,6 +56,26 @@ def test_a_run_may_be_stopped_while_its_model_is_scored_whole(
     assert "held out, whole" not in capsys.readouterr().out
     assert fit((), out, resume=True).is_done
     assert "held out, whole" in capsys.readouterr().out
+
+
+def test_the_counts_of_the_text_are_left_where_they_help(
+    plain_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(plain_text, tmp_path / "kept", **FLAGS)
+    card = (tmp_path / "kept" / "README.md").read_text(encoding="utf-8")
+    assert "what followed what in the training text is kept" in capsys.readouterr().out
+    assert "| `counts.npz` | what followed what in the training text: " in card
+    with engine.load(tmp_path / "kept") as model:
+        assert model.training_counts is not None
+        lengths = [len(order.keys) > 0 for order in model.training_counts.orders]
+    assert lengths == [False] * 3 + [True] * 4
+    fit(plain_text, tmp_path / "unwanted", **FLAGS, counts=False)
+    monkeypatch.setattr("engine.train.run.LEAST_GAIN", 99.0)
+    fit(plain_text, tmp_path / "useless", **FLAGS)
+    fit((), tmp_path / "kept", resume=True, epochs=3)  # what was left by an earlier run goes, too
+    for name in ("unwanted", "useless", "kept"):
+        assert not (tmp_path / name / "counts.npz").exists()
+        assert "counts.npz" not in (tmp_path / name / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_time_that_is_up_in_the_last_epoch_may_be_made_longer(
