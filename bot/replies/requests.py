@@ -125,11 +125,24 @@ def resolve_request(stories: Stories, channel: Channel, request: Request) -> tup
     story = stories.present(channel) if request.serial is None else stories.open(channel, request.serial)
     turn = story.conversation.present if request.turn is None else request.turn
     check_turn(story.conversation, turn)
+    if request.kind == "continue":
+        turn = _after_remembered(story.conversation, turn)
     choices = stories.choices(channel)
     defaults = {name: getattr(choices, name) for name in ("length", "temperature", "top_p", "memory")}
     text = _joined(story.conversation, turn, request, choices)
     sampling = {**defaults, **request.sampling}
     return story, replace(request, serial=story.serial, turn=turn, sampling=sampling, text=text)
+
+
+def _after_remembered(conversation: engine.Conversation, turn: int) -> int:
+    """A turn, or the last of the texts that the present branch remembered just after it, for what goes on from it."""
+    after = False
+    for one in conversation.turns:
+        if after and one.kind != "memory":
+            break
+        after = after or one.id == turn
+        turn = one.id if after else turn
+    return turn
 
 
 def remember(stories: Stories, channel: Channel, text: str, member: int) -> tuple[Story, dict[str, str]]:

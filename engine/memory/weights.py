@@ -19,7 +19,8 @@ from engine.memory.counts import MAX_ORDERS
 
 EXPERTS = 4  # the network, the story's contexts of up to two tokens, all of them, and the training text's
 START, START_A_TOKEN = (0.8, 0.0, 0.2, 0.0), 0.16  # of a class; and what each token of a known context moves to its own
-START_A_TRAINING_TOKEN = 0.13  # the same of the training text's
+START_CERTAIN = 0.3  # and what a context of two tokens or more moves that always went on alike: names come back
+START_A_TRAINING_TOKEN = 0.13  # what each token moves of a context of the training text
 CLASSES = 128  # of tokens
 MATCHES = 2 * (MAX_ORDERS + 2)
 SETS = 2 * MATCHES + 2 * CLASSES
@@ -80,7 +81,7 @@ def _start(number: int) -> Sequence[float]:
     if number >= MATCHES:
         trust = START_A_TRAINING_TOKEN * length
         return 1 - trust, 0.0, 0.0, trust
-    trust = START_A_TOKEN * length
+    trust = START_A_TOKEN * length + START_CERTAIN * (number % 2) * min(1.0, length / 2)
     return 1 - trust, 0.0, trust, 0.0
 
 

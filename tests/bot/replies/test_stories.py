@@ -120,6 +120,20 @@ def test_a_new_story_remembers_what_the_operator_names(stories: Stories, tmp_pat
     assert first.conversation._recall._indexes[1] is second.conversation._recall._indexes[1]  # counted once
 
 
+def test_what_goes_on_from_a_reply_knows_the_text_that_was_remembered_after_it(stories: Stories) -> None:
+    first = write(stories, Request(7, text="one"))
+    assert resolve_request(stories, HERE, Request(7, turn=first.turn))[1].turn == first.turn
+    for text in ("the cat sat on the mat", "a dog sat on a log"):
+        story, _ = remember(stories, HERE, text, 7)
+    remembered = story.conversation.present
+    assert resolve_request(stories, HERE, Request(7, turn=first.turn))[1].turn == remembered
+    assert resolve_request(stories, HERE, Request(7, "retry", turn=first.turn))[1].turn == first.turn
+    write(stories, Request(7, turn=first.turn))
+    second = write(stories, Request(7, turn=first.turn))
+    assert [turn.kind for turn in second.story.conversation.turns] == ["prompt", "reply", "memory", "memory", "reply"]
+    assert first.story.conversation.tree[-1].parent == remembered
+
+
 def test_what_a_member_had_remembered_is_forgotten_with_what_they_wrote(stories: Stories) -> None:
     remember(stories, HERE, "the cat sat on the mat", 7)
     story, unseen = remember(stories, HERE, "a dog sat on a log, É", 8)

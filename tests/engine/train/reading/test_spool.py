@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from engine.train.reading.spool import Inputs, Spool
+from engine.train.reading.spool import Inputs, Spool, read_files
 from engine.train.settings import TrainSettings
 from tests.engine.train.common.texts import RAIN, account_lines, corpus_refused
 
@@ -20,6 +22,22 @@ def test_what_the_filters_and_line_ends_take_is_told(tmp_path: Path) -> None:
     path.write_text(RAIN.replace("harbor", "hárbor漢"))
     assert "left out: 20 characters by --ascii" in account_lines(tmp_path, path, ascii=True)[0]
     assert "characters by --ascii and --keep" in account_lines(tmp_path, path, ascii=True, keep="a-z")[0]
+
+
+def test_ctrl_c_just_as_the_folder_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, mkdir = list[Path](), Path.mkdir
+
+    def interrupted(path: Path, *arguments: Any, **named: Any) -> None:
+        mkdir(path, *arguments, **named)
+        made.append(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        read_files(str(tmp_path / "text.txt"))
+    assert made
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t\n", b"\xef\xbb\xbf", b"\xff\xfe"])
