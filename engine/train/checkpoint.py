@@ -34,6 +34,7 @@ class Progress:
     elapsed: float = 0.0  # seconds since the run began, over all its processes, with reading, scoring and saving
     epoch_loss: float = 0.0  # summed over the chunks of this epoch so far
     first_loss: float | None = None  # of the run; a loss far above it is useless
+    begun_nats: float | None = None  # held-out loss of the model that the run began from, with the text's new tokens
     best: float | None = None  # held-out loss of the model that is kept
     best_epoch: int | None = None  # and the epoch it is from, counted from 0
     history: list[dict[str, float]] = field(default_factory=list)

@@ -124,7 +124,7 @@ class RunFolder:
         figures = card.Figures(
             int(best["epoch"]) + 1, best["training_nats"], held_out_nats, corpus.held_out_characters,
             corpus.training_characters, len(corpus.held_out), len(corpus.training), trainer.parameters,
-            progress.seconds, is_final, test_nats, corpus.characters["test"], counts_gain,
+            progress.seconds, is_final, test_nats, corpus.characters["test"], progress.begun_nats, counts_gain,
         )  # fmt: skip
         card.write(
             self.path, trainer.settings, self._data, corpus.digest, figures, progress.history,

@@ -57,6 +57,7 @@ class Run:
         before = self._listen()
         try:
             self._folder.keep_vocabulary()
+            self._score_beginning()
             while progress.epoch < trainer.settings.epochs and not self._is_over():
                 self._reporter.pause()
                 for loss in trainer.updates():
@@ -87,6 +88,16 @@ class Run:
                 signal.signal(number, handler)
         self._folder.check()
         return not self._decision.must_stop
+
+    def _score_beginning(self) -> None:
+        """Tell how a model predicts the text before it has learned from it. All machines must call it together."""
+        trainer, progress = self._trainer, self._trainer.progress
+        if trainer.origin is None or progress.update or progress.begun_nats or len(trainer.corpus.held_out) < 2:
+            return
+        with contextlib.suppress(Stopped):
+            progress.begun_nats = trainer.held_out_nats(self._must_stop)
+            loss = self._reporter.describe_loss(progress.begun_nats, trainer.corpus.held_out_rate)
+            self._reporter.note(f"{trainer.origin.name} as it is: held out {loss}")
 
     def _decide(self, seconds: float = 0.0) -> Decision:
         """What all machines do next, before something that takes this many seconds. All must call it together."""
@@ -197,6 +208,12 @@ class Run:
         elif len(corpus.test) > 1:
             test_nats = self._whole_nats("the test text", corpus.test, corpus.characters["test"])
         self._folder.keep_card(nats, test_nats, is_final=is_whole, counts_gain=self._keep_counts())
+        origin, begun, best = self._trainer.origin, progress.begun_nats, progress.best
+        if origin is not None and begun is not None and best is not None and best >= begun:
+            self._reporter.note(
+                f"no epoch predicts the held-out text better than {origin.name} as it is: write with that one, or "
+                f"begin again with a lower --rate (now {self._trainer.settings.rate:g}) or less --dropout"
+            )
         if nats is not None and is_whole:
             self._reporter.note(f"held out, whole: {self._reporter.describe_loss(nats, corpus.held_out_rate)}")
         if test_nats is not None:

@@ -44,6 +44,7 @@ class Figures:
     is_final: bool  # the held-out text was scored whole, in one lane, by the engine that serves the model
     test_nats: float | None = None  # of the text after --test, scored whole
     test_characters: int = 0
+    begun_nats: float | None = None  # held-out loss of the model that the run began from
     counts_gain: float | None = None
     """Bits a character that the training text's counts gain at the beginning of the held-out text, if they are kept."""
 
@@ -202,7 +203,11 @@ def _card(
         test += f"| `{training.FILE}` | what followed what in the training text: {gain} |\n"
     began = ""
     if origin is not None:
-        began = f"| began from | {_told(origin)} |\n"
+        as_it_was = ""
+        if figures.begun_nats is not None and figures.held_out_characters:
+            rate = figures.held_out_tokens / figures.held_out_characters
+            as_it_was = f"; {figures.begun_nats * rate / LN2:.3f} bits a character held out, as it was"
+        began = f"| began from | {_told(origin)}{as_it_was} |\n"
     mixed = ""
     if teachers:
         began += f"| learned from | the text and {'; '.join(map(_told, teachers))} |\n"

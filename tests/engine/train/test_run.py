@@ -58,6 +58,27 @@ def test_a_run_may_be_stopped_while_its_model_is_scored_whole(
     assert "held out, whole" in capsys.readouterr().out
 
 
+def test_what_a_run_began_from_is_the_first_score(
+    plain_text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = fit(plain_text, tmp_path / "old", **FLAGS)
+    capsys.readouterr()
+    better = fit(plain_text, tmp_path / "better", start=tmp_path / "old", **FLAGS)
+    told = capsys.readouterr().out
+    assert f"old as it is: held out {min(figures(old)):.4f} nats/char" in told
+    assert min(figures(better)) < min(figures(old))
+    assert "no epoch predicts" not in told
+    (other := tmp_path / "other.txt").write_text("tam eht no tas tac eht.\ngol eht no tas god eht.\n" * 200)
+    fit(other, tmp_path / "worse", validation=plain_text, start=tmp_path / "old", **{**FLAGS, "epochs": 1})
+    assert (
+        "no epoch predicts the held-out text better than old as it is: write with that one" in capsys.readouterr().out
+    )
+    card = (tmp_path / "worse" / "README.md").read_text(encoding="utf-8")
+    assert " bits a character held out, as it was |" in card
+    assert fit((), tmp_path / "worse", resume=True, epochs=2).is_done
+    assert "old as it is: held out" not in capsys.readouterr().out  # that was before the first update
+
+
 def test_the_counts_of_the_text_are_left_where_they_help(
     plain_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
