@@ -18,7 +18,7 @@ import numpy as np
 from engine.memory.counts import MAX_ORDERS
 
 EXPERTS = 4  # the network, the story's contexts of up to two tokens, all of them, and the training text's
-START, START_A_TOKEN = (0.8, 0.0, 0.2, 0.0), 0.16  # of a class; and what each token of a known context moves to its own
+START, START_A_TOKEN = (0.8, 0.0, 0.2, 0.0), 0.12  # of a class; and what each token of a known context moves to its own
 START_CERTAIN = 0.3  # and what a context of two tokens or more moves that always went on alike: names come back
 START_A_TRAINING_TOKEN = 0.13  # what each token moves of a context of the training text
 CLASSES = 128  # of tokens
