@@ -9,6 +9,7 @@ are exact however they were reached. A memory is a function of the tokens alone,
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
@@ -28,6 +29,7 @@ Ids = NDArray[np.int32]
 Numbers = NDArray[np.int64]
 
 
+@functools.cache
 def orders_of(vocabulary_size: int) -> int:
     """The longest contexts that are counted: a context and its token must fit a number of 63 bits."""
     orders = MAX_ORDERS

@@ -60,8 +60,12 @@ class Weights:
 
     def at(self, sets: Sequence[int]) -> list[float]:
         """The weights of the experts where these sets count."""
-        rows, number = [self._rows[number] for number in sets], len(sets)
-        return [sum(column) / number for column in zip(*rows, strict=True)][:EXPERTS]
+        a, b, c, d, _ = self._rows[sets[0]]
+        for number in sets[1:]:
+            row = self._rows[number]
+            a, b, c, d = a + row[0], b + row[1], c + row[2], d + row[3]
+        count = len(sets)
+        return [a / count, b / count, c / count, d / count]
 
     def learn(self, sets: Sequence[int], slope: Sequence[float]) -> None:
         """Move the weights of these sets against the slope of the surprisal."""
