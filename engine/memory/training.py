@@ -17,7 +17,7 @@ from engine.memory.counts import Index, Numbers, Order, orders_of, shortest_of
 FILE = "counts.npz"
 MOST_TOKENS = 5_000_000  # of a text; a network learns a longer one's frequent words better than so few bytes hold them
 MOST_BYTES = 3_000_000  # of the file
-MOST_UNPACKED = 200_000_000  # bytes; a file that asks for more is not ours
+MOST_UNPACKED = 60_000_000  # bytes; a file that asks for more is not ours
 LEAST = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256, 1024)  # how often a context that is kept was met
 
 

@@ -23,7 +23,7 @@ from engine.train.settings import PRESETS, TrainSettings, as_text
 
 VERSION = 1
 CARD, HISTORY, PICTURE = "README.md", "training.csv", "loss.png"
-FILES = (SETTINGS, CARD, HISTORY, PICTURE)
+FILES = (SETTINGS, CARD, HISTORY, PICTURE, training.FILE)  # what a run writes beside the model
 CELL_NAMES = {"gru": "GRU", "lstm": "LSTM", "rnn": "SimpleRNN"}
 LEVEL_NAMES = {"char": "character", "word": "word", "bpe": "byte-pair"}
 

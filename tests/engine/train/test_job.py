@@ -43,6 +43,16 @@ def test_a_model_without_a_checkpoint_is_begun_from(
     assert f"choose another --out, or begin from it with --from {out}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["README.md", "counts.npz"])
+def test_nothing_of_anybody_elses_is_written_over(
+    name: str, plain_text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (kept := tmp_path / name).write_text("mine")
+    assert main(["--data", str(plain_text), "--out", str(tmp_path)]) == 1
+    assert f"{kept} is there already, and no run's: choose another --out" in capsys.readouterr().err
+    assert kept.read_text() == "mine"
+
+
 def test_a_run_from_a_model_needs_the_vocabulary_that_it_began_with(plain_text: Path, tmp_path: Path) -> None:
     fit(plain_text, tmp_path / "one", **FLAGS)
     (other := tmp_path / "other.txt").write_text("quite another text\n" * 200)
