@@ -151,8 +151,10 @@ class Words:
         return index, piece, substitute
 
     def _look_up(self, joins: bool, gap: str, surface: str) -> int:
-        """The token for a word: with its right space, else with another; -1 for none."""
-        for token in (marked(joins, gap, surface), surface, APART + surface, JOINED + surface):
+        """The token for a word: with its right space, else with another; -1 for none. Two words are never joined."""
+        would_join = bool(gap) and surface[0].isalnum()
+        forms = marked(joins, gap, surface), surface, APART + surface, *(() if would_join else (JOINED + surface,))
+        for token in forms:
             index = self._ids.get(token, -1)
             if index >= 0 and self._bare(index) == surface:
                 return index

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.text.vocabulary import Vocabulary, normalize
@@ -37,6 +37,7 @@ def test_a_text_that_made_the_vocabulary_comes_back_to_the_letter(text: str) -> 
 
 
 @given(TEXTS, TEXTS, st.sampled_from(["words", "spaces"]))
+@example(",a ", "a a", "words")
 def test_what_is_read_is_what_is_told_and_token_by_token_the_same(known: str, text: str, split: str) -> None:
     """Also with unseen words, all of which are the unknown token here."""
     vocabulary = made_of(known + "x", split)
