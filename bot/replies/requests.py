@@ -6,6 +6,7 @@ same words, and a note with the request is enough to finish a reply after a cras
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -136,13 +137,9 @@ def resolve_request(stories: Stories, channel: Channel, request: Request) -> tup
 
 def _after_remembered(conversation: engine.Conversation, turn: int) -> int:
     """A turn, or the last of the texts that the present branch remembered just after it, for what goes on from it."""
-    after = False
-    for one in conversation.turns:
-        if after and one.kind != "memory":
-            break
-        after = after or one.id == turn
-        turn = one.id if after else turn
-    return turn
+    onward = itertools.dropwhile(lambda one: one.id != turn, conversation.turns)
+    texts = itertools.takewhile(lambda one: one.kind == "memory", itertools.islice(onward, 1, None))
+    return max((one.id for one in texts), default=turn)
 
 
 def remember(stories: Stories, channel: Channel, text: str, member: int) -> tuple[Story, dict[str, str]]:

@@ -17,7 +17,6 @@ if __name__ == "__main__":
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -150,8 +149,8 @@ def _as_keras(model: Path, legacy: LegacyModel | None) -> Iterator[Path]:
         return
     from engine.adopt.legacy_h5 import save_as_keras
 
-    with tempfile.TemporaryDirectory() as folder:
-        save_as_keras(model, legacy, made := Path(folder) / NETWORK)
+    with program.temporary_folder() as folder:
+        save_as_keras(model, legacy, made := folder / NETWORK)
         yield made
 
 

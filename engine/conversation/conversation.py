@@ -221,12 +221,12 @@ class Conversation:
 
         def further(turn: Turn) -> dict[str, Any]:
             """What few turns have: new weights of the memory, and tokens that a stop left unfed."""
-            if turn.kind != "prompt":
-                return {}
-            new = {} if weights[turn.id] == weights[turn.parent or 0] else {"weights": weights[turn.id]}
-            texts = {name: base64.b64encode(data).decode() for name, data in new.items()}
-            unfed = len(turn.checkpoint.settled) - 1
-            return {**texts, **({"unfed": unfed} if unfed > 0 else {})}
+            found: dict[str, Any] = {}
+            if turn.kind == "prompt" and weights[turn.id] != weights[turn.parent or 0]:
+                found["weights"] = base64.b64encode(weights[turn.id]).decode()
+            if turn.kind == "prompt" and (unfed := len(turn.checkpoint.settled) - 1) > 0:
+                found["unfed"] = unfed
+            return found
 
         return json.dumps(
             {

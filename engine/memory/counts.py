@@ -51,11 +51,7 @@ class Order:
         self.tokens = keys % digit - 1
         self.left = (UNIT * counts - np.take(DISCOUNTS, np.minimum(counts, 3))).astype(np.float32)
         sums = [np.concatenate([[0], np.cumsum(numbers, dtype=np.int64)]) for numbers in (counts, self.left)]
-        self._keys, self._totals, self._sums = (
-            keys.data,
-            sums[0].data,
-            sums[1].data,
-        )  # views give plain numbers, and soon
+        self._keys, self._totals, self._sums = keys.data, sums[0].data, sums[1].data  # views give plain numbers
         self._digit = digit
         self._found: dict[int, Found | None] = {}
 

@@ -280,30 +280,27 @@ def count(memories: Sequence[Memory], size: int) -> Counted:
 
 def _parts(scales: list[tuple[int, int]], height: int) -> list[float]:
     """What each row of a grid is multiplied by, the network the last: for short contexts, and then for all."""
-    longer, rest = [0.0] * (height + 1), 1.0
-    for order in range(len(scales) - 1, SHORT, -1):
-        total, freed = scales[order]
-        longer[order] = rest / (UNIT * total)
-        rest *= freed / (UNIT * total)
-    short, left = [0.0] * (height + 1), 1.0
-    for order in range(min(SHORT, len(scales) - 1), -1, -1):
-        total, freed = scales[order]
-        short[order] = left / (UNIT * total)
-        longer[order] = rest * short[order]
-        left *= freed / (UNIT * total)
-    short[height], longer[height] = left, rest * left
-    return short + longer
+    short, left = _shares(scales[: SHORT + 1])
+    longer, rest = _shares(scales[SHORT + 1 :])
+    missing = [0.0] * (height - len(scales))
+    nothing = [0.0] * len(longer)
+    return [*short, *nothing, *missing, left, *[rest * share for share in short], *longer, *missing, rest * left]
 
 
 def _parts_of_training(scales: list[tuple[int, int]], orders: int, height: int) -> list[float]:
     """The same for the training text, whose rows follow the story's."""
-    parts, rest = [0.0] * (height + 1), 1.0
+    shares, rest = _shares(scales)
+    return [*[0.0] * orders, *shares, *[0.0] * (height - orders - len(shares)), rest]
+
+
+def _shares(scales: list[tuple[int, int]]) -> tuple[list[float], float]:
+    """What the counts of each length are multiplied by, the longest first served, and what is left below them."""
+    shares, rest = [0.0] * len(scales), 1.0
     for row in range(len(scales) - 1, -1, -1):
         total, freed = scales[row]
-        parts[orders + row] = rest / (UNIT * total)
+        shares[row] = rest / (UNIT * total)
         rest *= freed / (UNIT * total)
-    parts[height] = rest
-    return parts
+    return shares, rest
 
 
 def mix(logits: NDArray[np.float32], memories: Sequence[Memory], counted: Counted | None = None) -> Mixture:

@@ -60,21 +60,22 @@ def unpacked(data: bytes, vocabulary_size: int) -> Index:
                 raise ValueError
         with np.load(io.BytesIO(data)) as arrays:
             size = int(arrays["size"])
-            for length in range(shortest, longest + 1):
-                if size == vocabulary_size:
-                    steps, counts = arrays[f"keys{length}"], arrays[f"counts{length}"]
-                    if not (steps.ndim == 1 and steps.shape == counts.shape and steps.dtype == np.int64):
-                        raise ValueError
-                    if counts.dtype != np.int32 or min(steps.min(initial=1), counts.min(initial=1)) < 1:
-                        raise ValueError
-                    keys = np.cumsum(steps)
-                    if len(keys) and (
-                        keys.min() < 1 or keys.max() >= digit ** (length + 1) or (keys % digit == 0).any()
-                    ):
-                        raise ValueError
-                    orders.append(Order(keys, counts.astype(np.int64), digit))
+            for length in range(shortest, longest + 1) if size == vocabulary_size else ():
+                orders.append(_order(arrays[f"keys{length}"], arrays[f"counts{length}"], length, digit))
     except Exception:  # of a damaged file, zipfile and numpy raise nearly everything
         raise ValueError("is damaged") from None
     if size != vocabulary_size:
         raise ValueError(f"is of a vocabulary of {size:,} tokens, and this one has {vocabulary_size:,}")
     return Index(vocabulary_size, orders)
+
+
+def _order(steps: Any, counts: Any, length: int, digit: int) -> Order:
+    """The contexts of one length. Raises `ValueError` for what `packed` never writes."""
+    if not (steps.ndim == 1 and steps.shape == counts.shape and steps.dtype == np.int64 and counts.dtype == np.int32):
+        raise ValueError
+    keys = np.cumsum(steps)
+    if len(keys) and (min(steps.min(), counts.min(), keys.min()) < 1 or keys.max() >= digit ** (length + 1)):
+        raise ValueError
+    if (keys % digit == 0).any():  # no token
+        raise ValueError
+    return Order(keys, counts.astype(np.int64), digit)

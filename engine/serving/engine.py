@@ -140,8 +140,10 @@ class Engine:
         encoding = self.vocabulary.encode(text)
         if not len(encoding.ids):
             raise ValueError(f"text {text[:20]!r}: has nothing that the model knows")
-        texts = [(self.vocabulary.encode(one).ids, None) for one in remembered]
-        known = None if memory == "off" else self.memory(Index.of(len(self.vocabulary), texts))
+        known = None
+        if memory != "off":
+            texts = [(self.vocabulary.encode(one).ids, None) for one in remembered]
+            known = self.memory(Index.of(len(self.vocabulary), texts))
         return self.score_tokens(encoding.ids, encoding.characters, tell, memory=known)
 
     def score_tokens(
@@ -241,10 +243,9 @@ class Engine:
         story's, up to the first of the pending tokens, of whose settled ones the last `said` were typed.
         """
         self._check(checkpoint)
-        counts_all = sampling is not None and sampling.memory == "all"
+        counts = "all" if sampling is not None and sampling.memory == "all" else "mine"
         if memory is not None and not len(memory):
             memory.add(checkpoint.settled[0], is_counted=True)
-        counts = "all" if counts_all else "mine"
         row = self._read(np.array(checkpoint.settled, np.int32), checkpoint.state, None, memory, said, counts)
         logits = row.logits
         if memory is not None:

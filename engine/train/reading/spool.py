@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import secrets
-import shutil
 import tempfile
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -25,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import EngineError, TrainingError
+from engine.program import temporary_folder
 from engine.train.reading import formats, sources
 from engine.train.reading.account import Account
 from engine.train.reading.filters import make_filter, normalized, whole_lines
@@ -220,7 +218,7 @@ def wide_codes(data: bytes) -> NDArray[np.int32]:
 def read_whole(data: Sequence[str], settings: TrainSettings, tell: OnProgress) -> tuple[str, list[str]]:
     """All sources as one normalized text, and remarks on what was left out. Raises `EngineError`."""
     try:
-        with _temporary_folder() as folder:
+        with temporary_folder() as folder:
             spool = Spool(folder)
             spool.fill(Inputs(tuple(data)), settings, tell)
             text = "".join(spool.texts("training"))
@@ -228,17 +226,6 @@ def read_whole(data: Sequence[str], settings: TrainSettings, tell: OnProgress) -
         raise EngineError(f"cannot keep the text in {tempfile.gettempdir()}: {error.strerror}") from None
     is_partly = spool.account.left_out or spool.account.remarks
     return text, [*spool.account.lines()] if is_partly else []
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """A folder that is gone afterwards, also where Ctrl-C comes just as it is made, which leaves that of `tempfile`."""
-    folder = Path(tempfile.gettempdir()) / f"textrepl-{secrets.token_hex(8)}"
-    try:
-        folder.mkdir(mode=0o700)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_files(*names: str) -> tuple[str, list[str]]:

@@ -177,11 +177,12 @@ def _card(
     origin: Origin | None, teachers: Sequence[Origin],
 ) -> str:  # fmt: skip
     inputs, held_out = Inputs.from_words(names), "no text was held out"
+    rate = figures.held_out_tokens / max(1, figures.held_out_characters)
     apart = _of(inputs.validation)
     is_tail = not inputs.validation and not settings.held_out_every
     can_be_read_again = "-" not in inputs.training
     if figures.held_out_nats is not None:
-        nats, rate = figures.held_out_nats, figures.held_out_tokens / figures.held_out_characters
+        nats = figures.held_out_nats
         a_token = "" if settings.level == "char" else " a token"
         how = "whole, weights fixed, the state carried through" if figures.is_final else "in lanes, while training"
         held_out = (
@@ -198,14 +199,14 @@ def _card(
     if figures.test_nats is not None:
         told = f"{figures.test_nats:.4f} nats, perplexity {perplexity(figures.test_nats):.3f}"
         test = f"| test | {told}, over {figures.test_characters:,} characters{_of(inputs.test)} |\n"
+    brought = ""
     if figures.counts_gain is not None:
         gain = f"{figures.counts_gain:.3f} bits a character less at the beginning of the held-out text, with a memory"
-        test += f"| `{training.FILE}` | what followed what in the training text: {gain} |\n"
+        brought = f"| `{training.FILE}` | what followed what in the training text: {gain} |\n"
     began = ""
     if origin is not None:
         as_it_was = ""
-        if figures.begun_nats is not None and figures.held_out_characters:
-            rate = figures.held_out_tokens / figures.held_out_characters
+        if figures.begun_nats is not None:
             as_it_was = f"; {figures.begun_nats * rate / LN2:.3f} bits a character held out, as it was"
         began = f"| began from | {_told(origin)}{as_it_was} |\n"
     mixed = ""
@@ -224,7 +225,7 @@ A {level} model: {settings.layers} {CELL_NAMES[settings.cell]} layers of {units}
 | --- | --- |
 {began}| data | {", ".join(inputs.training)}: {figures.training_characters:,} characters to learn from |
 | held out | {held_out} |
-{test}| training loss | {figures.training_nats:.4f} nats a {unit}, with dropout{mixed}, in epoch \
+{test}{brought}| training loss | {figures.training_nats:.4f} nats a {unit}, with dropout{mixed}, in epoch \
 {figures.best_epoch} (kept) |
 | time | {figures.seconds / 60:.0f} minutes of training |
 
