@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,19 @@ def derive_key(*parts: int) -> int:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What the draws of some steps need: `numbers [N, B]`, uniform in [0, 1), and `settings [B, 5]` of the rows.
+
+    A row's settings are 1 / temperature, whether it is greedy, top-k (V for all), top-p (2 for all) and min-p.
+    """
+
+    numbers: NDArray[np.float64]
+    settings: NDArray[np.float64]
+    filters: bool  # whether a row has a top-k, top-p or min-p
+    never: NDArray[np.bool_]  # which tokens are not to be drawn `[V]`
+
+
 class Sampler:
     """The settings of a batch's rows as vectors, made once for as long as the rows stay the same."""
 
@@ -58,6 +72,25 @@ class Sampler:
         self._inverse = np.array([[min(1.0 / s.temperature, 1e30) if s.temperature else 1.0] for s in settings])
         self._filtered = [(row, s) for row, s in enumerate(settings) if s.top_k or s.top_p < 1 or s.min_p]
         self.penalized = [(row, s) for row, s in enumerate(settings) if s.repetition_penalty > 1]
+        self._settings = settings
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a token depends on the logits before it alone, so that a step function may draw it."""
+        return not self.penalized
+
+    def draws(self, numbers: NDArray[np.float64], size: int) -> Draws:
+        """What a step function needs to draw as this does, with the `numbers [N, B]`, from `size` tokens."""
+        columns = [
+            self._inverse[:, 0], self._greedy,
+            [s.top_k or size for s in self._settings],
+            [s.top_p if s.top_p < 1 else 2.0 for s in self._settings],  # 2: also those that weigh next to nothing
+            [s.min_p for s in self._settings],
+        ]  # fmt: skip
+        never = np.zeros(size, np.bool_)
+        if len(self._unwritten) < size:
+            never[self._unwritten] = True
+        return Draws(numbers, np.array(columns, np.float64).T.copy(), bool(self._filtered), never)
 
     def __call__(
         self, logits: Logits, numbers: Sequence[float] | NDArray[np.float64], recent: Sequence[Sequence[int]]

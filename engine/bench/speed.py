@@ -1,7 +1,8 @@
-"""How fast the same weights write in several ways, side by side in one process. Part of `python -m engine.bench`.
+"""How fast the same weights write and read in several ways, side by side in one process.
 
-The ways are TensorFlow's tutorial (one `tf.function` step a character), the bare ONNX step, this engine alone, and this
-engine with 64 conversations. Needs TensorFlow.
+The ways are TensorFlow's tutorial (one `tf.function` step a character), thirty lines of NumPy, PyTorch where it is
+installed, the bare ONNX steps with the best threads (many a call, nothing drawn and no text made), this engine alone,
+and this engine with 64 conversations. Part of `python -m engine.bench`. Needs TensorFlow.
 """
 
 from __future__ import annotations
@@ -19,16 +20,30 @@ from typing import Any
 import numpy as np
 
 import engine
-from engine.bench import serving
+from engine.bench import serving, torch_ways
+from engine.bench.other_ways import PROMPT, NumpyWay, TutorialWay, memory_limit
 from engine.bench.timing import Way, in_turn, median_ratio
 from engine.model import directory
-from engine.model.network import Network
+from engine.model.network import Embedding, Network
 from engine.model.network_reader import read_network
-from engine.model.onnx_step import OnnxStep, thread_count
+from engine.model.onnx_step import OnnxStep
+from engine.model.threads import possible
 
 ROWS, ROUNDS, STEPS_COMPARED = 64, 7, 1000
+READ = 8192  # characters read at once
 REMEMBERED = 20_000  # tokens that the story's memory knows
-PROMPT, CHARACTERS = "ROMEO:", "shakespeare"  # a bundled model whose tokens are characters
+CHARACTERS = "shakespeare"  # a bundled model whose tokens are characters
+WEIGHT_BYTES = {"numpy": 4, "onnx_step": 4, "engine_1": 4, "onnx_step_int8": 1, "engine_1_int8": 1}  # of a number
+COMPARED = {
+    "engine_1": ["tutorial", "numpy", "pytorch", "onnx_step"],
+    "engine_1_int8": ["tutorial", "numpy", "onnx_step_int8"],
+    f"engine_{ROWS}": ["engine_1", f"onnx_step_{ROWS}"],
+    f"engine_{ROWS}_int8": ["engine_1", f"onnx_step_{ROWS}_int8"],
+    "engine_1_memory": ["engine_1"],
+    f"engine_{ROWS}_memory": [f"engine_{ROWS}"],
+    "reading": ["engine_1", "onnx_step"],
+    "reading_int8": ["engine_1_int8", "onnx_step_int8"],
+}
 
 
 def random_model(folder: Path, units: int, layers: int) -> Path:
@@ -48,53 +63,60 @@ def measure(files: directory.ModelFiles, show: Callable[[str], None]) -> dict[st
     """One model's rates, their ratios, and its agreement with Keras."""
     import keras
 
-    with engine.load(files.network) as loaded, engine.load(files.network, precision="int8") as small:
-        network = read_network(files.network)
+    network = read_network(files.network)
+    first, count = network.layers[0], 400
+    assert isinstance(first, Embedding)
+    shape = (network.recurrent[0].units, len(network.recurrent), network.vocabulary_size, first.table.shape[1], count)
+    with (
+        engine.load(files.network) as loaded, engine.load(files.network, precision="int8") as small,
+        torch_ways.process("write", *shape) as pytorch,
+    ):  # fmt: skip
         step, small_step = OnnxStep(network), OnnxStep(network, precision="int8")
         stateful = keras.models.load_model(files.network, compile=False)
         remembered = loaded.conversation(sampling=engine.Sampling(seed=1, length=REMEMBERED)).say(PROMPT).text
-        ways: dict[str, Way] = {
-            "tutorial": TutorialWay(stateful, loaded.vocabulary).rate,
+        text = remembered[:READ]
+        ways: dict[str, Way] = {"tutorial": TutorialWay(stateful, loaded.vocabulary).rate}
+        if NumpyWay.fits(network):
+            ways["numpy"] = NumpyWay(network).rate
+        if pytorch is not None:
+            ways["pytorch"] = lambda: count / pytorch()
+        ways |= {
+            "memory_limit": lambda: memory_limit(network),
             "onnx_step": lambda: bare_rate(step, 1),
             "engine_1": lambda: engine_rate(loaded, 1, 1500),
             f"onnx_step_{ROWS}": lambda: bare_rate(step, ROWS),
             f"engine_{ROWS}": lambda: engine_rate(loaded, ROWS, 240),
+            "onnx_step_int8": lambda: bare_rate(small_step, 1),
             "engine_1_int8": lambda: engine_rate(small, 1, 1500),
             f"onnx_step_{ROWS}_int8": lambda: bare_rate(small_step, ROWS),
             f"engine_{ROWS}_int8": lambda: engine_rate(small, ROWS, 240),
             "engine_1_memory": lambda: engine_rate(loaded, 1, 1500, remembered),
             f"engine_{ROWS}_memory": lambda: engine_rate(loaded, ROWS, 240, remembered),
+            "reading": lambda: reading_rate(loaded, text),
+            "reading_int8": lambda: reading_rate(small, text),
         }
         in_turn(ways, 1)  # to warm up
         rates = in_turn(ways, ROUNDS)
         figures: dict[str, Any] = {}
         for name, values in rates.items():
             figures[name] = statistics.median(values)
-            show(f"  {name:18} {figures[name]:10,.0f}   x {median_ratio(values, rates['engine_1']):.3f}")
-        for name, other in (
-            ("engine_1", "tutorial"), ("engine_1_int8", "tutorial"), ("engine_1", "onnx_step"),
-            (f"engine_{ROWS}", "engine_1"), (f"engine_{ROWS}_int8", "engine_1"),
-            ("engine_1_memory", "engine_1"), (f"engine_{ROWS}_memory", f"engine_{ROWS}"),
-            (f"engine_{ROWS}", f"onnx_step_{ROWS}"), (f"engine_{ROWS}_int8", f"onnx_step_{ROWS}_int8"),
-        ):  # fmt: skip
-            figures[f"{name}_to_{other}"] = median_ratio(rates[name], rates[other])
+            line = f"  {name:18} {figures[name]:10,.0f}   x {median_ratio(values, rates['engine_1']):.3f}"
+            if name in WEIGHT_BYTES:
+                share = median_ratio(values, rates["memory_limit"]) * WEIGHT_BYTES[name] / 4
+                figures[f"{name}_to_limit"] = share
+                line += f"   {share:.2f} of the memory's limit"
+            show(line)
+        for name, others in COMPARED.items():
+            for other in others:
+                if other in rates:
+                    figures[f"{name}_to_{other}"] = median_ratio(rates[name], rates[other])
         figures["logit_difference"] = logit_difference(step, stateful, loaded.vocabulary)
         figures["same_alone_and_batched"] = same_alone_and_batched(loaded)
         figures["threads"] = thread_rates(network, show)
         figures["serving"] = serving.measure(loaded)
-    show(
-        f"  engine alone: {figures['engine_1_to_tutorial']:.1f} x the tutorial's way "
-        f"(int8 {figures['engine_1_int8_to_tutorial']:.1f} x), "
-        f"{figures['engine_1_to_onnx_step']:.2f} of the bare step; {ROWS} together: "
-        f"{figures[f'engine_{ROWS}_to_engine_1']:.1f} x one "
-        f"(int8 {figures[f'engine_{ROWS}_int8_to_engine_1']:.1f} x), "
-        f"{figures[f'engine_{ROWS}_to_onnx_step_{ROWS}']:.2f} of the bare step "
-        f"(int8 {figures[f'engine_{ROWS}_int8_to_onnx_step_{ROWS}_int8']:.2f})"
-    )
-    show(
-        f"  with a memory of {REMEMBERED:,} tokens: {figures['engine_1_memory_to_engine_1']:.2f} of the speed, "
-        f"{ROWS} together {figures[f'engine_{ROWS}_memory_to_engine_{ROWS}']:.2f}"
-    )
+    for name, others in COMPARED.items():
+        known = [(other, figures[f"{name}_to_{other}"]) for other in others if f"{name}_to_{other}" in figures]
+        show(f"  {name} against " + ", ".join(f"{other} {ratio:.2f}" for other, ratio in known))
     show(
         f"  logits against Keras over {STEPS_COMPARED:,} steps: at most {figures['logit_difference']:.1e} apart; "
         f"one seed alone and with {ROWS - 1} neighbors: "
@@ -105,69 +127,35 @@ def measure(files: directory.ModelFiles, show: Callable[[str], None]) -> dict[st
     return figures
 
 
-class TutorialWay:
-    """TensorFlow's text-generation tutorial: one `tf.function` call a character, strings in and out."""
-
-    def __init__(self, model: Any, vocabulary: engine.Vocabulary) -> None:
-        import keras
-        import tensorflow as tf
-
-        tokens = list(vocabulary.tokens)
-        ids_of = keras.layers.StringLookup(vocabulary=tokens, mask_token=None, num_oov_indices=0)
-        tokens_of = keras.layers.StringLookup(vocabulary=tokens, mask_token=None, num_oov_indices=0, invert=True)
-        embedding, *grus, dense = model.layers
-        twins = []
-        for layer in grus:
-            twin = type(layer).from_config({**layer.get_config(), "stateful": False, "return_state": True})
-            twin.build((None, None, layer.cell.kernel.shape[0]))
-            twin.set_weights(layer.get_weights())
-            twins.append(twin)
-
-        @tf.function  # type: ignore[untyped-decorator]
-        def one_step(inputs: Any, states: Any) -> tuple[Any, Any]:
-            characters = tf.strings.unicode_split(inputs, "UTF-8")
-            x, after = embedding(ids_of(characters).to_tensor()), []
-            for twin, state in zip(twins, states, strict=True):
-                x, state = twin(x, initial_state=state)
-                after.append(state)
-            logits = dense(x)[:, -1, :] / 0.8
-            chosen = tf.squeeze(tf.random.categorical(logits, num_samples=1), axis=-1)
-            return tokens_of(chosen), after
-
-        self._step = one_step
-        self._start = [tf.zeros([1, layer.units]) for layer in grus]
-        known = all(character in tokens for character in PROMPT)
-        self._prompt = tf.constant([PROMPT if known else vocabulary.tokens[vocabulary.start_id]])
-
-    def rate(self, count: int = 200) -> float:
-        """Characters a second."""
-        text, states = self._step(self._prompt, self._start)
-        started = time.perf_counter()
-        for _ in range(count):
-            text, states = self._step(text, states)
-        text[0].numpy().decode()
-        return count / (time.perf_counter() - started)
-
-
 def bare_rate(step: OnnxStep, rows: int) -> float:
-    """Characters a second of the step alone, without sampling or text."""
-    ids, state = np.zeros(rows, np.int32), np.zeros((rows, step.state_size), np.float32)
-    count = 1500 if rows == 1 else 60
+    """Characters a second of the network alone, many steps a call, without sampling or text."""
+    state, count = np.zeros((rows, step.state_size), np.float32), 1500 if rows == 1 else 60
     started = time.perf_counter()
-    for _ in range(count):
-        _, state = step(ids, state)
+    for _ in range(count // 30):
+        state = step.bare(np.zeros(rows, np.int32), state, 30)
     return rows * count / (time.perf_counter() - started)
 
 
+def reading_rate(model: engine.Engine, text: str) -> float:
+    """Characters a second of a text that is scored."""
+    started = time.perf_counter()
+    model.score(text)
+    return len(text) / (time.perf_counter() - started)
+
+
 def thread_rates(network: Network, show: Callable[[str], None]) -> dict[str, dict[str, float]]:
-    """The bare step's rates with one thread and with those chosen, alone and beside a busy process a core."""
-    chosen, rates = thread_count(network), dict[str, dict[str, float]]()
+    """The bare steps' rates with each choice of threads and with what is chosen, beside a busy process a core, too."""
+    rates = dict[str, dict[str, float]]()
     for precision in ("float32", "int8"):
-        steps = {threads: OnnxStep(network, precision=precision, threads=threads) for threads in {1, chosen}}
+        steps = {
+            f"{way.number}{' spinning' if way.spin else ''}": OnnxStep(network, precision=precision, way=way)
+            for way in possible(network.parameters, None)
+        }
+        steps["chosen"] = OnnxStep(network, precision=precision)
         ways = {
-            f"{rows} x {threads}": functools.partial(bare_rate, step, rows)
+            f"{rows} rows, {name}": functools.partial(bare_rate, step, rows)
             for rows in (1, ROWS)
-            for threads, step in steps.items()
+            for name, step in steps.items()
         }
         for busy in (0, os.cpu_count() or 1):
             others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
@@ -179,8 +167,7 @@ def thread_rates(network: Network, show: Callable[[str], None]) -> dict[str, dic
                     other.wait()
             name = f"{precision} {'beside other load' if busy else 'alone'}"
             rates[name] = {what: statistics.median(values) for what, values in measured.items()}
-            one, all_rows = (rates[name][f"{rows} x {chosen}"] / rates[name][f"{rows} x 1"] for rows in (1, ROWS))
-            show(f"  {chosen} threads against one, {name}: {one:.2f} x with a row, {all_rows:.2f} x with {ROWS}")
+            show(f"  threads, {name}: " + ", ".join(f"{what} {rate:,.0f}" for what, rate in rates[name].items()))
     return rates
 
 

@@ -7,10 +7,7 @@ dropout, for stock Keras has none of ours. A way makes `UPDATES` updates and ret
 
 from __future__ import annotations
 
-import importlib.util
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.bench import torch_ways
 from engine.bench.timing import Way, in_turn, median_ratio
 from engine.text.vocabulary import Vocabulary
 from engine.train.data.corpus import Corpus
@@ -61,23 +59,8 @@ def _ways(units: int, layers: int) -> Iterator[dict[str, Way]]:
         "ours_float32": ours(units, layers, "float32"),
         "keras_fit": keras_fit(units, layers),
     }
-    if importlib.util.find_spec("torch") is None:
-        yield ways
-        return
-    numbers = (units, layers, BATCH, STEPS, SYMBOLS, EMBEDDING, UPDATES)
-    command = [sys.executable, "-m", "engine.bench.torch_training", *map(str, numbers)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        requests, answers = process.stdin, process.stdout
-
-        def pytorch() -> float:
-            requests.write("\n")
-            requests.flush()
-            return float(answers.readline())
-
-        yield {**ways, "pytorch": pytorch}
-        requests.close()
+    with torch_ways.process("train", units, layers, SYMBOLS, EMBEDDING, BATCH, STEPS, UPDATES) as pytorch:
+        yield ways if pytorch is None else {**ways, "pytorch": pytorch}
 
 
 def ours(units: int, layers: int, precision: str) -> Way:

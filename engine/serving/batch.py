@@ -1,7 +1,9 @@
-"""The running rows as arrays: steps them together and draws a token for each that writes. Knows no thread.
+"""The running rows as arrays: draws tokens for those that write, and reads what the others are given. Knows no thread.
 
-Rows get what they drew every few milliseconds, not at each step: after a step the network's weights have pushed Python
-out of the processor's caches, and nobody reads faster. Before rows change, or are asked where they are, they get it.
+Where the step function draws itself, it does so some times before it comes back: once at first, for words to come at
+once, and then for as long as no reader notices. Rows get what they drew every few milliseconds, not at each step: after
+a step the network's weights have pushed Python out of the processor's caches, and nobody reads faster. Before rows
+change, or are asked where they are, they get it.
 """
 
 from __future__ import annotations
@@ -10,18 +12,22 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.memory.memory import Counted, count, mix
-from engine.model.step import Ids, Logits, State, StepFunction
-from engine.sampling import PENALTY_WINDOW, Sampler, only, uniforms
+from engine.model.step import BlockStep, Ids, Logits, State, StepFunction, read_one_by_one
+from engine.sampling import PENALTY_WINDOW, Draws, Sampler, only, uniforms
 from engine.serving.rows import ReplyRow, Row
 
 ANNOUNCE_SECONDS, ANNOUNCE_SECONDS_A_ROW = 0.004, 0.0004  # readers are woken this often: waking costs a switch
-FEEDING_SHARE = 0.5  # of a step's time, spent after it on those rows alone that are still fed
+WRITE_SECONDS = 0.004  # of one call of the step function: a reply that comes in waits no longer
+READ_SECONDS = 0.008  # the same where nobody writes
+READING_SHARE = 0.5  # of the time that writing takes, given to reading beside it
+LEAST_READ_SECONDS = 0.001  # so much is saved up for one call
 OVERLAP_ROWS = 8  # with a memory: so many look up their counts while the network's step runs
 NUMBERS_AHEAD = 32  # random numbers made at once for each row, and the most tokens handed over at once
 
@@ -35,9 +41,13 @@ class Batch:
     def __init__(self, step_function: StepFunction, unwritten: Sequence[int], rows: list[Row]) -> None:
         self._rows = rows
         self.states: State = np.zeros((0, step_function.state_size), np.float32)  # before `ids` are fed
-        self._ids: Ids = np.zeros(0, np.int32)  # the tokens to feed next
+        self._ids: Ids = np.zeros(0, np.int32)  # the tokens to feed next, of rows that draw
         self._step_function, self._unwritten = step_function, unwritten
+        self._block_step = step_function if isinstance(step_function, BlockStep) else None
         self._drawing: Drawing | None = None  # None when other rows draw than before
+        self._ahead = 1  # how many tokens the step function draws in its next call
+        self._token_seconds = LEAST_READ_SECONDS  # what reading one took
+        self._saved = 0.0  # seconds that reading may take now
         self._helper = ThreadPoolExecutor(1, "engine-step")  # has no thread until it is needed
         self._announced = 0.0
         self.written = 0  # tokens, in all
@@ -63,27 +73,24 @@ class Batch:
     def _change(self, states: State) -> None:
         self.hand_over()  # in the old states
         self.states, self._drawing = states, None
-        self._ids = np.array([row.next for row in self._rows], np.int32)
 
-    def step(self) -> list[int]:
-        """Feed each row a token, and the rows that do not draw yet some more; returns the indices of finished rows."""
+    def step(self) -> tuple[list[int], int]:
+        """Draw for the rows that write, and feed the others; returns the indices of finished rows, and how many steps
+        those that write took."""
         began = time.monotonic()
-        if self._drawing is not None and self._drawing.may_overlap:
-            running = self._helper.submit(self._step_function, self._ids, self.states)
-            self._drawing.look_up(self._step_function.vocabulary_size)
-            logits, self.states = running.result()
-        else:
-            logits, self.states = self._step_function(self._ids, self.states)
         if self._drawing is None:
             self._drawing = Drawing(self._rows, self._unwritten)
-        drawing = self._drawing
-        finished = self._draw(drawing, logits) if drawing.indices else []
+            self._ids = np.array([row.next for row in self._rows], np.int32)
+            self._ahead, self._saved = 1, READ_SECONDS
+        drawing, finished, steps = self._drawing, list[int](), 0
+        if drawing.indices:
+            steps = self._draw(drawing, began)
+            finished = self._pass_on(drawing)
         if drawing.others:
-            others, last = self._observe(drawing.others, logits[drawing.others])
-            finished += last
-            if drawing.indices:
-                finished += self._feed(others, began)
-        return finished
+            seconds = time.monotonic() - began
+            self._saved = min(READ_SECONDS, self._saved + READING_SHARE * seconds) if drawing.indices else READ_SECONDS
+            finished += self._read(drawing.others)
+        return finished, steps
 
     def hand_over(self) -> list[int]:
         """Give the rows what they drew; returns the indices of finished rows."""
@@ -96,13 +103,34 @@ class Batch:
             if row.take(tokens, self.states[index])
         ]
 
-    def _draw(self, drawing: Drawing, logits: Logits) -> list[int]:
-        if drawing.others:
-            tokens = drawing.draw(logits[drawing.indices])
-            self._ids[drawing.indices] = tokens
+    def _draw(self, drawing: Drawing, began: float) -> int:
+        """Draw for the rows that write; returns how many tokens each."""
+        is_whole = not drawing.others
+        ids, states = (self._ids, self.states) if is_whole else (
+            self._ids[drawing.indices], self.states[drawing.indices]
+        )  # fmt: skip
+        if drawing.is_plain and self._block_step is not None:
+            tokens, states = self._block_step.write(ids, states, drawing.draws(self._ahead, self._step_function))
+            drawing.drew(tokens)
         else:
-            self._ids = tokens = drawing.draw(logits)
-        self.written += len(drawing.indices)
+            if drawing.may_overlap:
+                running = self._helper.submit(self._step_function, ids, states)
+                drawing.look_up(self._step_function.vocabulary_size)
+                logits, states = running.result()
+            else:
+                logits, states = self._step_function(ids, states)
+            tokens = drawing.draw(logits)[None]
+        if is_whole:
+            self._ids, self.states = tokens[-1], states
+        else:
+            self._ids[drawing.indices], self.states[drawing.indices] = tokens[-1], states
+        count, seconds = len(tokens), max(1e-6, time.monotonic() - began)
+        self._ahead = max(1, min(2 * count, int(count * WRITE_SECONDS / seconds)))
+        self.written += tokens.size
+        return count
+
+    def _pass_on(self, drawing: Drawing) -> list[int]:
+        """Give rows what they drew if it is time, and wake their readers; returns the indices of finished rows."""
         now = time.monotonic()
         is_time = now - self._announced >= ANNOUNCE_SECONDS + ANNOUNCE_SECONDS_A_ROW * len(self._rows)
         fresh = drawing.take_fresh()
@@ -113,32 +141,33 @@ class Batch:
             row.announce()
         return finished
 
-    def _feed(self, indices: list[int], began: float) -> list[int]:
-        """Feed some rows on without the others, for a share of the time since `began`."""
-        now, finished = time.monotonic(), list[int]()
-        deadline = now + FEEDING_SHARE * (now - began)
-        while indices and now < deadline:
-            logits, self.states[indices] = self._step_function(self._ids[indices], self.states[indices])
-            indices, last = self._observe(indices, logits)
-            finished += last
-            now = time.monotonic()
+    def _read(self, indices: list[int]) -> list[int]:
+        """Feed the rows that do not write yet for the time that was saved; returns the indices of finished ones."""
+        finished = list[int]()
+        while indices and self._saved >= LEAST_READ_SECONDS:
+            rows, began = [self._rows[index] for index in indices], time.monotonic()
+            most = max(1, int(self._saved / self._token_seconds))
+            count = min(most, *(len(row.unread) for row in rows))
+            begin = 0 if any(row.reads_all for row in rows) else count - 1
+            ids = np.stack([row.unread[:count] for row in rows], axis=1)
+            if self._block_step is not None:
+                logits, states = self._block_step.read(ids, self.states[indices], begin)
+            else:
+                logits, states = read_one_by_one(self._step_function, ids, self.states[indices], begin)
+            self.states[indices] = states
+            going_on = []
+            for place, (index, row) in enumerate(zip(indices, rows, strict=True)):
+                if row.observe(count, logits[:, place], states[place]):
+                    finished.append(index)
+                elif not row.draws:
+                    going_on.append(index)
+                elif self._drawing is not None:
+                    self.hand_over()
+                    self._drawing = None
+            indices, seconds = going_on, time.monotonic() - began
+            self._token_seconds = seconds / count
+            self._saved -= seconds
         return finished
-
-    def _observe(self, indices: list[int], logits: Logits) -> tuple[list[int], list[int]]:
-        """Give rows their `logits [len(indices), V]`; returns the indices of those to feed on, and of finished ones."""
-        going_on, finished = [], []
-        for index, row_logits in zip(indices, logits, strict=True):
-            row = self._rows[index]
-            if row.observe(row_logits, self.states[index]):
-                finished.append(index)
-                continue
-            self._ids[index] = row.next
-            if not row.draws:
-                going_on.append(index)
-            elif self._drawing is not None:
-                self.hand_over()
-                self._drawing = None
-        return going_on, finished
 
 
 class Drawing:
@@ -161,26 +190,49 @@ class Drawing:
         self._offsets = [row.offset for row in self.rows]
         self._count = 0
         self._numbers = np.zeros((0, 0))
+        self._draws: Draws | None = None  # of the step function, but for the numbers
         self._drawn: list[Ids] = []
 
-    def draw(self, logits: Logits) -> Ids:
-        """A token a row, from `logits [B, V]`."""
+    @property
+    def is_plain(self) -> bool:
+        """Whether the logits are all that the next tokens depend on, so that many can be drawn at once."""
+        return self._sampler.is_plain and not (self.may_stop or self._opened or self._memories)
+
+    def draws(self, most: int, step_function: StepFunction) -> Draws:
+        """What the step function needs to draw so many tokens a row, or as many as all rows want, but one at least: a
+        reply goes on to the end of a character."""
+        numbers = self._numbers_on()[: max(1, min(most, self.left))]
+        if self._draws is None:
+            self._draws = self._sampler.draws(numbers, step_function.vocabulary_size)
+        return replace(self._draws, numbers=numbers)
+
+    def _numbers_on(self) -> NDArray[np.float64]:
+        """The random numbers of the next tokens `[N, B]`."""
         number = self._count % NUMBERS_AHEAD
         if number == 0:
             offsets = [offset + self._count for offset in self._offsets]
             self._numbers = np.ascontiguousarray(uniforms(self._keys, offsets, NUMBERS_AHEAD).T)
+        return self._numbers[number:]
+
+    def drew(self, tokens: Ids) -> None:
+        """The step function drew `tokens [N, B]`."""
+        self._drawn.append(tokens)
+        self._count += len(tokens)
+        self.left -= len(tokens)
+
+    def draw(self, logits: Logits) -> Ids:
+        """A token a row, from `logits [B, V]`."""
+        numbers = self._numbers_on()[0]
         if self._memories is not None:
             logits = self._memories.mixed(logits)
         if self._opened:
             logits = self._continuing(logits)
-        tokens = self._sampler(logits, self._numbers[number], self._recent).astype(np.int32)
+        tokens = self._sampler(logits, numbers, self._recent).astype(np.int32)
         for row, _ in self._sampler.penalized:
             self._recent[row].append(int(tokens[row]))
         if self._memories is not None:
             self._memories.drawn = tokens
-        self._drawn.append(tokens)
-        self._count += 1
-        self.left -= 1
+        self.drew(tokens[None])
         return tokens
 
     def _continuing(self, logits: Logits) -> Logits:
@@ -215,8 +267,9 @@ class Drawing:
         """What each row drew since the last time."""
         if self._memories is not None:
             self._memories.take_up()
-        drawn, self._drawn = self._drawn, []
-        tokens: NDArray[np.int32] = np.array(drawn, np.int32).reshape(len(drawn), len(self.rows))
+        if not self._drawn:
+            return [[] for _ in self.rows]
+        tokens, self._drawn = np.concatenate(self._drawn), []
         return cast(list[list[int]], tokens.T.tolist())
 
 

@@ -5,7 +5,6 @@ A row names the next token to feed and gets the result. All of this happens on t
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Protocol
@@ -21,16 +20,16 @@ from engine.serving.stop import StopFinder
 from engine.text.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
-
-SCORE_BLOCK = 1024  # logits kept before their surprisals are computed together
+Ids = NDArray[np.int32]
 
 
 class Row(Protocol):
     """A row of the batch. While `draws`, tokens are sampled for it and it is a `ReplyRow`."""
 
     owner: Hashable
-    next: int  # the token to feed in the next step
+    next: int  # the token to feed in the next step, while it draws
     draws: bool
+    reads_all: bool  # whether it looks at the logits after each token that it is fed without a draw, not the last alone
     is_done: bool  # before the first step
     state: Floats  # to begin with, or to go on with
 
@@ -42,8 +41,14 @@ class Row(Protocol):
         """Whether it pauses until its reader has caught up."""
         ...
 
-    def observe(self, logits: Floats, state: Floats) -> bool:
-        """After a step without a draw: `logits [V]`, `state [S]` (views). True when the row is done."""
+    @property
+    def unread(self) -> Ids:
+        """The tokens to feed without a draw, while it does not draw."""
+        ...
+
+    def observe(self, count: int, logits: Floats, state: Floats) -> bool:
+        """So many of these were fed. `logits [N, V]` are those after the last of them, or after each if it `reads_all`,
+        and `state [S]` is that after the last (views). True when the row is done."""
         ...
 
     def suspend(self, state: Floats) -> None:
@@ -86,11 +91,13 @@ class ReplyRow:
         self._before = settled[-1] if settled else None  # the token that the reply follows
         self._decoder = vocabulary.decoder(self._before)
         self._whole: tuple[int, Checkpoint] | None = None  # tokens and state at an earlier end of a character
-        self._pending = deque(start.pending)
-        given = max(1, len(start.pending))
-        reply.feeding = lambda: 1 - len(self._pending) / given
+        self._given = np.array(start.pending, np.int32)
+        self._unfed, self._to_feed = 0, len(self._given) - 1 - start.reopened  # where they begin and end
+        self.announce = reply.announce  # wakes the reader, if there is anything to read
+        reply.feeding = lambda: self._unfed / max(1, len(self._given))
         self._recent = request.recent
         self.memory, self._said = request.memory, request.said
+        self.reads_all = self.memory is not None and self._said > 0
         self.counts_all = request.sampling.memory == "all"  # also what is drawn
         if self.memory is not None and not len(self.memory) and settled:
             self.memory.add(settled[0], is_counted=True)  # the story's first token
@@ -131,30 +138,32 @@ class ReplyRow:
         """The row comes back into the queue."""
         self._reply.is_parked = False
 
+    @property
+    def unread(self) -> Ids:
+        return self._given[self._unfed : self._to_feed]
+
     def _advance(self, state: Floats) -> bool:
-        """Choose the next token to feed; True if nothing is to be fed or written."""
-        if len(self._pending) > 1 + self._start.reopened:
-            self.next = self._pending.popleft()
+        """Begin to draw once all is fed; True if nothing is to be fed or written."""
+        if self._unfed < self._to_feed:
             return False
         self._keep_weights()
-        pending = tuple(self._pending)
-        self._prompt_end = replace(self._start, source=state.copy(), pending=pending, offset=self.offset)
-        if not self.left or not self._pending:
+        last = tuple(self._given[max(0, self._to_feed) :].tolist())
+        self._prompt_end = replace(self._start, source=state.copy(), pending=last, offset=self.offset)
+        if not self.left or not last:
             return True
-        self.next = self._pending.popleft()
-        self.open = tuple(self._pending)
+        self.next, self.open = last[0], last[1:]
         self._cut = self._reopened = len(self._vocabulary.decode(self.open))
-        self._pending.clear()
         self.draws = True
         return False
 
-    def observe(self, logits: Floats, state: Floats) -> bool:
-        memory, left = self.memory, len(self._pending) - self._start.reopened  # settled tokens that come yet
-        if memory is not None and left:
-            token, is_said = self._pending[0], left <= self._said
-            if is_said:  # of what was typed, the weights learn, too
-                mix(logits[None], [memory]).learn([memory], [token])
-            memory.add(token, is_counted=is_said or self.counts_all)
+    def observe(self, count: int, logits: Floats, state: Floats) -> bool:
+        begin, self._unfed = self._unfed, self._unfed + count
+        if self.memory is not None:
+            for place in range(begin, self._unfed):
+                token, is_said = int(self._given[place + 1]), self._to_feed - place <= self._said
+                if is_said:  # of what was typed, the weights learn, too
+                    mix(logits[place - begin][None], [self.memory]).learn([self.memory], [token])
+                self.memory.add(token, is_counted=is_said or self.counts_all)
         return self._advance(state)
 
     def _keep_weights(self) -> None:
@@ -199,10 +208,6 @@ class ReplyRow:
         """How many of the latest tokens are no text yet: they end within a character, or write the prompt's word."""
         return len(self._tokens) if self._reopened and not self._has_text else self._decoder.tail
 
-    def announce(self) -> None:
-        """Wake the reader, if there is anything to read."""
-        self._reply.announce()
-
     def end(self, state: Floats, reason: FinishReason) -> None:
         end, text_tokens = self._end_checkpoint(state), self._tokens
         if self._stops is not None and self._stops.found:
@@ -224,7 +229,7 @@ class ReplyRow:
         """The checkpoint at the end of the text, `state` being before the next token is fed."""
         if self._prompt_end is None:  # stopped before the prompt was fed
             self._keep_weights()
-            unfed = (self.next, *self._pending)
+            unfed = tuple(self._given[self._unfed :].tolist())
             return replace(self._start, source=state.copy(), pending=unfed)
         if not self._tokens:
             return self._prompt_end
@@ -258,6 +263,7 @@ class ScoringRow:
     """
 
     draws = is_done = is_ahead = False
+    next, reads_all = -1, True
 
     def __init__(
         self,
@@ -270,14 +276,12 @@ class ScoringRow:
     ) -> None:
         self.state = state
         self.owner: Hashable = self  # nobody's but its own
-        self.next = int(ids[0])
         self.is_cancelled = False
         self.logits: Floats = np.zeros(0, np.float32)
         self._ids, self._fed, self._done = ids, 0, done
         self._memory, self._said, self._counts = memory, len(ids) if said is None else said, counts
         self.mixed_nats: list[float] = []
         """`-log p` of every token but the first with the memory, `[N - 1]`; none without one."""
-        self._block: list[Floats] = []
         self._nats: list[NDArray[np.float64]] = []
 
     @property
@@ -290,30 +294,30 @@ class ScoringRow:
         """`-log p` of every token but the first, `[N - 1]`."""
         return np.concatenate(self._nats) if self._nats else np.zeros(0)
 
-    def observe(self, logits: Floats, state: Floats) -> bool:
-        self._fed += 1
-        if self._fed == len(self._ids):
-            self._empty_block(self._fed)
-            self.logits = logits.copy()
-            return True
-        self.next = int(self._ids[self._fed])
-        if self._memory is not None:
-            is_said = len(self._ids) - self._fed <= self._said
-            if is_said:
-                mixture = mix(logits[None], [self._memory])
-                self.mixed_nats.append(float(surprisal_nats(mixture.logits, self._ids[self._fed : self._fed + 1])[0]))
-                mixture.learn([self._memory], [self.next])
-            self._memory.add(self.next, is_counted=self._counts == "all" or (is_said and self._counts == "mine"))
-        self._block.append(logits.copy())
-        if len(self._block) == SCORE_BLOCK:
-            self._empty_block(self._fed + 1)
-        return False
+    @property
+    def unread(self) -> Ids:
+        return self._ids[self._fed :]
 
-    def _empty_block(self, stop: int) -> None:
-        """Score the kept logits, which predict the tokens up to `stop`."""
-        if self._block:
-            self._nats.append(surprisal_nats(np.stack(self._block), self._ids[stop - len(self._block) : stop]))
-            self._block.clear()
+    def observe(self, count: int, logits: Floats, state: Floats) -> bool:
+        begin, self._fed = self._fed, self._fed + count
+        followed = self._ids[begin + 1 : self._fed + 1]  # not the last of a text
+        self._nats.append(surprisal_nats(logits[: len(followed)], followed))
+        if self._memory is not None:
+            self._remember(self._memory, begin + 1, followed, logits)
+        if self._fed < len(self._ids):
+            return False
+        self.logits = logits[-1].copy()
+        return True
+
+    def _remember(self, memory: Memory, begin: int, ids: Ids, logits: Floats) -> None:
+        """Mix and count the tokens from the place `begin` on, each of which follows one of the logits."""
+        for place, (token, row) in enumerate(zip(ids.tolist(), logits, strict=False), begin):
+            is_said = len(self._ids) - place <= self._said
+            if is_said:
+                mixture = mix(row[None], [memory])
+                self.mixed_nats.append(float(surprisal_nats(mixture.logits, self._ids[place : place + 1])[0]))
+                mixture.learn([memory], [token])
+            memory.add(token, is_counted=self._counts == "all" or (is_said and self._counts == "mine"))
 
     def suspend(self, state: Floats) -> None:
         self.state = state.copy()

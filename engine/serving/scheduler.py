@@ -57,9 +57,9 @@ class Scheduler(Generic[Row]):
             self._since.append(self._steps)
         return joined
 
-    def expired(self) -> list[int]:
-        """The indices of running rows that have to make room for waiting ones now."""
-        self._steps += 1
+    def expired(self, steps: int = 1) -> list[int]:
+        """The indices of running rows that have to make room for waiting ones, after so many more steps."""
+        self._steps += steps
         needed = self._waiting - (self.max_batch - len(self.running))
         if needed <= 0:
             return []

@@ -154,10 +154,11 @@ class Worker:
         self._end_rows([index for index, row in enumerate(self._scheduler.running) if row.is_cancelled], "cancelled")
 
     def _step(self) -> None:
-        self._end_rows(self._batch.step(), "length")
+        finished, steps = self._batch.step()
+        self._end_rows(finished, "length")
         if ahead := [index for index, row in enumerate(self._scheduler.running) if row.is_ahead]:
             self._park(ahead)
-        if expired := self._scheduler.expired():
+        if expired := self._scheduler.expired(max(1, steps)):
             self._suspend(expired)
 
     def _end_rows(self, indices: list[int], reason: FinishReason) -> None:

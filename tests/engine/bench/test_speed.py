@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import engine
-from engine.bench import speed
+from engine.bench import other_ways, speed
 from engine.model.onnx_step import OnnxStep
 from engine.program import import_tensorflow
 from tests.networks import tiny_network
@@ -18,7 +18,7 @@ def test_the_parts_of_the_benchmark(keras_model_dir: Path) -> None:
     with engine.load(keras_model_dir) as model:
         step = OnnxStep(tiny_network())
         stateful = keras.models.load_model(keras_model_dir / "model.keras", compile=False)
-        assert speed.TutorialWay(stateful, model.vocabulary).rate(5) > 0
+        assert other_ways.TutorialWay(stateful, model.vocabulary).rate(5) > 0
         assert speed.bare_rate(step, 4) > 0
         assert speed.engine_rate(model, 4, 20) > 0
         assert speed.same_alone_and_batched(model)

@@ -178,7 +178,7 @@ def test_a_reply_that_is_stopped_within_the_open_word_has_written_nothing(model:
     row = ReplyRow(Request(prompt, (), SAMPLING, {}, None), model.vocabulary, reply)
     state = model.zero_state()
     while not row.draws:
-        row.observe(np.zeros(0, np.float32), state)
+        row.observe(1, np.zeros((1, 0), np.float32), state)
     first, *others = row.open
     assert others
     assert first in row.continuing

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from onnx import GraphProto
 
-from engine.model.network import Network
+from engine.model.network import Dense, Layer, Network
 from engine.model.network_reader import read_network
-from engine.model.onnx_step import OnnxStep, compile_step, quantize
+from engine.model.onnx_graph import compile_reader, compile_writer, fold_table, quantize
+from engine.model.onnx_step import FEWEST_READ, OnnxStep
 from engine.program import import_tensorflow
+from engine.sampling import Sampler, Sampling
 from tests.keras_models import V, chain, randomized, run, softmax
 from tests.networks import LETTERS, tiny_network
 
@@ -114,7 +118,7 @@ def test_int8_comes_near_and_takes_integers_where_it_may(name: str, tmp_path: Pa
     ids = np.random.default_rng(1).integers(V, size=200).astype(np.int32)
     exact, rough = run(OnnxStep(network), ids), run(OnnxStep(network, precision="int8"), ids)
     assert np.abs(softmax(np.stack(exact)) - softmax(np.stack(rough))).max() < 0.05
-    kinds = [node.op_type for node in compile_step(network, "int8").graph.node]
+    kinds = all_kinds(compile_writer(network, "int8").graph)
     if name == "rnn":  # its relu is not bounded
         assert "MatMulInteger" not in kinds
     else:
@@ -124,9 +128,81 @@ def test_int8_comes_near_and_takes_integers_where_it_may(name: str, tmp_path: Pa
 def test_int8_does_not_need_a_processor_that_sums_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = np.random.default_rng(1).integers(len(LETTERS), size=50).astype(np.int32)
     signed = run(OnnxStep(tiny_network(), precision="int8"), ids)
-    monkeypatch.setattr("engine.model.onnx_step.signed_weights_are_exact", lambda: False)
+    monkeypatch.setattr("engine.model.onnx_graph.signed_weights_are_exact", lambda: False)
     unsigned = run(OnnxStep(tiny_network(), precision="int8"), ids)
     assert all((a == b).all() for a, b in zip(signed, unsigned, strict=True))
+
+
+def all_kinds(graph: GraphProto) -> list[str]:
+    """The operators of a graph and of those within it."""
+    inner = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
+    return [node.op_type for node in graph.node] + [kind for one in inner for kind in all_kinds(one)]
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("name", [*MODELS, "masked"])
+def test_a_text_that_is_read_at_once_gives_the_bits_of_its_steps(name: str, precision: str, tmp_path: Path) -> None:
+    made = chain(L.Embedding(V, 6, mask_zero=True), L.GRU(9, return_sequences=True), L.LSTM(5), L.Dense(V))
+    randomized(made if name == "masked" else MODELS[name]()).save(path := tmp_path / "model.keras")
+    step = OnnxStep(read_network(path), precision=precision)
+    rng = np.random.default_rng(4)
+    for rows, length in ((1, FEWEST_READ), (1, 300), (3, 40), (64, 13)):
+        ids = rng.integers(V, size=(length, rows)).astype(np.int32)
+        state = rng.uniform(-1, 1, (rows, step.state_size)).astype(np.float32)
+        logits, after = step.read(ids, state)
+        last, same = step.read(ids, state, length - 1)
+        for place in range(length):
+            stepped, state = step(ids[place], state)
+            assert (stepped == logits[place]).all()
+        assert (state == after).all()
+        assert (same == after).all()
+        assert (last[0] == logits[-1]).all()
+
+
+SAMPLINGS = [
+    Sampling(), Sampling(temperature=0), Sampling(temperature=100), Sampling(temperature=1e-30), Sampling(top_k=1),
+    Sampling(top_k=5, temperature=1.5), Sampling(top_k=10**9), Sampling(top_p=0.7), Sampling(top_p=1e-9),
+    Sampling(min_p=0.2, temperature=1.0), Sampling(min_p=1.0), Sampling(top_k=6, top_p=0.9, min_p=0.05),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("size", [3, len(LETTERS), 700])
+def test_the_graph_draws_the_tokens_of_the_sampler(size: int, precision: str) -> None:
+    unwritten = [0, size - 1]
+    step = OnnxStep(tiny_network(size), precision=precision)
+    for chosen in (SAMPLINGS, SAMPLINGS[:3], SAMPLINGS[:1]):
+        sampler, rows, count = Sampler(chosen, unwritten), len(chosen), 150
+        numbers = np.random.default_rng(5).random((count, rows))
+        ids, state = np.zeros(rows, np.int32), np.zeros((rows, step.state_size), np.float32)
+        tokens, after = step.write(ids, state, sampler.draws(numbers, size))
+        for drawn, of_rows in zip(tokens, numbers, strict=True):
+            logits, state = step(ids, state)
+            ids = sampler(logits, of_rows, [()] * rows).astype(np.int32)
+            assert ids.tolist() == drawn.tolist()
+        assert (state == after).all()
+
+
+def test_tokens_of_equal_probability_are_filtered_alike() -> None:
+    flat = Network("flat", tuple(_without_weights(layer) for layer in tiny_network(9).layers))
+    step, chosen = OnnxStep(flat), [Sampling(top_k=4), Sampling(top_p=0.5), Sampling(min_p=1.0)]
+    sampler, numbers = Sampler(chosen), np.random.default_rng(6).random((200, 3))
+    ids, state = np.zeros(3, np.int32), np.zeros((3, step.state_size), np.float32)
+    tokens, _ = step.write(ids, state, sampler.draws(numbers, 9))
+    logits, _ = step(ids, state)
+    expected = [sampler(logits, of_rows, [()] * 3).tolist() for of_rows in numbers]
+    assert tokens.tolist() == expected
+    assert [sorted({*column}) for column in zip(*expected, strict=True)] == [[*range(4)], [*range(5)], [*range(9)]]
+
+
+def _without_weights(layer: Layer) -> Layer:
+    return replace(layer, kernel=0 * layer.kernel, bias=None) if isinstance(layer, Dense) else layer
+
+
+def test_the_reader_multiplies_all_inputs_of_a_layer_at_once() -> None:
+    kinds = [node.op_type for node in compile_reader(tiny_network()).graph.node]
+    assert kinds.count("Scan") == 2
+    assert kinds.count("MatMul") == 2  # the second layer's inputs, logits
 
 
 def test_quantized_weights_are_within_half_a_step() -> None:
@@ -149,11 +225,9 @@ def test_the_arguments_are_not_changed() -> None:
 
 def test_the_first_layer_is_a_table_look_up() -> None:
     """The input kernel and the embedding are folded: one row of 3H numbers a token, and no product with them."""
-    from engine.model.onnx_step import fold_table
-
     network: Network = tiny_network(layers=1)
     table, _ = fold_table(network)
     assert table.shape == (network.vocabulary_size, 3 * 13)
-    kinds = [node.op_type for node in compile_step(network).graph.node]
-    assert kinds.count("Gather") == 1
+    kinds = all_kinds(compile_writer(network).graph)
+    assert kinds.count("Gather") == 2  # the table's row, a random number
     assert kinds.count("MatMul") == 2  # recurrent kernel, logits

@@ -1,0 +1,137 @@
+"""How many threads share a step, and whether they spin while they wait for each other: what is fastest on this machine.
+
+A step of a small network takes less time than waking a thread, so threads that spin may be twice as fast; beside busy
+neighbors they are slower than those that sleep, and weights that one core's cache holds want one thread. No rule knows
+that, so it is measured where the network runs: once, and kept in the user's cache. Knows no network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import platformdirs
+
+from engine import program
+
+SMALL_PARAMETERS, MAX_THREADS = 300_000, 4
+ROUNDS = 3
+QUIET = 0.7  # of the cores: what was found on a busier machine holds for BUSY_SECONDS only
+BUSY_SECONDS = 3600.0
+KEPT = 200  # choices in the file, the newest
+SLOWER, BACK_OFF_SECONDS = 1.5, 2.0  # than measured, for some steps: then spinning threads rest for so long
+
+
+class Threads(NamedTuple):
+    """A number of threads, and whether they spin."""
+
+    number: int
+    spin: bool
+
+
+def possible(parameters: int, threads: int | None) -> list[Threads]:
+    """What may be fastest for a network of so many parameters; only such as have `threads`, if that is given."""
+    most = min(MAX_THREADS, program.cores()) if threads is None else threads
+    if most == 1 or (threads is None and parameters < SMALL_PARAMETERS):
+        return [Threads(most if threads else 1, spin=False)]
+    return [*([Threads(1, spin=False)] if threads is None else []), Threads(most, spin=False), Threads(most, spin=True)]
+
+
+class Choice:
+    """The threads for one kind of work, made when they are first asked for.
+
+    `seconds` does a little of the work with some threads and gives the time that a step took.
+    """
+
+    def __init__(self, name: str, ways: Sequence[Threads], seconds: Callable[[Threads], float]) -> None:
+        self._name, self._ways, self._seconds = name, list(ways), seconds
+        self._best: Threads | None = self._ways[0] if len(self._ways) == 1 else None
+        self._calm = self._ways[0]
+        self._expected = self._recent = 0.0  # seconds a step
+        self._resting = 0.0  # until then spinning threads rest
+
+    @property
+    def way(self) -> Threads:
+        """The threads to use now."""
+        if self._best is None:
+            self._make()
+        assert self._best is not None
+        return self._calm if self._best.spin and time.monotonic() < self._resting else self._best
+
+    def took(self, way: Threads, seconds: float) -> None:
+        """A step took so long. Threads that spin rest for a while where steps are much slower than they were."""
+        if not (way.spin and self._expected):
+            return
+        self._recent += 0.2 * (min(seconds, 2 * self._expected) - self._recent)  # one slow step says little
+        if self._recent > SLOWER * self._expected:
+            self._resting, self._recent = time.monotonic() + BACK_OFF_SECONDS, self._expected
+
+    def _make(self) -> None:
+        kept = _read().get(self._name)
+        if not self._take(kept):
+            times = {way: self._seconds(way) for way in self._ways}  # to warm up
+            times |= {way: min(self._seconds(way) for _ in range(ROUNDS)) for way in self._ways}
+            best = min(times, key=lambda way: times[way])
+            calm = min((way for way in self._ways if not way.spin), key=lambda way: times[way])
+            is_quiet = os.getloadavg()[0] < QUIET * program.cores()
+            found = [*best, *calm, times[best], None if is_quiet else time.time() + BUSY_SECONDS]
+            self._take(found)
+            _write(self._name, found)
+
+    def _take(self, kept: Any) -> bool:
+        """Take up what was found: the best threads, the best that do not spin, a step's time, and how long it holds."""
+        try:
+            number, spin, calm_number, calm_spin, seconds, until = kept
+            best, calm = Threads(number, spin), Threads(calm_number, calm_spin)
+            if best not in self._ways or calm not in self._ways or not 0 < float(seconds) < 1:
+                return False
+            if until is not None and time.time() > until:
+                return False
+        except (TypeError, ValueError):
+            return False
+        self._best, self._calm = best, calm
+        self._expected = self._recent = float(seconds)
+        return True
+
+
+@functools.cache
+def _machine() -> str:
+    """What choices hold for: the processor, and how many of its cores are ours."""
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    return f"{name}, {program.cores()} cores"
+
+
+def _path() -> Path:
+    return Path(platformdirs.user_cache_dir("textrepl")) / "threads.json"
+
+
+def _read() -> dict[str, Any]:
+    """The choices kept for this machine; none if there are none that can be read."""
+    try:
+        data = json.loads(_path().read_text(encoding="utf-8"))
+        kept = data.get(_machine(), {})
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _write(name: str, found: list[Any]) -> None:
+    """Keep a choice, beside the newest others. A cache that cannot be written is done without."""
+    kept = {**_read(), name: found}
+    data = json.dumps({_machine(): dict(list(kept.items())[-KEPT:])})
+    path = _path()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.write_text(data, encoding="utf-8")
+        draft.replace(path)
