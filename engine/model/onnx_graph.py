@@ -27,6 +27,7 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, num
 from engine.model.network import Activation, Array, Dense, Embedding, Layer, Network, Normalization, Recurrent
 
 OPSET, IR_VERSION = 17, 8
+CONTRIBUTED = "com.microsoft"  # ONNX Runtime's own operators
 ONNX_ACTIVATIONS = {
     "tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "softsign": "Softsign",
 }  # fmt: skip
@@ -127,7 +128,8 @@ class _Graph:
 
     def _model(self, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> ModelProto:
         graph = helper.make_graph(self._nodes, "network", inputs, outputs, self._constants)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        domains = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIBUTED, 1)]
+        return helper.make_model(graph, opset_imports=domains, ir_version=IR_VERSION)
 
 
 class _Layers(_Graph):
@@ -223,9 +225,7 @@ class _Layers(_Graph):
         return out, [out, self._after_step(after, cell)]
 
     def _project(self, layer: Recurrent, x: str) -> str:
-        out = self._product(x, layer.kernel)
-        bias = input_bias(layer)
-        return out if bias is None else self._node("Add", out, self._constant(bias))
+        return self._product(x, layer.kernel, input_bias(layer))
 
     def _pointwise(self, layer: Layer, x: str) -> str:
         if isinstance(layer, Activation):
@@ -237,10 +237,7 @@ class _Layers(_Graph):
             scaled = [self._constant(array) for array in (gamma, beta)]
             return self._node("LayerNormalization", x, *scaled, axis=-1, epsilon=layer.epsilon)
         assert isinstance(layer, Dense)
-        out = self._product(x, layer.kernel)
-        if layer.bias is not None:
-            out = self._node("Add", out, self._constant(layer.bias))
-        return self._activate(layer.activation, out)
+        return self._activate(layer.activation, self._product(x, layer.kernel, layer.bias))
 
     def _width_before(self, layer: Layer) -> int:
         """How many numbers a layer takes, of one that has no weights to tell."""
@@ -262,19 +259,21 @@ class _Layers(_Graph):
             return self._node("Add", self._node("Relu", x), below)
         return self._node(ONNX_ACTIVATIONS[name], x)
 
-    def _product(self, x: str, kernel: Array) -> str:
+    def _product(self, x: str, kernel: Array, bias: Array | None = None) -> str:
+        """x kernel + bias."""
         if not (self._is_int8 and x in self._bounded):
-            return self._node("MatMul", x, self._constant(kernel))
+            out = self._node("MatMul", x, self._constant(kernel))
+            return out if bias is None else self._node("Add", out, self._constant(bias))
         weights, scale = quantize(kernel)
-        zero = self._constant(np.uint8(128))
-        rounded = self._node("QuantizeLinear", x, self._constant(np.float32(1 / 127)), zero)
+        zero, unit = self._constant(np.uint8(128)), self._constant(np.float32(1 / 127))
+        rounded = self._node("QuantizeLinear", x, unit, zero)
         if signed_weights_are_exact():
-            total = self._node("MatMulInteger", rounded, self._constant(weights), zero)
+            values, of_weights = self._constant(weights), ""
         else:
-            shifted = (weights.astype(np.int16) + 128).astype(np.uint8)
-            total = self._node("MatMulInteger", rounded, self._constant(shifted), zero, zero)
-        total = self._node("Cast", total, to=TensorProto.FLOAT)
-        return self._node("Mul", total, self._constant(scale / np.float32(127)))
+            values, of_weights = self._constant((weights.astype(np.int16) + 128).astype(np.uint8)), zero
+        inputs = [rounded, values, unit, self._constant(scale), zero, of_weights]
+        inputs += [] if bias is None else [self._constant(bias)]
+        return self._node("MatMulIntegerToFloat", *inputs, domain=CONTRIBUTED)
 
 
 class _Compiler(_Layers):

@@ -120,9 +120,9 @@ def test_int8_comes_near_and_takes_integers_where_it_may(name: str, tmp_path: Pa
     assert np.abs(softmax(np.stack(exact)) - softmax(np.stack(rough))).max() < 0.05
     kinds = all_kinds(compile_writer(network, "int8").graph)
     if name == "rnn":  # its relu is not bounded
-        assert "MatMulInteger" not in kinds
+        assert "MatMulIntegerToFloat" not in kinds
     else:
-        assert kinds.count("MatMulInteger") > kinds.count("MatMul")
+        assert kinds.count("MatMulIntegerToFloat") > kinds.count("MatMul")
 
 
 def test_int8_does_not_need_a_processor_that_sums_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
