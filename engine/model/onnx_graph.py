@@ -17,16 +17,26 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import (
+    ModelProto,
+    NodeProto,
+    StringStringEntryProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
 
 from engine.model.network import Activation, Array, Dense, Embedding, Layer, Network, Normalization, Recurrent
 
 OPSET, IR_VERSION = 17, 8
+LARGE_BYTES = 4096
 CONTRIBUTED = "com.microsoft"  # ONNX Runtime's own operators
 ONNX_ACTIVATIONS = {
     "tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "softsign": "Softsign",
@@ -35,7 +45,15 @@ HARD_SIGMOIDS = {"hard_sigmoid": 1 / 6, "keras_2_hard_sigmoid": 1 / 5}  # their 
 END = np.array([np.iinfo(np.int64).max])  # of a slice
 
 
-def compile_writer(network: Network, precision: str = "float32") -> ModelProto:
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A model without its large arrays, and these by name: a session takes them as they are, without a copy."""
+
+    model: ModelProto
+    arrays: dict[str, NDArray[np.generic]]
+
+
+def compile_writer(network: Network, precision: str = "float32") -> Graph:
     """The graph of steps with draws between them; `precision` is "float32" or "int8".
 
     Inputs: `ids [B]`, `state [B, S]`, the `count` of steps, whether it `draws`, and what that needs: the fields of
@@ -45,7 +63,7 @@ def compile_writer(network: Network, precision: str = "float32") -> ModelProto:
     return _Compiler(network, precision == "int8").writer()
 
 
-def compile_reader(network: Network, precision: str = "float32") -> ModelProto:
+def compile_reader(network: Network, precision: str = "float32") -> Graph:
     """The graph of many given tokens a row; `precision` is "float32" or "int8".
 
     Inputs: `ids [T, B]`, `state [B, S]` and `begin [1]`. Outputs: the `logits [T - begin, B, V]` after each token from
@@ -82,6 +100,7 @@ class _Graph:
     def __init__(self) -> None:
         self._nodes: list[NodeProto] = []
         self._constants: list[TensorProto] = []
+        self._arrays: dict[str, NDArray[np.generic]] = {}  # of the large ones
         self._names = 0
 
     def _node(self, kind: str, *inputs: str, output: str = "", **attributes: object) -> str:
@@ -89,9 +108,16 @@ class _Graph:
         self._nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
         return output
 
-    def _constant(self, array: NDArray[np.generic] | np.generic) -> str:
-        name = f"constant.{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
+    def _constant(self, given: NDArray[np.generic] | np.generic) -> str:
+        name, array = f"constant.{len(self._constants)}", np.asarray(given, order="C")
+        if array.nbytes < LARGE_BYTES:
+            self._constants.append(numpy_helper.from_array(array, name))
+            return name
+        kind, place = helper.np_dtype_to_tensor_dtype(array.dtype), StringStringEntryProto(key="location", value=name)
+        outside = TensorProto.EXTERNAL
+        named = TensorProto(name=name, dims=array.shape, data_type=kind, data_location=outside, external_data=[place])
+        self._constants.append(named)
+        self._arrays[name] = array
         return name
 
     def _name(self, kind: str) -> str:
@@ -126,10 +152,10 @@ class _Graph:
         ]
         return self._node("If", condition, then_branch=branches[0], else_branch=branches[1])
 
-    def _model(self, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> ModelProto:
+    def _model(self, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]) -> Graph:
         graph = helper.make_graph(self._nodes, "network", inputs, outputs, self._constants)
         domains = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIBUTED, 1)]
-        return helper.make_model(graph, opset_imports=domains, ir_version=IR_VERSION)
+        return Graph(helper.make_model(graph, opset_imports=domains, ir_version=IR_VERSION), self._arrays)
 
 
 class _Layers(_Graph):
@@ -279,7 +305,7 @@ class _Layers(_Graph):
 class _Compiler(_Layers):
     """Whole graphs."""
 
-    def writer(self) -> ModelProto:
+    def writer(self) -> Graph:
         """Steps with draws between them."""
         whole, size = TensorProto.FLOAT, self._size
         with self._inner() as nodes:
@@ -316,7 +342,7 @@ class _Compiler(_Layers):
             ],
         )  # fmt: skip
 
-    def reader(self) -> ModelProto:
+    def reader(self) -> Graph:
         """Many tokens a row, layer by layer."""
         self._mask("ids")
         states, after = self._split_state("state"), list[str]()

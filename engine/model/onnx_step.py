@@ -6,17 +6,18 @@ Knows no vocabulary.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 import onnxruntime
-from onnx import ModelProto
 
 from engine.errors import ModelLoadError
 from engine.model.network import Network
-from engine.model.onnx_graph import compile_reader, compile_writer
+from engine.model.onnx_graph import Graph, compile_reader, compile_writer
 from engine.model.step import Ids, Logits, Shape, State, fingerprint, read_one_by_one
 from engine.model.threads import Choice, Threads, possible
 from engine.sampling import Draws
@@ -40,13 +41,12 @@ class OnnxStep:
     def __init__(
         self, network: Network, *, precision: str = "float32", threads: int | None = None, way: Threads | None = None
     ) -> None:
-        first = network.recurrent[0]
+        self._network, first = network, network.recurrent[0]
         self.shape = Shape(first.cell, first.units, len(network.recurrent), network.parameters)
-        self.fingerprint = fingerprint(network.weights)
         self.state_size = network.state_size
         self.vocabulary_size = network.vocabulary_size
         ways = possible(network.parameters, threads) if way is None else [way]
-        name = f"{self.fingerprint.hex()[:16]} {precision}"
+        name = f"{' '.join(map(str, astuple(self.shape)))} {network.vocabulary_size} {precision}"
         calm = [way for way in ways if not way.spin] or ways
         self._writers = _Sessions(network.name, lambda: compile_writer(network, precision))
         self._readers = _Sessions(network.name, lambda: compile_reader(network, precision))
@@ -54,6 +54,11 @@ class OnnxStep:
         self._many = Choice(f"{name} {len(ways)} many", calm, lambda way: self._seconds_to_write(way, ROWS_TRIED))
         self._reading = Choice(f"{name} {len(ways)} read", ways, self._seconds_to_read)
         self._writers.keep_only(self._one.way)
+
+    @functools.cached_property
+    def fingerprint(self) -> bytes:
+        """The sha256 of the weights."""
+        return fingerprint(self._network.weights)
 
     def __call__(self, ids: Ids, state: State) -> tuple[Logits, State]:
         """Feed one token a row: `ids [B]`, `state [B, S]` to `logits [B, V]`, `state [B, S]`."""
@@ -127,7 +132,7 @@ def _feed(ids: Ids, state: State, count: Any, draws: Draws, is_drawn: Any) -> di
 class _Sessions:
     """The sessions of one graph, by their threads."""
 
-    def __init__(self, name: str, compiled: Callable[[], ModelProto]) -> None:
+    def __init__(self, name: str, compiled: Callable[[], Graph]) -> None:
         self._name, self._compiled = name, compiled
         self._runs: dict[Threads, Run] = {}
 
@@ -149,8 +154,11 @@ class _Sessions:
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if threads.spin else "0")
         options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         try:
+            graph = self._compiled()
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in graph.arrays.values()]
+            options.add_external_initializers(list(graph.arrays), values)
             session = onnxruntime.InferenceSession(
-                self._compiled().SerializeToString(), options, providers=["CPUExecutionProvider"]
+                graph.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except ModelLoadError:
             raise

@@ -118,7 +118,7 @@ def test_int8_comes_near_and_takes_integers_where_it_may(name: str, tmp_path: Pa
     ids = np.random.default_rng(1).integers(V, size=200).astype(np.int32)
     exact, rough = run(OnnxStep(network), ids), run(OnnxStep(network, precision="int8"), ids)
     assert np.abs(softmax(np.stack(exact)) - softmax(np.stack(rough))).max() < 0.05
-    kinds = all_kinds(compile_writer(network, "int8").graph)
+    kinds = all_kinds(compile_writer(network, "int8").model.graph)
     if name == "rnn":  # its relu is not bounded
         assert "MatMulIntegerToFloat" not in kinds
     else:
@@ -200,7 +200,7 @@ def _without_weights(layer: Layer) -> Layer:
 
 
 def test_the_reader_multiplies_all_inputs_of_a_layer_at_once() -> None:
-    kinds = [node.op_type for node in compile_reader(tiny_network()).graph.node]
+    kinds = [node.op_type for node in compile_reader(tiny_network()).model.graph.node]
     assert kinds.count("Scan") == 2
     assert kinds.count("MatMul") == 2  # the second layer's inputs, logits
 
@@ -228,6 +228,6 @@ def test_the_first_layer_is_a_table_look_up() -> None:
     network: Network = tiny_network(layers=1)
     table, _ = fold_table(network)
     assert table.shape == (network.vocabulary_size, 3 * 13)
-    kinds = all_kinds(compile_writer(network).graph)
+    kinds = all_kinds(compile_writer(network).model.graph)
     assert kinds.count("Gather") == 2  # the table's row, a random number
     assert kinds.count("MatMul") == 2  # recurrent kernel, logits
