@@ -20,6 +20,7 @@ how it writes   --temperature T (0.8)  0 always takes the likeliest
                 --length N (200)  tokens at most    --seed N  the same again
                 --top-k K  --top-p P  --min-p P     leave the unlikely out
                 --repetition-penalty R  1 for none  --stop TEXT  end before it
+in a chat       --chat [ME:OTHER]  you type lines of ME, it those of OTHER
 its memory      --memory off|mine|all  of this story's words    --remember FILE
 once, to stdout --prompt TEXT  or a text on standard input: go on from it
                 --samples N  in one batch    --echo  prompt first    --json
@@ -30,7 +31,6 @@ the program     --init-config  write a file of all settings
 
   textrepl                              a prompt; /help there shows the rest
   textrepl models/mine --session novel  a story that goes on next time
-  textrepl --prompt "ROMEO:" --length 300 --seed 7
   echo "Next morning" | textrepl --session novel >> chapter.txt
   head -c 2000 chapter.txt | textrepl models/mine --samples 3 --json
 
@@ -59,6 +59,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--remember", action="append", type=_path, default=[], metavar="FILE",
         help="a text whose words the story's memory knows: anything that training reads; again for more",
+    )  # fmt: skip
+    made.add_argument(
+        "--chat", nargs="?", const="", type=engine.decoded, metavar="ME:OTHER",
+        help="each line that is typed becomes 'ME: line', and the model writes a line of OTHER",
     )  # fmt: skip
     made.add_argument("--samples", type=int, default=1, metavar="N", help="so many continuations, made in one batch")
     made.add_argument("--echo", action="store_true", help="write the prompt before the continuation")

@@ -21,7 +21,7 @@ class Command:
     act: Callable[[Session, str], Answer]
     """Takes the session and what follows the name. Raises `ValueError` that tells the writer what is wrong."""
     completes: str = ""
-    """What its argument is: "setting", "session", "model", "file", "preset", "story" or "command"."""
+    """What its argument is: "setting", "session", "model", "file", "preset", "story", "command", "speaker", "pair"."""
 
 
 def whole_number(text: str, default: int, noun: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import engine
-from repl.commands import inspection, memory, sessions, settings, turns
+from repl.commands import chat, inspection, memory, sessions, settings, turns
 from repl.commands.command import Command
 from repl.key_names import shown_keys
 from repl.session.answers import Answer, Edit
@@ -35,7 +35,7 @@ def enter(session: Session, line: str) -> Answer:
     elif line.startswith("/") and not line.startswith("//"):
         answer = _answer(session, lambda: _command(session, line[1:], as_typed))
     else:
-        answer = _answer(session, lambda: session.write("say", line.removeprefix("/"), session.sampling))
+        answer = _answer(session, lambda: _say(session, line.removeprefix("/")))
     if session.to_delete == to_confirm:  # only the very next line confirms
         session.to_delete = ""
     return answer
@@ -57,6 +57,10 @@ def _answer(session: Session, act: Callable[[], Answer]) -> Answer:
     except Stopped:
         answer = Answer("(stopped; nothing has changed)")
     return answer if answer.reply or answer.replies or answer.edit else session.keep_after(answer)
+
+
+def _say(session: Session, typed: str) -> Answer:
+    return session.write("say", session.text_of(typed), session.drawing)
 
 
 def _choose(session: Session, turn: int) -> Answer:
@@ -106,6 +110,7 @@ def quit_(session: Session, argument: str) -> Answer:
 
 GROUPS: dict[str, dict[str, Command]] = {
     "the story": turns.COMMANDS,
+    "a chat": chat.COMMANDS,
     "how it writes": settings.COMMANDS | memory.COMMANDS,
     "see it think": inspection.COMMANDS,
     "sessions": sessions.COMMANDS,

@@ -9,6 +9,7 @@ from typing import Any
 import engine
 from repl.commands.command import Command
 from repl.session.answers import Answer
+from repl.session.chat import Chat
 from repl.session.session import Session
 from repl.session.session_store import MAIN, SessionStore
 from repl.session.story_files import as_markdown, check_export, read_story, write_new
@@ -61,6 +62,7 @@ def open_session(session: Session, title: str, noted: Mapping[str, Any]) -> str:
             store.start_new()
         else:
             stories, stored = store.open(session.model, title)
+    session.chat = Chat.of(noted.get("chat"))
     session.replace_stories(stories, noted.get("story", MAIN), stored)
     session.sampling = session.story.sampling
     session.keep()  # a reply that was cut off and is written again is not in the store yet
@@ -97,7 +99,7 @@ def new(session: Session, argument: str) -> Answer:
             raise ValueError(f"there is a session {argument!r} already: '/open {argument}' goes on with it")
         session.store.start_new()
         if argument:
-            session.store.copy(argument, {}, source=session.source)
+            session.store.copy(argument, {}, session.about)
     session.replace_stories({MAIN: session.model.conversation(sampling=session.sampling)})
     return Answer("a new story; the one before is kept" if session.store else "a new story")
 
@@ -110,7 +112,7 @@ def save(session: Session, argument: str) -> Answer:
         return Answer(f"kept as {store.title!r}, at every turn" if store.title else "there is nothing to keep yet")
     if store.title and not store.is_named:
         return rename(session, argument)
-    store.copy(argument, session.stories, source=session.source)
+    store.copy(argument, session.stories, session.about)
     return Answer(f"this is {argument!r} now, and kept at every turn")
 
 
@@ -118,7 +120,7 @@ def rename(session: Session, argument: str) -> Answer:
     """Give the session another name."""
     if argument and argument == _store_of(session).title:
         raise ValueError(f"rename {argument!r}: that is its name already")
-    _store_of(session).rename(argument, session.stories, source=session.source)
+    _store_of(session).rename(argument, session.stories, session.about)
     return Answer(f"this is {argument!r} now, and kept at every turn")
 
 

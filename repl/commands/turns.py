@@ -16,7 +16,7 @@ MAX_NAME = 100  # characters of a story's name
 
 def retry(session: Session, argument: str) -> Answer:
     """Begin another reply in place of the last one."""
-    return session.write("retry", "", replace(session.sampling, seed=None))
+    return session.write("retry", "", replace(session.drawing, seed=None))
 
 
 def undo(session: Session, argument: str) -> Answer:
@@ -77,7 +77,7 @@ def alternatives(session: Session, argument: str) -> Answer:
     number = whole_number(argument, 3, "alternatives")
     if number > MAX_ALTERNATIVES:
         raise ValueError(f"alt {number}: at most {MAX_ALTERNATIVES} fit on a screen")
-    return Answer(replies=tuple(session.story.alternatives(number, session.sampling)))
+    return Answer(replies=tuple(session.story.alternatives(number, session.drawing)))
 
 
 def edit(session: Session, argument: str) -> Answer:
@@ -97,7 +97,7 @@ def edit(session: Session, argument: str) -> Answer:
         if text == turn.text or not text:
             return Answer("(nothing was changed)")
         session.story.goto(turn.parent or 0)
-        return session.write("say", text, session.sampling)
+        return session.write("say", text, session.drawing)
 
     return Answer(edit=Edit(turn.text, changed))
 

@@ -26,5 +26,7 @@ class Answer:
     replies: tuple[engine.Reply, ...] = ()
     picture: Fragments = ()
     edit: Edit | None = None
+    speaker: str = ""
+    """Whose line the reply is, in a chat."""
     is_asked_for: bool = False
     """Whether the message is what the writer asked to see, and not a remark."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import engine
 from repl.session.answers import Answer
+from repl.session.chat import Chat, speaker_of
 from repl.session.progress import Progress
 from repl.session.session_store import MAIN, Draft, SessionStore
 from repl.settings import PRESETS, changed_settings, shown_values
@@ -49,6 +50,8 @@ class Session:
         """The long task that is running, for the terminal to show and to stop."""
         self.remark = ""
         """What to tell the writer at the beginning."""
+        self.chat: Chat | None = None
+        """Who types and whom the model writes; None where it writes a story."""
         self.name = MAIN
         self.stories = {MAIN: model.conversation(sampling=sampling)}
         self._load = load or engine.load
@@ -69,22 +72,42 @@ class Session:
         """Why a story could not be kept; empty where all are."""
         return next(filter(None, self._unkept.values()), "")
 
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Who speaks in the chat that the model was trained on, the most frequent first."""
+        try:
+            return engine.about(self.source).speakers
+        except engine.EngineError:  # its folder has gone away
+            return ()
+
+    @property
+    def drawing(self) -> engine.Sampling:
+        """The settings for a reply: in a chat it ends with the line."""
+        return self.sampling if self.chat is None else self.chat.sampling(self.sampling)
+
+    def text_of(self, typed: str) -> str:
+        """What is added to the story for what was typed: in a chat, lines with names."""
+        return typed if self.chat is None else self.chat.text_of(typed, self.story.turns)
+
     def suggest(self, text: str) -> engine.Reply:
         """The likeliest continuation of the story with `text` after it. The story itself stays as it is."""
         sampling = engine.Sampling(temperature=0, length=SUGGESTION_LENGTH, stop=("\n",))
-        return self.story.fork().say(text, sampling=sampling)
+        typed = text if self.chat is None else self.chat.begun(text, self.story.turns)
+        return self.story.fork().say(typed, sampling=sampling)
 
     def write(self, kind: str, text: str, sampling: engine.Sampling) -> Answer:
         """Begin a reply: "say" with a text, or "retry". Call `finish` once it has ended."""
         story = self.story
         parent = story.present
         seed = None if story.tree else story.snapshot().turns[0].checkpoint.seed
+        before = text if kind == "say" else "".join(turn.text for turn in story.turns[-2:] if turn.kind == "prompt")
         reply = story.retry(sampling) if kind == "retry" else story.say(text, sampling=sampling)
         if self.store is not None:
             self._draft, self._draft_noted = Draft(kind, text, parent, sampling, seed), float("-inf")
         new = {old: substitute for old, substitute in reply.unseen.items() if old not in self._told}
         self._told |= new.keys()
-        return Answer(engine.tell_unseen(new, self.model.info.level) if new else "", reply)
+        speaker = "" if self.chat is None else speaker_of(before)
+        return Answer(engine.tell_unseen(new, self.model.info.level) if new else "", reply, speaker=speaker)
 
     def note_written(self, written: int) -> None:
         """Note how many characters of the present reply there are, at most once a second. Call it with each piece."""
@@ -114,7 +137,7 @@ class Session:
             is_new = mark != self._kept.get(name) or (name == self.name and name != self._kept_present)
             try:
                 if self.store is not None and is_new and story.tree:
-                    self.store.save(name, story, self.source)
+                    self.store.save(name, story, self.about)
                     self._kept[name], self._kept_present = mark, name
                 self._unkept.pop(name, None)
             except (engine.EngineError, OSError) as error:
@@ -179,14 +202,23 @@ class Session:
     def status(self) -> str:
         """The model, the settings, the present turn and the session's name in one line."""
         settings = shown_values(changed_settings(self.sampling), "  ")
+        chat = "" if self.chat is None else f"  {engine.visible(self.chat.me)} to {engine.visible(self.chat.other)}"
         store = self.store
         kept = "  NOT KEPT" if self.unkept else f"  {store.title}" if store is not None and store.is_named else ""
-        return f"{self.model.info.name}  {settings}  {self.name}:{self.story.present}{kept}"
+        return f"{self.model.info.name}{chat}  {settings}  {self.name}:{self.story.present}{kept}"
 
     def _mark(self, name: str) -> object:
         """A value that changes whenever there is something new to save of a story."""
         story = self.stories[name]
-        return id(story), story.present, len(story.tree), story.sampling
+        return id(story), story.present, len(story.tree), story.sampling, self.chat
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What is kept of the session beside its stories."""
+        return {
+            "model": self.source or self.model.info.name,
+            "chat": None if self.chat is None else [self.chat.me, self.chat.other],
+        }
 
     def _offer(self, replies: tuple[engine.Reply, ...]) -> Answer:
         texts = [result.text for reply in replies if (result := reply.result()).drawn]

@@ -49,14 +49,14 @@ class SessionStore:
         """Begin to open the store, without waiting for it."""
         self._thread.submit(self._opened)
 
-    def save(self, story: str, conversation: engine.Conversation, source: str | None) -> None:
-        """Save what is new of a story; it is on the disk when this returns."""
+    def save(self, story: str, conversation: engine.Conversation, about: Mapping[str, Any]) -> None:
+        """Save what is new of a story, and what is noted `about` the session; it is on the disk when this returns."""
         note = {
             "words": engine.first_words(conversation.text[:400], 60),
             "turns": len(conversation.tree),
-            "model": source or conversation.runner.name,
             "saved": datetime.now().isoformat(" ", "seconds"),
             "story": story,
+            **about,
         }
 
         def save(store: engine.Store) -> None:
@@ -130,14 +130,14 @@ class SessionStore:
         self.title, self.is_named = title, True
         return stories, stored
 
-    def rename(self, title: str, stories: Mapping[str, engine.Conversation], *, source: str | None) -> None:
+    def rename(self, title: str, stories: Mapping[str, engine.Conversation], about: Mapping[str, Any]) -> None:
         """Give the session another title: saved under the new one first, and only then deleted under the old."""
         old, was_kept = self.title, self.title in self.sessions() if self.title else False
-        self.copy(title, stories, source=source)
+        self.copy(title, stories, about)
         if was_kept:
             self.delete(old)
 
-    def copy(self, title: str, stories: Mapping[str, engine.Conversation], *, source: str | None) -> None:
+    def copy(self, title: str, stories: Mapping[str, engine.Conversation], about: Mapping[str, Any]) -> None:
         """Go on under a new title, which nobody may have; what was kept until now stays as it is."""
         check_title(title)
         if title in self.sessions():
@@ -146,7 +146,7 @@ class SessionStore:
         try:
             for name, story in stories.items():
                 if story.tree:
-                    self.save(name, story, source)
+                    self.save(name, story, about)
         except engine.StoreError:
             self.title, self.is_named = before
             raise

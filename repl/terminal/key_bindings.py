@@ -9,7 +9,7 @@ from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from repl.terminal.suggestions import first_word, suggestion
+from repl.editing.suggestions import first_word, suggestion
 
 
 class KeyTarget(Protocol):

@@ -13,12 +13,12 @@ from prompt_toolkit.input import Input
 from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
 
 from repl.config import Config
+from repl.editing.completion import CommandCompleter
+from repl.editing.history import open_history
+from repl.editing.suggestions import Suggestions
 from repl.key_names import all_keys
-from repl.terminal.completion import CommandCompleter
-from repl.terminal.history import open_history
 from repl.terminal.key_bindings import KeyTarget, make_keys
 from repl.terminal.status import Status
-from repl.terminal.suggestions import Suggestions
 from repl.view.display import Display, color_depth
 
 ESCAPE_SECONDS = 0.05  # within which the rest of a key's code follows Escape

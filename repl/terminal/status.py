@@ -38,11 +38,19 @@ class Status:
     def message(self) -> FormattedText:
         """What is being written, the lines that wait, and the prompt itself."""
         columns = self._display.columns
-        fragments: list[tuple[str, str]] = [("", f"{row}\n") for row in self._display.moving()]
+        styles = {"note": "class:note"}
+        fragments = [(styles.get(style, style), text) for style, text in self._display.moving()]
         fragments += [
             ("class:note", f"{engine.first_words(line, columns - 4)} ...\n") for line in self.waiting[:SHOWN_LINES]
         ]
-        return FormattedText([*fragments, ("class:accent", self._display.prompt)])
+        return FormattedText([*fragments, ("class:accent", self.prompt())])
+
+    def prompt(self, line: str = "") -> str:
+        """What stands before a line that is typed: in a chat the name, unless it is a command."""
+        chat = self.session.chat if self.session is not None else None
+        if chat is None or (line.startswith("/") and not line.startswith("//")):
+            return self._display.prompt
+        return f"{self._display.shown_name(chat.me)}: "
 
     def toolbar(self) -> str:
         """What is going on, or else the session's status."""

@@ -21,10 +21,10 @@ from prompt_toolkit.output import ColorDepth, Output, create_output
 import engine
 from repl.commands.dispatch import Quit, enter, enter_edited
 from repl.config import Config
+from repl.editing.editor import edit_text
 from repl.session.answers import Answer
 from repl.session.session import Session
 from repl.signals import on_hang_up
-from repl.terminal.editor import edit_text
 from repl.terminal.prompt import make_prompt
 from repl.terminal.status import Status
 from repl.view.display import Display
@@ -189,7 +189,7 @@ class Terminal:
         if self._suggestion is not None:
             self._suggestion.stop()
         answer = asyncio.ensure_future(self._in_thread(lambda: self._begin_answer(lambda: enter(session, line))))
-        self._display.echo(line)  # while the network reads it already
+        self._display.echo(line, self._status.prompt(line))  # while the network reads it already
         ticking = asyncio.ensure_future(self._tick())
         try:
             await self._show(session, await answer)
@@ -221,6 +221,7 @@ class Terminal:
                 answer.replies if answer.reply is None else [answer.reply],
                 session.speed,
                 session.note_written,
+                speaker=answer.speaker,
                 is_beside=answer.reply is None,
                 is_stopped=self._is_interrupted,
             )

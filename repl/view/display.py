@@ -14,6 +14,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 
+import engine
 from repl.view.layout import Live, Pace, harmless, rows, side_by_side
 from repl.view.style import STYLES, Fragments
 
@@ -28,6 +29,7 @@ class Display:
         named = {**STYLES, **styles}
         self.style = Style([*named.items(), ("auto-suggestion", named["ghost"])])
         self._live = Live()
+        self._speaker = ""  # whose line is being written, as it is shown, until that is printed
         self._preview: list[str] = []  # several texts that are being written
         self._app: Application[None] | None = None
         self._is_drawing = False
@@ -44,16 +46,31 @@ class Display:
         """The width of the terminal."""
         return max(8, self.output.get_size().columns)
 
-    def moving(self) -> list[str]:
+    def moving(self) -> Fragments:
         """The rows of what is being written, which are drawn above the prompt."""
-        return self._preview or (rows(self._live.text, self.columns) if self._live.text else [])
+        moving = self._preview or (rows(self._live.text, self.columns) if self._live.text else [])
+        return self._styled("".join(f"{row}\n" for row in moving))
+
+    def begin(self, speaker: str) -> None:
+        """Begin a line with the name of who speaks."""
+        self._speaker = f"{self.shown_name(speaker)}: "
+        self._live.add(self._speaker)
+
+    def shown_name(self, name: str) -> str:
+        """A name, cut to a third of the width."""
+        return engine.first_words(harmless(name), max(4, self.columns // 3))
+
+    def _styled(self, text: str) -> Fragments:
+        """A text that may begin with the speaker's name, which is dim."""
+        name = self._speaker if text.startswith(self._speaker) else ""
+        return ("note", name), ("", text[len(name) :])
 
     def write(self, pace: Pace, text: str) -> str:
         """Show as much of a text as the pace allows by now; returns the rest."""
         count = pace.allow(len(text), time.perf_counter())
         self._live.add(text[:count])
         if settled := self._live.settle(self.columns, self._height):
-            self.above((("", settled),))
+            self._print(settled)
         if self._app is not None:
             self._app.invalidate()
         return text[count:]
@@ -73,11 +90,15 @@ class Display:
         """Print the last of a text that was being written."""
         self._live.add(text)
         if rest := self._live.finish():
-            self.above((("", rest),))
+            self._print(rest)
 
-    def echo(self, line: str) -> None:
+    def _print(self, text: str) -> None:
+        self.above(self._styled(text))
+        self._speaker = ""
+
+    def echo(self, line: str, prompt: str) -> None:
         """Print a line that was entered."""
-        self.above((("accent", f"{self.prompt}{line}\n"),))
+        self.above((("accent", f"{prompt}{line}\n"),))
 
     def note(self, text: str, style: str = "note") -> None:
         """Print a message, broken between words to the width of the terminal."""

@@ -84,6 +84,7 @@ def test_every_command_once(model: str, tmp_path: Path) -> None:
         "state": "layer 2", "model": "7,071 parameters", "models": "shakespeare", "sessions": "the cat",
         "save novel": "this is 'novel' now", "rename book": "this is 'book' now", "new": "a new story",
         "open book": "book", "export {tmp}/a.txt": "written to",
+        "chat ann:bob": "you are ann", "me eve": "you are eve", "chat off": "the chat is over",
         "remember {tmp}/text.txt": "remembered 9 char", "import {tmp}/text.txt": "some text",
         "delete book": "deleted for good", "help": "the story: /retry",
     }  # fmt: skip
@@ -242,7 +243,7 @@ def test_ten_thousand_turns_and_lines(model: str, tmp_path: Path) -> None:
         turns = [start, prompt, *(replace(reply, id=number, parent=number - 1) for number in range(2, 10_001))]
         snapshot = Snapshot(story.sampling, tuple(turns), 10_000, {number: number + 1 for number in range(10_000)})
         store = SessionStore(None, "long")
-        store.save("main", Conversation.restored(loaded, snapshot), model)
+        store.save("main", Conversation.restored(loaded, snapshot), {"model": model})
         store.close()
     (tmp_path / "textrepl").mkdir(exist_ok=True)
     lines = "".join(f"\n# 2026-01-01 00:00:00.0\n+line {number} of the past\n" for number in range(10_000))

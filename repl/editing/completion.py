@@ -12,6 +12,8 @@ from repl.commands.dispatch import COMMANDS
 from repl.session.session import Session
 from repl.settings import SETTINGS, SPEED_HELP, shown_values
 
+SPEAKS = "speaks in the chat that the model learned from"
+
 
 class CommandCompleter(Completer):
     """Completes commands and their arguments, with descriptions, but not the text of a story."""
@@ -32,11 +34,11 @@ class CommandCompleter(Completer):
         elif name in COMMANDS and COMMANDS[name].completes == "file":
             yield from self._paths.get_completions(Document(argument), complete_event)
         elif name in COMMANDS:
-            for word, meaning in self._words(COMMANDS[name].completes).items():
+            for word, meaning in self._words(COMMANDS[name].completes, argument).items():
                 if word.startswith(argument):
                     yield Completion(word, -len(argument), display_meta=meaning)
 
-    def _words(self, kind: str) -> dict[str, str]:
+    def _words(self, kind: str, begun: str) -> dict[str, str]:
         session = self._session()
         if kind == "setting":
             return {name: item.metadata["help"] for name, item in SETTINGS.items()} | {"speed": SPEED_HELP}
@@ -50,6 +52,13 @@ class CommandCompleter(Completer):
             return dict.fromkeys(
                 session.stories, "a story of this session"
             )  # without their texts, which belong to another thread
+        if kind == "speaker":
+            return dict.fromkeys(session.speakers, SPEAKS)
+        if kind == "pair":
+            me, colon, _ = begun.rpartition(":")
+            names = [name.replace(":", r"\:") for name in session.speakers]
+            pairs = [f"{me}:{name}" if colon else f"{name}:" for name in names]
+            return dict.fromkeys(pairs, SPEAKS) | {"off": "ends the chat"}
         if kind == "model":
             return dict.fromkeys(engine.model_names(), "a model")
         if kind == "session" and session.store is not None:
