@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import engine
-from repl.commands import chat, inspection, memory, sessions, settings, turns
+from repl.commands import chat, inspection, memory, places, sessions, settings, turns
 from repl.commands.command import Command
 from repl.key_names import shown_keys
 from repl.session.answers import Answer, Edit
@@ -29,9 +29,9 @@ def enter(session: Session, line: str) -> Answer:
     as_typed, line = line.partition(" ")[2], engine.decoded(line)
     choices, session.choices = session.choices, []
     to_confirm = session.to_delete
-    numbered = {str(number): turn for number, turn in enumerate(choices, 1)}
+    numbered = {str(number): place for number, place in enumerate(choices, 1)}
     if line in numbered:
-        answer = _answer(session, lambda: _choose(session, numbered[line]))
+        answer = _answer(session, lambda: sessions.go(session, numbered[line]))
     elif line.startswith("/") and not line.startswith("//"):
         answer = _answer(session, lambda: _command(session, line[1:], as_typed))
     else:
@@ -61,11 +61,6 @@ def _answer(session: Session, act: Callable[[], Answer]) -> Answer:
 
 def _say(session: Session, typed: str) -> Answer:
     return session.write("say", session.text_of(typed), session.drawing)
-
-
-def _choose(session: Session, turn: int) -> Answer:
-    session.story.goto(turn)
-    return session.end_of_story()
 
 
 def _command(session: Session, line: str, as_typed: str) -> Answer:
@@ -110,6 +105,7 @@ def quit_(session: Session, argument: str) -> Answer:
 
 GROUPS: dict[str, dict[str, Command]] = {
     "the story": turns.COMMANDS,
+    "places in it": places.COMMANDS,
     "a chat": chat.COMMANDS,
     "how it writes": settings.COMMANDS | memory.COMMANDS,
     "see it think": inspection.COMMANDS,

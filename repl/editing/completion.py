@@ -49,9 +49,10 @@ class CommandCompleter(Completer):
         if kind == "preset":
             return {name: shown_values(values) for name, values in session.presets.items()}
         if kind == "story":
-            return dict.fromkeys(
-                session.stories, "a story of this session"
-            )  # without their texts, which belong to another thread
+            marks = dict.fromkeys(session.marks, "a mark of this session")  # without texts, which are another thread's
+            return dict.fromkeys(session.stories, "a story of this session") | marks
+        if kind == "mark":
+            return dict.fromkeys(session.marks, "is a mark already, and will be this place")
         if kind == "speaker":
             return dict.fromkeys(session.speakers, SPEAKS)
         if kind == "pair":

@@ -9,11 +9,13 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import engine
 from repl.session.answers import Answer
 from repl.session.chat import Chat, speaker_of
+from repl.session.places import Place, position
 from repl.session.progress import Progress
 from repl.session.session_store import MAIN, Draft, SessionStore
 from repl.settings import PRESETS, changed_settings, shown_values
@@ -42,8 +44,10 @@ class Session:
         self.keys: Mapping[str, str] = {}
         """The keys that the writer has chosen, which the help shows."""
         self.columns, self.has_color, self.speed = 80, True, 0.0
-        self.choices: list[int] = []
-        """The turns that a number chooses among, after /alt."""
+        self.choices: list[Place] = []
+        """What a number chooses among, after /alt and /find."""
+        self.marks: dict[str, Place] = {}
+        """Places that have a name. Never changed in place."""
         self.to_delete = ""
         """The session that a second '/delete' of its name deletes."""
         self.progress = Progress()
@@ -55,6 +59,7 @@ class Session:
         self.name = MAIN
         self.stories = {MAIN: model.conversation(sampling=sampling)}
         self._load = load or engine.load
+        self._shown_position: tuple[engine.Conversation, int, str] = (self.story, -1, "")
         self._told: set[str] = set()
         self._draft: Draft | None = None
         self._draft_noted = 0.0  # when, by the monotonic clock
@@ -133,7 +138,7 @@ class Session:
         self.story.sampling = self.sampling
         errors = []
         for name in [*(name for name in self._unkept if name != self.name), self.name]:
-            story, mark = self.stories[name], self._mark(name)
+            story, mark = self.stories[name], _mark(self, name)
             is_new = mark != self._kept.get(name) or (name == self.name and name != self._kept_present)
             try:
                 if self.store is not None and is_new and story.tree:
@@ -157,13 +162,21 @@ class Session:
         return replace(answer, message=f"{answer.message}\n{notice}".strip("\n"))
 
     def replace_stories(
-        self, stories: dict[str, engine.Conversation], present: str = MAIN, stored: Collection[str] = ()
-    ) -> None:
-        """Go on with these stories. Those that are `stored` are in the store already."""
-        self.stories = stories
+        self, stories: dict[str, engine.Conversation], present: str = MAIN, stored: Collection[str] = (),
+        marks: Mapping[str, Place] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """Go on with these stories and marks. Those that are `stored` are in the store already."""
+        self.stories, self.marks = stories, dict(marks)
         self.name = self._kept_present = next(name for name in (present, MAIN, *stories) if name in stories)
-        self._kept = {name: self._mark(name) for name in stored}
+        self._kept = {name: _mark(self, name) for name in stored}
         self._unkept = {name: "" for name in stories if name not in stored}
+
+    def go(self, place: Place) -> None:
+        """Go to a place of this session. Raises `ValueError` if it is gone."""
+        if place.story not in self.stories:
+            raise ValueError(f"there is no story {place.story!r} in this session any more")
+        self.stories[place.story].goto(place.turn)
+        self.name = place.story
 
     def change_model(self, source: str) -> Answer:
         """Load another model and have it read the present stories; they are kept as another session.
@@ -190,7 +203,7 @@ class Session:
                 stays = f"; {store.title!r} stays as it was, and this is a session of its own"
             store.start_new(f"{store.title}-{model.info.name}" if store.is_named else "")
         self.model, self.source = model, source
-        self.replace_stories(stories, self.name)
+        self.replace_stories(stories, self.name, marks=self.marks)
         before.close()
         return Answer(f"this is {model.info.name} now; it has read the story so far{stays}")
 
@@ -205,12 +218,15 @@ class Session:
         chat = "" if self.chat is None else f"  {engine.visible(self.chat.me)} to {engine.visible(self.chat.other)}"
         store = self.store
         kept = "  NOT KEPT" if self.unkept else f"  {store.title}" if store is not None and store.is_named else ""
-        return f"{self.model.info.name}{chat}  {settings}  {self.name}:{self.story.present}{kept}"
+        return f"{self.model.info.name}{chat}  {settings}  {self.name}:{self.story.present}{self._position()}{kept}"
 
-    def _mark(self, name: str) -> object:
-        """A value that changes whenever there is something new to save of a story."""
-        story = self.stories[name]
-        return id(story), story.present, len(story.tree), story.sampling, self.chat
+    def _position(self) -> str:
+        """Which of the replies at its place the present turn is. Kept, because it is asked for with every key."""
+        here = self.story, self.story.present
+        if self._shown_position[:2] != here:
+            number = position(self.story.tree, self.story.present)
+            self._shown_position = (*here, f" ({number})" if number else "")
+        return self._shown_position[2]
 
     @property
     def about(self) -> dict[str, Any]:
@@ -218,6 +234,7 @@ class Session:
         return {
             "model": self.source or self.model.info.name,
             "chat": None if self.chat is None else [self.chat.me, self.chat.other],
+            "marks": {name: [place.story, place.turn] for name, place in self.marks.items()},
         }
 
     def _offer(self, replies: tuple[engine.Reply, ...]) -> Answer:
@@ -225,7 +242,14 @@ class Session:
         if not texts:
             return Answer("(stopped before there was anything to choose from)")
         here = self.story.present
-        self.choices = [turn.id for turn in self.story.tree if turn.parent == here][-len(texts) :]
+        made = [turn.id for turn in self.story.tree if turn.parent == here][-len(texts) :]
+        self.choices = [Place(self.name, turn) for turn in made]
         stopped = "stopped; " if any(reply.finish_reason == "cancelled" for reply in replies) else ""
         hint = f"({stopped}1 to {len(texts)} chooses, else the story stays as it is; /tree shows them all later)"
         return Answer("\n".join([*side_by_side(texts, self.columns), hint]), is_asked_for=True)
+
+
+def _mark(session: Session, name: str) -> object:
+    """A value that changes whenever there is something new to save of a story."""
+    story = session.stories[name]
+    return id(story), story.present, len(story.tree), story.sampling, session.chat, session.marks

@@ -92,6 +92,15 @@ class SessionStore:
 
         return self._run(look)
 
+    def texts(self, title: str) -> dict[str, engine.Texts]:
+        """What the stories of a session say, by their names. Needs no model."""
+
+        def read(store: engine.Store) -> dict[str, engine.Texts]:
+            mine = [name for name in store.names() if name == title or name.startswith(f"{title}/")]
+            return {name.partition("/")[2] or MAIN: store.texts(name) for name in mine}
+
+        return self._run(read)
+
     def open(
         self, model: engine.Engine, title: str, *, feed_again: bool = False,
         wait: Callable[[engine.Reply, int], object] = lambda reply, turns: reply.result(),

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from prompt_toolkit.application import get_app
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from repl.editing.suggestions import first_word, suggestion
+
+AT_EMPTY_PROMPT = {"left": "/previous", "right": "/next", "up": "/choice"}  # what Alt with an arrow does
 
 
 class KeyTarget(Protocol):
@@ -20,6 +23,7 @@ class KeyTarget(Protocol):
     def stop(self) -> None: ...
     def interrupt(self) -> None: ...
     def end_of_input(self) -> None: ...
+    def run_command(self, line: str) -> None: ...
 
 
 def make_keys(terminal: KeyTarget, chosen: Mapping[str, tuple[str, ...]]) -> KeyBindings:
@@ -44,6 +48,9 @@ def make_keys(terminal: KeyTarget, chosen: Mapping[str, tuple[str, ...]]) -> Key
         if chosen["accept-ghost"] != ("right",):
             keys.add(key, filter=is_suggested)(lambda event: None)
     keys.add("escape", "right", filter=at_prompt)(next_word)
+    is_empty = at_prompt & Condition(lambda: not get_app().current_buffer.text)
+    for key, command in AT_EMPTY_PROMPT.items():
+        keys.add("escape", key, filter=is_empty)(lambda event, command=command: terminal.run_command(command))
     keys.add(*chosen["newline"], filter=at_prompt)(lambda event: event.current_buffer.insert_text("\n"))
     keys.add(*chosen["editor"], filter=at_prompt)(lambda event: event.current_buffer.open_in_editor())
     keys.add(*chosen["accept-ghost"], filter=is_suggested)(lambda event: take(event, lambda text: text))

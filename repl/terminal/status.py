@@ -10,6 +10,7 @@ import engine
 from repl.key_names import shown_keys
 from repl.session.progress import Progress
 from repl.session.session import Session
+from repl.terminal.lines import Lines
 from repl.view.display import Display
 from repl.view.stream import Stream
 
@@ -24,7 +25,7 @@ class Status:
         """None until it is made."""
         self.doing = "loading the model"
         """In words; empty where the next line would be done at once."""
-        self.waiting: list[str] = []
+        self.lines = Lines()
         """The lines that were entered and are still to be done."""
         self.is_leaving = self.is_ending = False
         """Whether Ctrl-C once more leaves; whether the terminal ends once everything is done."""
@@ -35,13 +36,19 @@ class Status:
         """The long task that is running, if any."""
         return self.session.progress if self.session is not None and self.session.progress.is_on else None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next line would be done at once."""
+        return self.session is not None and not self.doing and not self.lines.waiting
+
     def message(self) -> FormattedText:
         """What is being written, the lines that wait, and the prompt itself."""
         columns = self._display.columns
         styles = {"note": "class:note"}
         fragments = [(styles.get(style, style), text) for style, text in self._display.moving()]
         fragments += [
-            ("class:note", f"{engine.first_words(line, columns - 4)} ...\n") for line in self.waiting[:SHOWN_LINES]
+            ("class:note", f"{engine.first_words(line, columns - 4)} ...\n")
+            for line in self.lines.waiting[:SHOWN_LINES]
         ]
         return FormattedText([*fragments, ("class:accent", self.prompt())])
 

@@ -78,12 +78,14 @@ def test_every_command_once(model: str, tmp_path: Path) -> None:
     screen.wait(shows("Type a beginning"))
     (tmp_path / "text.txt").write_text("some text", encoding="utf-8")
     told = {
-        "retry": "main:3", "alt 2": "1 to 2 chooses", "undo": "main:1", "redo": "main:3", "cut 2": "main:6",
+        "retry": "main:3", "previous": "(1 of 2)", "next": "(2 of 2)",
+        "alt 2": "1 to 2 chooses", "undo": "main:1", "redo": "main:3", "cut 2": "main:6",
         "edit": "nothing was changed", "tree": "(start)", "goto 3": "main:3", "fork": "this is now",
         "set": "top_p = 1.0", "preset wild": "temperature 1.2", "why 3": "the model", "heat": "bits a character",
         "state": "layer 2", "model": "7,071 parameters", "models": "shakespeare", "sessions": "the cat",
         "save novel": "this is 'novel' now", "rename book": "this is 'book' now", "new": "a new story",
         "open book": "book", "export {tmp}/a.txt": "written to",
+        "choice": "no choice before", "find the": "goes there", "mark x": "is 'x' now",
         "chat ann:bob": "you are ann", "me eve": "you are eve", "chat off": "the chat is over",
         "remember {tmp}/text.txt": "remembered 9 char", "import {tmp}/text.txt": "some text",
         "delete book": "deleted for good", "help": "the story: /retry",
