@@ -54,7 +54,7 @@ class Startup:
         session = self._session = Session(
             model, self._sampling, store, source=source, load=self._load, presets=self._config.presets
         )
-        session.speed = self._config.speed
+        session.speed, session.theme = self._config.speed, self._config.theme
         if (title := self._arguments.session) is not None and title in (known := self._store.sessions()):
             session.remark = open_session(session, title, known[title])
             session.sampling = replace(session.sampling, **self._given)

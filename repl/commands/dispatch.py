@@ -88,7 +88,7 @@ def help_(session: Session, argument: str) -> Answer:
         "Type a text and Enter: it is added to the story verbatim, and the model goes on from it.",
         "Enter alone goes on. Ctrl-C or {stop} while it writes stops it and keeps what stands.",
         "{newline}: a new line. {accept-ghost}: take the dim suggestion ({accept-word}: a word). Ctrl-D leaves.",
-        "{editor}: write in $EDITOR. Ctrl-R: search your lines. Tab: complete.",
+        "{editor}: write in $EDITOR. Ctrl-R: search your lines. Tab: complete. {palette} or /: all commands.",
     ]
     keys = shown_keys(session.keys)
     lines = [line.format_map(keys) for line in lines]

@@ -10,9 +10,33 @@ from prompt_toolkit.document import Document
 import engine
 from repl.commands.dispatch import COMMANDS
 from repl.session.session import Session
-from repl.settings import SETTINGS, SPEED_HELP, shown_values
+from repl.settings import SETTINGS, SPEED_HELP, THEME_HELP, shown_values
+from repl.view.style import THEMES
 
 SPEAKS = "speaks in the chat that the model learned from"
+
+
+def is_begun_command(text: str) -> bool:
+    """Whether a line is the beginning of a command's name."""
+    return text.startswith("/") and not text.startswith("//") and not any(map(str.isspace, text))
+
+
+def commands_for(begun: str) -> list[str]:
+    """The commands whose names begin so; else those with that in their name or in what they do."""
+    wanted = begun.lower()
+    return [name for name in COMMANDS if name.startswith(begun)] or [
+        name for name, command in COMMANDS.items() if wanted in name or wanted in command.help.lower()
+    ]
+
+
+def command_names(begun: str) -> list[Completion]:
+    """The commands for a name that was begun, with what they take and do."""
+    return [
+        Completion(
+            name, -len(begun), display=f"/{name} {COMMANDS[name].usage}".rstrip(), display_meta=COMMANDS[name].help
+        )
+        for name in commands_for(begun)
+    ]
 
 
 class CommandCompleter(Completer):
@@ -28,9 +52,7 @@ class CommandCompleter(Completer):
             return
         name, space, argument = text[1:].partition(" ")
         if not space:
-            for known, command in COMMANDS.items():
-                if known.startswith(name):
-                    yield Completion(known, -len(name), display=f"/{known}", display_meta=command.help)
+            yield from command_names(text[1:])
         elif name in COMMANDS and COMMANDS[name].completes == "file":
             yield from self._paths.get_completions(Document(argument), complete_event)
         elif name in COMMANDS:
@@ -41,7 +63,12 @@ class CommandCompleter(Completer):
     def _words(self, kind: str, begun: str) -> dict[str, str]:
         session = self._session()
         if kind == "setting":
-            return {name: item.metadata["help"] for name, item in SETTINGS.items()} | {"speed": SPEED_HELP}
+            name, space, _ = begun.partition(" ")
+            values = THEMES if name == "theme" else SETTINGS[name].metadata["choices"] if name in SETTINGS else ()
+            if space:
+                return {f"{name} {value}": "" for value in values}
+            helps = {name: item.metadata["help"] for name, item in SETTINGS.items()}
+            return helps | {"speed": SPEED_HELP, "theme": THEME_HELP}
         if kind == "command":
             return {name: command.help for name, command in COMMANDS.items()}
         if session is None:

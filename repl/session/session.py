@@ -20,6 +20,7 @@ from repl.session.progress import Progress
 from repl.session.session_store import MAIN, Draft, SessionStore
 from repl.settings import PRESETS, changed_settings, shown_values
 from repl.view.layout import side_by_side
+from repl.view.style import OWN
 
 SUGGESTION_LENGTH = 40  # tokens
 SHOWN_END = 240  # characters of the story that are shown after a jump
@@ -43,7 +44,7 @@ class Session:
         self.source, self.presets = source, presets
         self.keys: Mapping[str, str] = {}
         """The keys that the writer has chosen, which the help shows."""
-        self.columns, self.has_color, self.speed = 80, True, 0.0
+        self.columns, self.has_color, self.speed, self.theme = 80, True, 0.0, OWN
         self.choices: list[Place] = []
         """What a number chooses among, after /alt and /find."""
         self.marks: dict[str, Place] = {}

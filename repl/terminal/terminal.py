@@ -57,6 +57,7 @@ class Terminal:
         self._failure: BaseException | None = None
         self._is_interrupted = False
         self._display = Display(output or create_output(), config.styles, config.prompt)
+        self._display.show_theme(config.theme)
         self._stream = Stream(self._display)
         self._status = Status(self._display, self._stream, config.bindings)
         self._thread = ThreadPoolExecutor(1, "session")
@@ -189,7 +190,9 @@ class Terminal:
             self._display.echo(line.text, self._status.prompt(line.text))  # while the network reads it already
         ticking = asyncio.ensure_future(self._tick())
         try:
-            await self._show(session, await answer)
+            begun = await answer
+            self._display.show_theme(session.theme)
+            await self._show(session, begun)
         finally:
             ticking.cancel()
 

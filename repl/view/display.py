@@ -16,7 +16,7 @@ from prompt_toolkit.styles import Style
 
 import engine
 from repl.view.layout import Live, Pace, harmless, rows, side_by_side
-from repl.view.style import STYLES, Fragments
+from repl.view.style import OWN, PARTS, STYLES, THEMES, Fragments
 
 BEGIN_DRAWING, END_DRAWING = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know these show what is between at once
 
@@ -25,9 +25,10 @@ class Display:
     """The part of a terminal above a prompt_toolkit application, which redraws itself below."""
 
     def __init__(self, output: Output, styles: Mapping[str, str], prompt: str) -> None:
+        """`styles` are the writer's own, which go before those of a theme."""
         self.output, self.prompt = output, prompt
-        named = {**STYLES, **styles}
-        self.style = Style([*named.items(), ("auto-suggestion", named["ghost"])])
+        self._own = styles
+        self.show_theme(OWN)
         self._live = Live()
         self._speaker = ""  # whose line is being written, as it is shown, until that is printed
         self._preview: list[str] = []  # several texts that are being written
@@ -35,6 +36,11 @@ class Display:
         self._is_drawing = False
         if isinstance(output, Vt100_Output):
             output.enable_cpr = False  # it needs no cursor position
+
+    def show_theme(self, name: str) -> None:
+        """Draw in the colors of a theme from now on."""
+        named = {**STYLES, **THEMES[name], **self._own}
+        self.style = Style([*PARTS.items(), *named.items(), ("auto-suggestion", named["ghost"])])
 
     def attach(self, app: Application[None]) -> None:
         """Draw above this application."""

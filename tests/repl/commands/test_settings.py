@@ -46,3 +46,12 @@ def test_presets_and_the_typewriters_speed(session: Session) -> None:
     assert "speed -1" in said(session, "/set speed -1")
     assert "must be a number" in said(session, "/set speed fast")
     assert "speed = 40" in said(session, "/set")
+
+
+def test_a_theme_is_shown_and_chosen(session: Session) -> None:
+    assert "theme = terminal (terminal, dark-blue, dark-green, light-red, light-blue)" in said(session, "/set")
+    assert "theme = dark-blue" in said(session, "/set theme dark-blue")
+    assert session.theme == "dark-blue"
+    assert "theme 'pink': must be one of terminal, dark-blue" in said(session, "/set theme pink")
+    assert session.theme == "dark-blue"
+    assert "did you mean 'theme'" in said(session, "/set thme x")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 from prompt_toolkit.data_structures import Size
+from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from repl.view.display import Display
@@ -56,3 +57,17 @@ def test_nothing_that_is_printed_acts_on_the_terminal() -> None:
     assert "> typed \ufffd[2J" in stream.getvalue()
     assert "\x07" not in stream.getvalue()
     assert max(map(len, stream.getvalue().splitlines())) <= 60
+
+
+def test_a_theme_colors_what_is_printed_from_now_on_and_own_looks_go_before_it() -> None:
+    stream = io.StringIO()
+    output = Vt100_Output(stream, lambda: Size(rows=24, columns=40), default_color_depth=ColorDepth.TRUE_COLOR)
+    shown = Display(output, {"note": "#010203"}, "> ")
+    shown.show_theme("dark-blue")
+    shown.echo("typed", "> ")
+    shown.note("told")
+    assert "38;2;138;180;248m> typed" in stream.getvalue()
+    assert "38;2;1;2;3mtold" in stream.getvalue()
+    shown.show_theme("terminal")
+    shown.echo("typed", "> ")
+    assert "\x1b[0;35m> typed" in stream.getvalue()
