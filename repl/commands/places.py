@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import engine
 from repl.commands.command import Command, check_name
 from repl.session.answers import Answer
-from repl.session.places import Match, Place, choice_before, matches, position, siblings
+from repl.session.places import Match, Target, choice_before, matches, position, siblings
 from repl.session.session import Session
 from repl.view.layout import NARROW
 
@@ -50,7 +50,7 @@ def find(session: Session, argument: str) -> Answer:
     if not argument:
         raise ValueError("find: give a text to look for")
     found = [
-        (Place(name, match.turn), match)
+        (Target(name, match.turn), match)
         for name, story in session.stories.items()
         for match in matches(engine.Texts.of(story), argument)
     ]
@@ -64,7 +64,7 @@ def find(session: Session, argument: str) -> Answer:
 
 
 def list_found(
-    session: Session, found: Sequence[tuple[Place, Match]], labels: Sequence[str], legend: str = ""
+    session: Session, found: Sequence[tuple[Target, Match]], labels: Sequence[str], legend: str = ""
 ) -> Answer:
     """Number what was found, a line each; the number that is typed next goes there."""
     shown = list(zip(found, labels, strict=True))[:MAX_FOUND]
@@ -92,7 +92,7 @@ def mark(session: Session, argument: str) -> Answer:
     check_name(argument)
     if argument in session.stories:
         raise ValueError(f"name {argument!r}: is that of a story; give another one")
-    session.marks = {**session.marks, argument: Place(session.name, session.story.present)}
+    session.marks = {**session.marks, argument: Target(session.name, session.story.present)}
     return Answer(f"{session.name}:{session.story.present} is {argument!r} now; '/goto {argument}' comes back here")
 
 

@@ -11,7 +11,7 @@ from repl.commands.command import Command
 from repl.commands.places import list_found
 from repl.session.answers import Answer
 from repl.session.chat import Chat
-from repl.session.places import Match, Place, matches, read_marks
+from repl.session.places import Match, Target, matches, read_marks
 from repl.session.session import Session
 from repl.session.session_store import MAIN, SessionStore
 from repl.session.story_files import as_markdown, check_export, read_story, write_new
@@ -38,12 +38,12 @@ def sessions(session: Session, argument: str) -> Answer:
 
 def _find_in_all(session: Session, text: str, titles: Sequence[str]) -> Answer:
     """The turns of all sessions in which a text stands; a number then opens the session and goes there."""
-    store, found = _store_of(session), list[tuple[Place, Match]]()
+    store, found = _store_of(session), list[tuple[Target, Match]]()
     with session.progress.during("looking in all sessions"):
         for number, title in enumerate(titles):
             session.progress.update(number / len(titles))
             for story, texts in store.texts(title).items():
-                found += [(Place(story, match.turn, title), match) for match in matches(texts, text)]
+                found += [(Target(story, match.turn, title), match) for match in matches(texts, text)]
     if not found:
         raise ValueError(f"sessions {engine.first_words(text, 40)!r}: it stands in no turn of any session")
     return list_found(session, found, [f"{place.session} {place.story}:{place.turn}" for place, _ in found])
@@ -66,7 +66,7 @@ def _change_to(session: Session, title: str) -> str:
     return open_session(session, title, known[title])
 
 
-def go(session: Session, place: Place) -> Answer:
+def go(session: Session, place: Target) -> Answer:
     """Go to a place, which may be in another session."""
     is_here = not place.session or (session.store is not None and place.session == session.store.title)
     remark = "" if is_here else _change_to(session, place.session)

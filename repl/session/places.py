@@ -14,7 +14,7 @@ BEFORE_MATCH = 0.3  # the share of a snippet that stands before what was looked 
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Target:
     """A turn of a story; of another session, if that is named."""
 
     story: str
@@ -84,10 +84,10 @@ def position(turns: Sequence[engine.Turn], here: int) -> str:
     return f"{beside.index(here) + 1} of {len(beside)}" if here in beside else ""
 
 
-def read_marks(noted: Any) -> dict[str, Place]:
+def read_marks(noted: Any) -> dict[str, Target]:
     """The marks that a session was left with; what is none is left out."""
     made = {}
     for name, place in noted.items() if isinstance(noted, Mapping) else ():
         if isinstance(place, list) and len(place) == 2 and isinstance(place[0], str) and isinstance(place[1], int):
-            made[str(name)] = Place(place[0], place[1])
+            made[str(name)] = Target(place[0], place[1])
     return made

@@ -15,7 +15,7 @@ from typing import Any
 import engine
 from repl.session.answers import Answer
 from repl.session.chat import Chat, speaker_of
-from repl.session.places import Place, position
+from repl.session.places import Target, position
 from repl.session.progress import Progress
 from repl.session.session_store import MAIN, Draft, SessionStore
 from repl.settings import PRESETS, changed_settings, shown_values
@@ -45,9 +45,9 @@ class Session:
         self.keys: Mapping[str, str] = {}
         """The keys that the writer has chosen, which the help shows."""
         self.columns, self.has_color, self.speed, self.theme = 80, True, 0.0, OWN
-        self.choices: list[Place] = []
+        self.choices: list[Target] = []
         """What a number chooses among, after /alt and /find."""
-        self.marks: dict[str, Place] = {}
+        self.marks: dict[str, Target] = {}
         """Places that have a name. Never changed in place."""
         self.to_delete = ""
         """The session that a second '/delete' of its name deletes."""
@@ -164,7 +164,7 @@ class Session:
 
     def replace_stories(
         self, stories: dict[str, engine.Conversation], present: str = MAIN, stored: Collection[str] = (),
-        marks: Mapping[str, Place] = MappingProxyType({}),
+        marks: Mapping[str, Target] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         """Go on with these stories and marks. Those that are `stored` are in the store already."""
         self.stories, self.marks = stories, dict(marks)
@@ -172,7 +172,7 @@ class Session:
         self._kept = {name: _mark(self, name) for name in stored}
         self._unkept = {name: "" for name in stories if name not in stored}
 
-    def go(self, place: Place) -> None:
+    def go(self, place: Target) -> None:
         """Go to a place of this session. Raises `ValueError` if it is gone."""
         if place.story not in self.stories:
             raise ValueError(f"there is no story {place.story!r} in this session any more")
@@ -244,7 +244,7 @@ class Session:
             return Answer("(stopped before there was anything to choose from)")
         here = self.story.present
         made = [turn.id for turn in self.story.tree if turn.parent == here][-len(texts) :]
-        self.choices = [Place(self.name, turn) for turn in made]
+        self.choices = [Target(self.name, turn) for turn in made]
         stopped = "stopped; " if any(reply.finish_reason == "cancelled" for reply in replies) else ""
         hint = f"({stopped}1 to {len(texts)} chooses, else the story stays as it is; /tree shows them all later)"
         return Answer("\n".join([*side_by_side(texts, self.columns), hint]), is_asked_for=True)

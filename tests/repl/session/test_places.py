@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import engine
 from engine.serving.engine import Engine
-from repl.session.places import Match, Place, choice_before, matches, position, read_marks, siblings
+from repl.session.places import Match, Target, choice_before, matches, position, read_marks, siblings
 
 
 def branched(tiny: Engine) -> engine.Conversation:
@@ -69,5 +69,5 @@ def test_a_snippet_fits_and_shows_what_was_looked_for(around: str, wanted: str, 
 
 def test_marks_are_read_and_what_is_none_is_left_out() -> None:
     noted = {"here": ["main", 3], "odd": 7, "short": ["main"], "wrong": ["main", "3"], "x": [1, 2]}
-    assert read_marks(noted) == {"here": Place("main", 3)}
+    assert read_marks(noted) == {"here": Target("main", 3)}
     assert read_marks(None) == read_marks([1]) == {}
