@@ -50,11 +50,15 @@ class Choices:
     max_length: int
     join: str = "space"
     memory: str = "off"
+    end: str = "sentence"
 
     @classmethod
     def of(cls, writing: Writing, record: ChannelRecord) -> Choices:
         """A channel's choices. The operator's limits hold, whatever was chosen."""
-        given = cls(writing.length, writing.temperature, writing.top_p, writing.max_length, memory=writing.memory)
+        given = cls(
+            writing.length, writing.temperature, writing.top_p, writing.max_length, memory=writing.memory,
+            end=writing.end,
+        )  # fmt: skip
         made = replace(given, **record.chosen)
         most = min(made.max_length, writing.max_length)
         return replace(

@@ -147,7 +147,7 @@ def _write_again(
             end = replace(end, weights=_weights(row["weights"]))
         return Turn(row["id"], "prompt", row["text"], prompt.tokens, before.id, end)
     sampling = _sampling(row["sampling"])
-    settings = replace(sampling, length=row["drawn"])
+    settings = replace(sampling, length=row["drawn"], end="any")  # wherever it ended
     path = Tree(turns, before.id, {}).path(before)
     memory, recent = recall.at(path, sampling.memory), recent_tokens(turns, before, sampling)
     result = _run(model, Request(begin, recent, settings, {}, object(), memory, typed(path)), wait)
