@@ -12,7 +12,7 @@ import engine
 from repl.commands import chat, inspection, memory, places, sessions, settings, turns
 from repl.commands.command import Command
 from repl.key_names import shown_keys
-from repl.session.answers import Answer, Edit
+from repl.session.answers import Answer, Edit, Walk
 from repl.session.progress import Stopped
 from repl.session.session import Session
 
@@ -46,6 +46,11 @@ def enter_edited(session: Session, edit: Edit, text: str) -> Answer:
     return _answer(session, lambda: edit.then(text))
 
 
+def enter_taken(session: Session, walk: Walk, place: int, token: engine.Token) -> Answer:
+    """Go on with a token that was taken on a walk. What is wrong comes back as a message."""
+    return _answer(session, lambda: walk.then(place, token))
+
+
 def _answer(session: Session, act: Callable[[], Answer]) -> Answer:
     """What an act answers, or what is wrong. The story is kept, unless a reply or the editor has to end first."""
     try:
@@ -56,7 +61,8 @@ def _answer(session: Session, act: Callable[[], Answer]) -> Answer:
         answer = Answer(f"{error.filename}: {error.strerror}")
     except Stopped:
         answer = Answer("(stopped; nothing has changed)")
-    return answer if answer.reply or answer.replies or answer.edit else session.keep_after(answer)
+    is_going_on = answer.reply or answer.replies or answer.edit or answer.walk
+    return answer if is_going_on else session.keep_after(answer)
 
 
 def _say(session: Session, typed: str) -> Answer:

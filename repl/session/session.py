@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +17,7 @@ from repl.session.answers import Answer
 from repl.session.chat import Chat, speaker_of
 from repl.session.places import Target, position
 from repl.session.progress import Progress
-from repl.session.session_store import MAIN, Draft, SessionStore
+from repl.session.session_store import MAIN, Draft, SessionStore, begin
 from repl.settings import PRESETS, changed_settings, shown_values
 from repl.view.layout import side_by_side
 from repl.view.style import OWN
@@ -101,15 +101,16 @@ class Session:
         typed = text if self.chat is None else self.chat.begun(text, self.story.turns)
         return self.story.fork().say(typed, sampling=sampling)
 
-    def write(self, kind: str, text: str, sampling: engine.Sampling) -> Answer:
-        """Begin a reply: "say" with a text, or "retry". Call `finish` once it has ended."""
+    def write(self, kind: str, text: str, sampling: engine.Sampling, begun: Sequence[int] | None = None) -> Answer:
+        """Begin a reply as `begin` does. Call `finish` once it has ended."""
         story = self.story
         parent = story.present
         seed = None if story.tree else story.snapshot().turns[0].checkpoint.seed
-        before = text if kind == "say" else "".join(turn.text for turn in story.turns[-2:] if turn.kind == "prompt")
-        reply = story.retry(sampling) if kind == "retry" else story.say(text, sampling=sampling)
+        before = text if kind == "say" else _prompt_of(story, begun[0] if begun else parent)
+        reply = begin(story, kind, text, sampling, begun)
         if self.store is not None:
-            self._draft, self._draft_noted = Draft(kind, text, parent, sampling, seed), float("-inf")
+            self._draft_noted = float("-inf")
+            self._draft = Draft(kind, text, parent, sampling, seed, begun=begun and list(begun))
         new = {old: substitute for old, substitute in reply.unseen.items() if old not in self._told}
         self._told |= new.keys()
         speaker = "" if self.chat is None else speaker_of(before)
@@ -248,6 +249,15 @@ class Session:
         stopped = "stopped; " if any(reply.finish_reason == "cancelled" for reply in replies) else ""
         hint = f"({stopped}1 to {len(texts)} chooses, else the story stays as it is; /tree shows them all later)"
         return Answer("\n".join([*side_by_side(texts, self.columns), hint]), is_asked_for=True)
+
+
+def _prompt_of(story: engine.Conversation, turn: int) -> str:
+    """The text of the prompt that a reply answers, or of that prompt itself; "" if there is none."""
+    turns = {one.id: one for one in story.tree}
+    here = turns.get(turn)
+    if here is not None and here.kind == "reply":
+        here = turns.get(here.parent or 0)
+    return here.text if here is not None and here.kind == "prompt" else ""
 
 
 def _mark(session: Session, name: str) -> object:

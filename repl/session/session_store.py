@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -34,6 +34,7 @@ class Draft:
     seed: int | None = None  # of a story that has no turn yet, and so is not in the store
     written: int = 0
     mark: list[int] | None = None  # of the stored story that it goes on from
+    begun: list[int] | None = None  # of a branch: its turn, the place in it, and the id of the token there
 
 
 class SessionStore:
@@ -217,6 +218,16 @@ def check_title(title: str) -> None:
         raise ValueError(f"name {title!r}: that is where the bot keeps its stories; give another")
 
 
+def begin(
+    story: engine.Conversation, kind: str, text: str, sampling: engine.Sampling, begun: Sequence[int] | None = None
+) -> engine.Reply:
+    """Begin a reply: "say" with a text, "retry", or "branch", which has `begun` as a draft has."""
+    if kind == "branch" and begun is not None:
+        turn, place, token = begun
+        return story.branch(turn, place, token, sampling=sampling)
+    return story.retry(sampling) if kind == "retry" else story.say(text, sampling=sampling)
+
+
 def _read_draft(data: Any) -> Draft | None:
     try:
         return None if data is None else Draft(**{**data, "sampling": engine.Sampling(**data["sampling"])})
@@ -233,7 +244,7 @@ def _write_again(story: engine.Conversation, draft: Draft, tokens: int) -> None:
         return
     sampling = replace(draft.sampling, length=min(tokens * draft.written, draft.sampling.length))
     story.goto(draft.parent)
-    reply = story.retry(sampling) if draft.kind == "retry" else story.say(draft.text, sampling=sampling)
+    reply = begin(story, draft.kind, draft.text, sampling, draft.begun)
     count = 0
     for piece in reply:
         count += len(piece)

@@ -50,6 +50,7 @@ def make_keys(terminal: KeyTarget, chosen: Mapping[str, tuple[str, ...]]) -> Key
             keys.add(key, filter=is_suggested)(lambda event: None)
     keys.add("escape", "right", filter=at_prompt)(next_word)
     is_empty = at_prompt & Condition(lambda: not get_app().current_buffer.text)
+    keys.add(*chosen["walk"], filter=is_empty)(lambda event: terminal.run_command("/walk"))
     for key, command in AT_EMPTY_PROMPT.items():
         keys.add("escape", key, filter=is_empty)(lambda event, command=command: terminal.run_command(command))
     keys.add(*chosen["palette"], filter=at_prompt & ~has_completions)(lambda event: open_list(event.current_buffer))

@@ -75,6 +75,8 @@ def _show(session: Session, answer: Answer) -> None:
         _write(f"{answer.message}\n")
     else:
         _write(marked(answer.picture, columns))
+    if answer.walk is not None:
+        _write("a walk needs a terminal that can draw: '/why' and '/heat' show what is likely\n")
     if answer.edit is not None:
         try:
             changed = edit_text(answer.edit.text)

@@ -27,9 +27,19 @@ def bar(share: float, length: int) -> str:
     return ("█" * full + EIGHTHS[rest] * bool(rest)).ljust(length)
 
 
+def token_name(token: str) -> str:
+    """A token as a person can tell it from others: with what is no letter written out."""
+    return repr(str(token))[1:-1] if token != " " else "space"
+
+
+def heat_style(bits: float) -> str:
+    """The style of a surprisal, "heat0" to "heat4"."""
+    return f"heat{sum(bits >= limit for limit in HEAT_BITS)}"
+
+
 def chances(before: Sequence[tuple[str, float]], columns_after: Mapping[str, Mapping[str, float]], columns: int) -> str:
     """A table of tokens, each with its probability by the model, and under further headings."""
-    names = [repr(token)[1:-1] if token != " " else "space" for token, _ in before]
+    names = [token_name(token) for token, _ in before]
     label = min(12, max(map(cells, names), default=1))
     long = max(3, min(30, (columns - label - 9 * (1 + len(columns_after))) // (1 + len(columns_after))))
     heads = "  ".join(f"{head[: long + 7]:{long + 7}}" for head in ("the model", *columns_after))
@@ -48,7 +58,7 @@ def heat(tokens: Sequence[str], bits: Sequence[float]) -> Fragments:
     """A text whose tokens are styled by their surprisal, "heat0" to "heat4"; neighbors of one heat are one piece."""
     pieces: list[tuple[str, str]] = []
     for token, surprisal in zip(tokens, bits, strict=True):
-        style = f"heat{sum(surprisal >= limit for limit in HEAT_BITS)}"
+        style = heat_style(surprisal)
         if pieces and pieces[-1][0] == style:
             pieces[-1] = (style, pieces[-1][1] + token)
         else:
