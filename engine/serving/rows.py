@@ -5,6 +5,7 @@ A row names the next token to feed and gets the result. All of this happens on t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Protocol
@@ -13,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.conversation.checkpoint import Checkpoint, FinishReason, Request, Result
+from engine.conversation.drawn import Drawn
 from engine.conversation.reply import Reply
 from engine.memory.memory import Memory, mix
 from engine.sampling import PENALTY_WINDOW, Sampling, only, surprisal_nats
-from engine.serving.drawn import Drawn
 from engine.serving.feed import Feed
 from engine.serving.watch import Watch, limits
 from engine.text.ends import LOOK_BACK
 from engine.text.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
+Logits = NDArray[np.float32] | NDArray[np.float64]
 
 SCORE_BLOCK = 1024  # logits kept before their surprisals are computed together
 
@@ -68,6 +70,8 @@ class ReplyRow:
     Where a prompt's last word is open, it is drawn first, from the tokens that write it again and those that go on
     with it; its own text is not written a second time. A reply that ends before that has written nothing.
 
+    A branch has the tokens it is `begun` with: they are fed, not drawn, and each takes the place of a random number.
+
     Its text has whole characters only. A reply that ends within a character takes back that character's tokens and
     their random numbers, so that going on draws the same again. A reply too short for one character goes on until it
     has one.
@@ -80,15 +84,19 @@ class ReplyRow:
         self.sampling: Sampling = request.sampling
         self.key, self.offset = start.key, start.offset  # of its random numbers
         self.draws = False
-        self.left = self.sampling.length  # tokens to write before it may end
+        self._begun = deque(request.begun)  # tokens to take before any is drawn
+        self._given = len(request.begun)
+        self.left = self._given + self.sampling.length  # tokens to write before it may end
         self.memory, self.counts_all = request.memory, self.sampling.memory == "all"  # also what is drawn
-        self._start, self._reply, self._may_split = start, reply, vocabulary.may_split
+        self.reply = reply
+        self._start, self._may_split = start, vocabulary.may_split
         self._feed = feed = Feed(request)
         reply.feeding = lambda: feed.share
         self._drawn = Drawn(vocabulary, start.settled[-1] if start.settled else None, start.open)
         self._recent = request.recent
-        self._limit, _ = limits(self.sampling, self.left)
-        self._watch = Watch(self.sampling, self.left) if self.is_watched else None
+        self._length = self.left
+        self._limit, _ = limits(self.sampling, self._given)
+        self._watch = Watch(self.sampling, self._given) if self.is_watched else None
         self._latest = ""  # text, for the watch that begins once the reply has its length
         self._known: tuple[int, Checkpoint] | None = None  # a checkpoint of whole text, after so many tokens
         self._prompt_end: Checkpoint | None = None
@@ -102,11 +110,11 @@ class ReplyRow:
 
     @property
     def is_cancelled(self) -> bool:
-        return self._reply.is_cancelled
+        return self.reply.is_cancelled
 
     @property
     def is_ahead(self) -> bool:
-        return self._reply.is_ahead
+        return self.reply.is_ahead
 
     @property
     def is_fresh(self) -> bool:
@@ -129,16 +137,7 @@ class ReplyRow:
 
     def suspend(self, state: Floats) -> None:
         self.state = state.copy()
-        self._reply.announce()
-
-    def park(self, state: Floats) -> None:
-        """The row leaves the batch until its reader has caught up."""
-        self._reply.is_parked = True
-        self.suspend(state)
-
-    def unpark(self) -> None:
-        """The row comes back into the queue."""
-        self._reply.is_parked = False
+        self.reply.announce()
 
     def _advance(self, state: Floats) -> bool:
         """Choose the next token to feed; True if nothing is to be fed or written."""
@@ -148,15 +147,27 @@ class ReplyRow:
                 self._start = replace(self._start, weights=self.memory.weights)
             pending = (*left, *self._start.open)
             self._prompt_end = replace(self._start, source=state.copy(), pending=pending)
-            if not self.left or not left:
+            if not self.left or not (left or self._begun):
                 return True
-            self.draws = True
+            if not left:
+                return self._begin(state)
+            self.draws = not self._begun
         self.next = left.popleft()
         return False
 
     def observe(self, logits: Floats, state: Floats) -> bool:
+        if self._prompt_end is not None:
+            return self._begin(state)
         self._feed.observe(logits)
         return self._advance(state)
+
+    def _begin(self, state: Floats) -> bool:
+        """Take the next of the tokens that were given, as if it had been drawn."""
+        token = self._begun.popleft()
+        if self.memory is not None:
+            self.memory.add(token, is_counted=self.counts_all)
+        self.draws = not self._begun
+        return self.take([token], state)
 
     def take(self, tokens: list[int], state: Floats) -> bool:
         """Tokens were drawn, `state [S]` being that before the last is fed. True when the reply is done.
@@ -175,55 +186,52 @@ class ReplyRow:
             return self._watch.kept is not None
         self._push(piece)
         if not drawn.tail and (self._may_split or self.left <= 0):
-            self._known = len(drawn.tokens), self._checkpoint(self.next, state, self.offset)
+            self._known = len(drawn.tokens), _after(self._start, self.next, state, self.offset)
         count = len(drawn.tokens) - drawn.tail
-        if self.left > 0 or not count or (drawn.tail and self._limit > self.sampling.length):
+        if self.left > 0 or not count or (drawn.tail and self._limit > self._length):
             return False
-        if count < self._limit and self._limit > self.sampling.length:
-            self._watch = Watch(self.sampling, self.sampling.length, count, self._latest)
+        if count < self._limit and self._limit > self._length:
+            self._watch = Watch(self.sampling, self._given, count, self._latest)
         return self._watch is None
 
     def _push(self, piece: str) -> None:
         if piece:
-            self._reply.push(piece)
+            self.reply.push(piece)
             if self.sampling.end != "any":
                 self._latest = (self._latest + piece)[-LOOK_BACK:]
 
     def announce(self) -> None:
         """Wake the reader, if there is anything to read."""
-        self._reply.announce()
+        self.reply.announce()
 
     def end(self, state: Floats, reason: FinishReason) -> None:
         if self._prompt_end is None:  # stopped before the prompt was fed
             weights = self._start.weights if self.memory is None else self.memory.weights
             unfed = (self.next, *self._feed.left, *self._start.open)
             end = replace(self._start, source=state.copy(), pending=unfed, weights=weights)
-            self._reply.finish(Result(end, (), "", end, reason))
+            self.reply.finish(Result(end, (), "", end, reason))
             return
         drawn, watch, offset = self._drawn, self._watch, self.offset
         if watch is None:
             count = len(drawn.tokens) - drawn.tail
             if count and not drawn.tail:
-                self._known = count, self._checkpoint(self.next, state, offset)
+                self._known = count, _after(self._start, self.next, state, offset)
         else:
             if watch.kept is None:
                 self._push(watch.finish())
             count = watch.released
             if watch.last is not None:
-                self._known = count, self._checkpoint(*watch.last, offset)
+                self._known = count, _after(self._start, *watch.last, offset)
         if watch is not None and watch.is_stopped:
             reason = "stop"
         else:
             offset -= len(drawn.tokens) - count  # going on draws the same again
         end = self._checkpoint_after(count, offset)
         tokens = tuple(drawn.tokens[:count]) or end.open  # the word is open still, if nothing was written
-        self._reply.finish(Result(self._prompt_end, tokens, drawn.text(count), end, reason))
+        self.reply.finish(Result(self._prompt_end, tokens, drawn.text(count), end, reason, min(count, self._given)))
 
     def fail(self, error: Exception) -> None:
-        self._reply.fail(error)
-
-    def _checkpoint(self, token: int, state: Floats, offset: int) -> Checkpoint:
-        return replace(self._start, source=state.copy(), pending=(token,), offset=offset, reopened=0)
+        self.reply.fail(error)
 
     def _checkpoint_after(self, count: int, offset: int) -> Checkpoint:
         """The checkpoint after so many tokens: the known one, with the tokens since then as pending ones."""
@@ -233,11 +241,17 @@ class ReplyRow:
         return replace(earlier, offset=offset)
 
 
+def _after(start: Checkpoint, token: int, state: Floats, offset: int) -> Checkpoint:
+    """The checkpoint after a token, `state` being that before it is fed."""
+    return replace(start, source=state.copy(), pending=(token,), offset=offset, reopened=0)
+
+
 class ScoringRow:
     """A text that is scored: keeps the surprisal of each token but the first, and the logits after the last.
 
     With a `memory`, which is at the first token and goes along, it keeps the surprisals of the mixed ones, too. Of the
-    last `said` tokens (None for all) the memory's weights learn. It `counts` these ("mine"), "all", or "none".
+    tokens with the indices `said` (None for all) the memory's weights learn. It `counts` these ("mine"), "all", or
+    "none". `look` gets the index of each token but the first, and the logits `[V]` that it is predicted with.
     """
 
     draws = is_done = is_ahead = False
@@ -248,8 +262,9 @@ class ScoringRow:
         state: Floats,
         done: Callable[[Exception | None], None],
         memory: Memory | None = None,
-        said: int | None = None,
+        said: range | None = None,
         counts: str = "all",
+        look: Callable[[int, Logits], None] | None = None,
     ) -> None:
         self.state = state
         self.owner: Hashable = self  # nobody's but its own
@@ -257,7 +272,8 @@ class ScoringRow:
         self.is_cancelled = False
         self.logits: Floats = np.zeros(0, np.float32)
         self._ids, self._fed, self._done = ids, 0, done
-        self._memory, self._said, self._counts = memory, len(ids) if said is None else said, counts
+        self._memory, self._said, self._counts = memory, range(len(ids)) if said is None else said, counts
+        self._look = look
         self.mixed_nats: list[float] = []
         """`-log p` of every token but the first with the memory, `[N - 1]`; none without one."""
         self._block: list[Floats] = []
@@ -280,10 +296,13 @@ class ScoringRow:
             self.logits = logits.copy()
             return True
         self.next = int(self._ids[self._fed])
+        mixture, is_said = None, self._fed in self._said
+        if self._memory is not None and (is_said or self._look is not None):
+            mixture = mix(logits[None], [self._memory])
+        if self._look is not None:
+            self._look(self._fed, logits if mixture is None else mixture.logits[0])
         if self._memory is not None:
-            is_said = len(self._ids) - self._fed <= self._said
-            if is_said:
-                mixture = mix(logits[None], [self._memory])
+            if mixture is not None and is_said:
                 self.mixed_nats.append(float(surprisal_nats(mixture.logits, self._ids[self._fed : self._fed + 1])[0]))
                 mixture.learn([self._memory], [self.next])
             self._memory.add(self.next, is_counted=self._counts == "all" or (is_said and self._counts == "mine"))

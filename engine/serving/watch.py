@@ -60,18 +60,19 @@ class Phrases:
 class Watch:
     """Holds back the end of a reply's text, and finds where it ends.
 
-    It begins after `count` tokens, whose latest text is `before`. `length` is how many tokens the reply has at least.
+    It begins after `count` tokens, whose latest text is `before`. The first `begun` of the reply were given, not drawn:
+    nothing is looked for in them.
     """
 
-    def __init__(self, sampling: Sampling, length: int, count: int = 0, before: str = "") -> None:
+    def __init__(self, sampling: Sampling, begun: int, count: int = 0, before: str = "") -> None:
         self.kept: int | None = None
         """How many tokens of the reply are its text, once it has ended."""
         self.is_stopped = False
         """Whether a stop string ended it."""
         self.last: tuple[int, Floats] | None = None  # the last token released here, and the state before it was fed
         self.released = count  # tokens
-        self._end, self._length = sampling.end, length
-        self._limit, self._last_part = limits(sampling, length)
+        self._end, self._begun, self._length = sampling.end, begun, begun + sampling.length
+        self._limit, self._last_part = limits(sampling, begun)
         self._before = before[-LOOK_BACK:]
         self._held = ""
         self._trail: deque[Held] = deque()
@@ -81,12 +82,14 @@ class Watch:
         """Take a token; returns the text that can be released now. `kept` says whether the reply has ended."""
         self._held += piece
         self._trail.append(Held(token, state.copy(), len(piece), is_whole))
-        begin = self._stops.find(self._held)
-        if begin >= 0 and self.released + len(self._trail) <= self._limit:
-            self.is_stopped = True
-            self.kept = self._last_within(begin).tokens
-            return self._release(self.kept)
-        allowed = begin if begin >= 0 else len(self._held) - self._stops.unfinished(self._held)
+        count, allowed = self.released + len(self._trail), len(self._held)
+        if count > self._begun:
+            begin = self._stops.find(self._held)
+            if begin >= 0 and count <= self._limit:
+                self.is_stopped = True
+                self.kept = self._last_within(begin).tokens
+                return self._release(self.kept)
+            allowed = begin if begin >= 0 else allowed - self._stops.unfinished(self._held)
         self.kept, undecided = self._find_end()
         return self._release(self._last_within(min(allowed, undecided)).tokens if self.kept is None else self.kept)
 
@@ -142,7 +145,11 @@ class Watch:
         return text
 
 
-def limits(sampling: Sampling, length: int) -> tuple[int, int]:
-    """How many tokens a reply of this length has at most, and from how many on the end of any word is good enough."""
-    more = length // 2 if sampling.end != "any" else 0
-    return length + more, length + more - more // 4
+def limits(sampling: Sampling, begun: int) -> tuple[int, int]:
+    """How many tokens a reply has at most, and from how many on the end of any word is good enough.
+
+    The first `begun` of them are given.
+    """
+    more = sampling.length // 2 if sampling.end != "any" else 0
+    most = begun + sampling.length + more
+    return most, most - more // 4
