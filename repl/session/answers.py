@@ -27,7 +27,7 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A message, a picture, a reply that is being written or several beside each other, a text to be edited, a turn to walk over."""
+    """A message, a picture, a reply that is being written or several beside each other, a text to edit, a walk."""
 
     message: str = ""
     reply: engine.Reply | None = None

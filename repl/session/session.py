@@ -110,7 +110,7 @@ class Session:
         reply = begin(story, kind, text, sampling, begun)
         if self.store is not None:
             self._draft_noted = float("-inf")
-            self._draft = Draft(kind, text, parent, sampling, seed, begun=begun and list(begun))
+            self._draft = Draft(kind, text, parent, sampling, seed, begun=list(begun or ()) or None)
         new = {old: substitute for old, substitute in reply.unseen.items() if old not in self._told}
         self._told |= new.keys()
         speaker = "" if self.chat is None else speaker_of(before)

@@ -21,6 +21,7 @@ from repl.editing.suggestions import Suggestions
 from repl.key_names import all_keys
 from repl.terminal.key_bindings import KeyTarget, make_keys
 from repl.terminal.status import Status
+from repl.terminal.walker import Walker
 from repl.view.display import Display, color_depth
 
 ESCAPE_SECONDS = 0.05  # within which the rest of a key's code follows Escape
@@ -34,9 +35,9 @@ class LineTarget(KeyTarget, Protocol):
 
 
 def make_prompt(
-    terminal: LineTarget, status: Status, display: Display, config: Config, input: Input | None
+    terminal: LineTarget, status: Status, display: Display, config: Config, input: Input | None, walker: Walker
 ) -> PromptSession[None]:
-    """Make a prompt with a toolbar below, attached to the display."""
+    """Make a prompt, in whose place walks are shown, with a toolbar below, attached to the display."""
     prompt: PromptSession[None] = PromptSession(
         status.message,
         history=open_history(),
@@ -61,5 +62,8 @@ def make_prompt(
     prompt.app.ttimeoutlen = ESCAPE_SECONDS
     display.attach(prompt.app)
     toolbar = Window(FormattedTextControl(status.toolbar), height=1, style="class:toolbar")
-    cast(HSplit, prompt.layout.container).children.append(ConditionalContainer(toolbar, ~is_done))
+    root = cast(HSplit, prompt.layout.container)
+    root.children = [ConditionalContainer(HSplit(root.children), ~walker.is_on), walker.container]
+    root.children.append(ConditionalContainer(toolbar, ~is_done))
+    status.is_walking = walker.is_on
     return prompt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prompt_toolkit.formatted_text import FormattedText
 
@@ -27,6 +27,8 @@ class Status:
         """In words; empty where the next line would be done at once."""
         self.lines = Lines()
         """The lines that were entered and are still to be done."""
+        self.is_walking: Callable[[], bool] = lambda: False
+        """Whether a walk has the prompt's place."""
         self.is_leaving = self.is_ending = False
         """Whether Ctrl-C once more leaves; whether the terminal ends once everything is done."""
         self._display, self._stream, self._stop_key = display, stream, shown_keys(keys)["stop"]
@@ -44,8 +46,7 @@ class Status:
     def message(self) -> FormattedText:
         """What is being written, the lines that wait, and the prompt itself."""
         columns = self._display.columns
-        styles = {"note": "class:note"}
-        fragments = [(styles.get(style, style), text) for style, text in self._display.moving()]
+        fragments = self._display.named(self._display.moving())
         fragments += [
             ("class:note", f"{engine.first_words(line, columns - 4)} ...\n")
             for line in self.lines.waiting[:SHOWN_LINES]
@@ -65,6 +66,8 @@ class Status:
             return " Ctrl-C again or Ctrl-D leaves"
         if self.is_ending:
             return " leaving once this is done; Ctrl-C stops it"
+        if self.is_walking():
+            return " Left Right: along it; Up Down: another token; Enter takes it; Esc leaves"
         if self._stream.is_writing:
             return f" {self._stream.describe()}; Ctrl-C or {self._stop_key} stops"
         if (progress := self.progress) is not None:

@@ -19,7 +19,7 @@ from prompt_toolkit.input import Input
 from prompt_toolkit.output import ColorDepth, Output, create_output
 
 import engine
-from repl.commands.dispatch import Quit, enter, enter_edited
+from repl.commands.dispatch import Quit, enter, enter_edited, enter_taken
 from repl.config import Config
 from repl.editing.editor import edit_text
 from repl.session.answers import Answer
@@ -28,6 +28,7 @@ from repl.signals import on_hang_up
 from repl.terminal.lines import Line
 from repl.terminal.prompt import make_prompt
 from repl.terminal.status import Status
+from repl.terminal.walker import Walker
 from repl.view.display import Display
 from repl.view.layout import harmless
 from repl.view.stream import Stream
@@ -61,7 +62,8 @@ class Terminal:
         self._stream = Stream(self._display)
         self._status = Status(self._display, self._stream, config.bindings)
         self._thread = ThreadPoolExecutor(1, "session")
-        self._prompt = make_prompt(self, self._status, self._display, config, input)
+        self._walker = Walker(self._display)
+        self._prompt = make_prompt(self, self._status, self._display, config, input, self._walker)
 
     def run(self) -> None:
         """Run until Ctrl-D or /quit. Raises what kept the session from being made."""
@@ -88,7 +90,9 @@ class Terminal:
     def interrupt(self) -> None:
         """Ctrl-C: stop what is running; else clear the line, or take back those that wait; the second time, leave."""
         buffer = self._prompt.default_buffer
-        if self.is_writing:
+        if self._walker.is_on():
+            self._walker.leave()
+        elif self.is_writing:
             self.stop()
         elif (progress := self._status.progress) is not None:
             progress.stop()
@@ -216,6 +220,11 @@ class Terminal:
                 return
             answer = await self._in_thread(lambda: self._begin_answer(lambda: enter_edited(session, edit, text)))
             await self._show(session, answer)
+        elif (walk := answer.walk) is not None:
+            taken = None if self._is_interrupted else await self._walker.show(self._prompt.app, walk)
+            if taken is not None:
+                begun = await self._in_thread(lambda: self._begin_answer(lambda: enter_taken(session, walk, *taken)))
+                await self._show(session, begun)
         elif answer.reply is not None or answer.replies:
             await self._stream.show(
                 answer.replies if answer.reply is None else [answer.reply],

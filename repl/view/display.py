@@ -117,7 +117,7 @@ class Display:
 
     def above(self, fragments: Fragments) -> None:
         """Print above the prompt, permanently."""
-        named = [(f"class:{style}" if style in STYLES else style, harmless(text)) for style, text in fragments]
+        named = [(style, harmless(text)) for style, text in self.named(fragments)]
         app = self._app
         if app is not None and app.is_running and not self._is_drawing:
             self._is_drawing = True
@@ -128,11 +128,19 @@ class Display:
         if app is not None:
             app.invalidate()
 
+    def named(self, fragments: Fragments) -> list[tuple[str, str]]:
+        """Pieces of text with their styles as prompt_toolkit has them."""
+        return [(" ".join(map(_class_of, style.split(" "))), text) for style, text in fragments]
+
     def _end_drawing(self, _: object) -> None:
         if self._is_drawing:
             self._is_drawing = False
             self.output.write_raw(END_DRAWING)
             self.output.flush()
+
+
+def _class_of(name: str) -> str:
+    return f"class:{name}" if name in STYLES else name
 
 
 def color_depth() -> ColorDepth | None:

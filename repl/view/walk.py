@@ -18,12 +18,13 @@ from repl.view.style import Fragments
 
 BLOCK = 1000  # tokens that are laid out before and after the cursor, so that a key is answered at once
 MOST_NAME, MOST_BAR = 16, 30  # cells
-CURSOR = "reverse"
+PART = "\ufffd"  # stands for a token that is only a part of a character
+CURSOR = "accent reverse underline"
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is drawn: the tokens of a turn, the index of one of them, and which of its choices is chosen; 0 is itself."""
+    """What is drawn: a turn's tokens, the index of one of them, and which choice is chosen there (0: it stays)."""
 
     places: Sequence[engine.Place]
     here: int
@@ -44,7 +45,7 @@ def drawn(view: View, columns: int, height: int) -> Fragments:
     """The view in so many columns and rows: the text around the cursor, and below it the choices, likeliest first."""
     choices = min(1 + len(view.place.others), max(1, height - 4))
     text = _text_rows(view, columns)
-    at = next((number for number, row in enumerate(text) if any(CURSOR in style for style, _ in row)), 0)
+    at = next((number for number, row in enumerate(text) if any(style == CURSOR for style, _ in row)), 0)
     room = max(1, height - choices - 2)
     first = max(0, min(at - room // 2, len(text) - room))
     made: list[tuple[str, str]] = []
@@ -52,7 +53,8 @@ def drawn(view: View, columns: int, height: int) -> Fragments:
         made += [*row, ("", "\n")]
     made += [("note", _cut(_position(view), columns) + "\n")]
     made += _choices(view, columns, choices)
-    return tuple(made)
+    style, last = made[-1]
+    return (*made[:-1], (style, last.removesuffix("\n")))
 
 
 def _text_rows(view: View, columns: int) -> list[list[tuple[str, str]]]:
@@ -64,8 +66,8 @@ def _text_rows(view: View, columns: int) -> list[list[tuple[str, str]]]:
     for index, place in enumerate(view.places[begin:end], begin):
         text, style = harmless(place.text), heat_style(place.surprisal_bits or 0.0)
         if index == view.here:
-            text = harmless(str(view.token)) if view.chosen else text
-            style = f"{style} {CURSOR}" if text else style
+            text = (harmless(str(view.token)) if view.chosen else text) or PART
+            style = CURSOR
         elif index > view.here and view.chosen:
             style = "note"
         for character in text.replace("\n", " \n"):  # a cell that shows where a line ends
@@ -107,7 +109,7 @@ def _choices(view: View, columns: int, count: int) -> list[tuple[str, str]]:
         name = padded(_cut(names[number], label), label)
         shown = "" if share is None else f"{share:6.3f} {bar(share, length)}"
         style = "accent" if number == view.chosen else "" if number else "heat1"
-        made.append((style, f"{mark} {name} {shown}".rstrip() + "\n"))
+        made.append((style, _cut(f"{mark} {name} {shown}".rstrip(), columns) + "\n"))
     return made
 
 

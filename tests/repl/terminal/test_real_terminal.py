@@ -90,13 +90,17 @@ def test_every_command_once(model: str, tmp_path: Path) -> None:
         "remember {tmp}/text.txt": "remembered 9 char", "import {tmp}/text.txt": "some text",
         "delete book": "deleted for good", "help": "the story: /retry",
     }  # fmt: skip
-    assert {line.partition(" ")[0] for line in told} | {"quit"} == set(COMMANDS)
+    assert {line.partition(" ")[0] for line in told} | {"walk", "quit"} == set(COMMANDS)
     screen.child.send("the cat\r")
     screen.wait(is_idle)
     for line, words in told.items():
         screen.child.send(f"/{line.format(tmp=tmp_path)}\r")
         shown = screen.wait(shows(words))
         assert "Traceback" not in shown
+    screen.child.send("/walk\r")
+    screen.wait(shows("token 9 of 9"))
+    screen.child.send("\x1b")
+    screen.wait(lambda text: "token 9" not in text)
     screen.child.send("/quit\r")
     assert screen.close() == 0
 
@@ -250,7 +254,7 @@ def test_ten_thousand_turns_and_lines(model: str, tmp_path: Path) -> None:
     (tmp_path / "textrepl").mkdir(exist_ok=True)
     lines = "".join(f"\n# 2026-01-01 00:00:00.0\n+line {number} of the past\n" for number in range(10_000))
     (tmp_path / "textrepl" / "history").write_text(lines, encoding="utf-8")
-    screen = Screen(80, model, "--session", "long")
+    screen = Screen(100, model, "--session", "long")
     screen.wait(shows("main:10000"))
     told = {
         "\x1b[A\x15/tree": r"10000 .*<- here", "/undo 5000": "main:5000 ", "/redo 5000": "main:10000 ",
