@@ -55,3 +55,20 @@ def test_a_theme_is_shown_and_chosen(session: Session) -> None:
     assert "theme 'pink': must be one of terminal, dark-blue" in said(session, "/set theme pink")
     assert session.theme == "dark-blue"
     assert "did you mean 'theme'" in said(session, "/set thme x")
+
+
+def test_texts_are_banned_and_allowed_again(session: Session) -> None:
+    assert said(session, "/ban").startswith("nothing is banned; ")
+    assert "'e'" in said(session, "/ban e")
+    said(session, '/ban " the "')
+    said(session, r"/ban \n")
+    assert said(session, "/ban e") == said(session, "/ban")
+    assert session.sampling.ban == ("e", " the ", "\n")
+    assert not {"e", "\n"} & {*write(session, "ab")}
+    assert said(session, "/unban the") == "unban 'the': is not banned; there is 'e' ' the ' '\\n'"
+    assert said(session, '/unban " the "') == "never written: 'e' '\\n'"
+    assert said(session, "/unban all") == "never written: none"
+    assert said(session, "/unban") == "unban '': is not banned; nothing is banned"
+    assert said(session, "/set ban king").startswith("ban = 'king': ")
+    said(session, "/set ban none")
+    assert not session.sampling.ban
