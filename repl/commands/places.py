@@ -1,4 +1,4 @@
-"""The commands that go to places in a session: among replies beside each other, by a text, by a name."""
+"""The commands that go about in a session: among replies beside each other, by a text, by a name."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Chat:
         Each line is one of `me`. Without a line it is the other's turn again, or a line that was stopped goes on.
         """
         lines = self.begun(typed, turns)
-        if not lines.strip() and turns and turns[-1].kind == "reply" and turns[-1].finish_reason != "stop":
+        if not lines.strip() and _is_in_a_line(turns):
             return ""
         return f"{lines}{LINE_END if lines.strip() else ''}{self.other}: "
 
@@ -99,6 +99,13 @@ def speaker_of(text: str) -> str:
     """Whose line a text ends with the beginning of; "" if it ends with none."""
     line = text.rpartition(LINE_END)[2].removesuffix(" ")  # which words have before them, not behind
     return line.removesuffix(":") if line.endswith(":") else ""
+
+
+def _is_in_a_line(turns: Sequence[engine.Turn]) -> bool:
+    """Whether a line of a chat was stopped before its end."""
+    if not turns or turns[-1].kind != "reply" or turns[-1].finish_reason == "stop":
+        return False
+    return bool(speaker_of(next((turn.text for turn in reversed(turns) if turn.kind == "prompt"), "")))
 
 
 def _is_name(text: str) -> bool:

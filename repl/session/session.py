@@ -101,19 +101,20 @@ class Session:
         typed = text if self.chat is None else self.chat.begun(text, self.story.turns)
         return self.story.fork().say(typed, sampling=sampling)
 
-    def write(self, kind: str, text: str, sampling: engine.Sampling, begun: Sequence[int] | None = None) -> Answer:
+    def write(self, kind: str, text: str, sampling: engine.Sampling, branch: Sequence[int] | None = None) -> Answer:
         """Begin a reply as `begin` does. Call `finish` once it has ended."""
         story = self.story
         parent = story.present
         seed = None if story.tree else story.snapshot().turns[0].checkpoint.seed
-        before = text if kind == "say" else _prompt_of(story, begun[0] if begun else parent)
-        reply = begin(story, kind, text, sampling, begun)
+        speaker = ""
+        if self.chat is not None:
+            speaker = speaker_of(text if kind == "say" else _prompt_of(story, branch[0] if branch else parent))
+        reply = begin(story, kind, text, sampling, branch)
         if self.store is not None:
             self._draft_noted = float("-inf")
-            self._draft = Draft(kind, text, parent, sampling, seed, begun=list(begun or ()) or None)
+            self._draft = Draft(kind, text, parent, sampling, seed, branch=list(branch or ()) or None)
         new = {old: substitute for old, substitute in reply.unseen.items() if old not in self._told}
         self._told |= new.keys()
-        speaker = "" if self.chat is None else speaker_of(before)
         return Answer(engine.tell_unseen(new, self.model.info.level) if new else "", reply, speaker=speaker)
 
     def note_written(self, written: int) -> None:

@@ -34,7 +34,7 @@ class Draft:
     seed: int | None = None  # of a story that has no turn yet, and so is not in the store
     written: int = 0
     mark: list[int] | None = None  # of the stored story that it goes on from
-    begun: list[int] | None = None  # of a branch: its turn, the place in it, and the id of the token there
+    branch: list[int] | None = None  # of a branch: its turn, the place in it, and the id of the token there
 
 
 class SessionStore:
@@ -219,11 +219,11 @@ def check_title(title: str) -> None:
 
 
 def begin(
-    story: engine.Conversation, kind: str, text: str, sampling: engine.Sampling, begun: Sequence[int] | None = None
+    story: engine.Conversation, kind: str, text: str, sampling: engine.Sampling, branch: Sequence[int] | None = None
 ) -> engine.Reply:
-    """Begin a reply: "say" with a text, "retry", or "branch", which has `begun` as a draft has."""
-    if kind == "branch" and begun is not None:
-        turn, place, token = begun
+    """Begin a reply: "say" with a text, "retry", or "branch", which has `branch` as a draft has."""
+    if kind == "branch" and branch is not None:
+        turn, place, token = branch
         return story.branch(turn, place, token, sampling=sampling)
     return story.retry(sampling) if kind == "retry" else story.say(text, sampling=sampling)
 
@@ -244,7 +244,7 @@ def _write_again(story: engine.Conversation, draft: Draft, tokens: int) -> None:
         return
     sampling = replace(draft.sampling, length=min(tokens * draft.written, draft.sampling.length))
     story.goto(draft.parent)
-    reply = begin(story, draft.kind, draft.text, sampling, draft.begun)
+    reply = begin(story, draft.kind, draft.text, sampling, draft.branch)
     count = 0
     for piece in reply:
         count += len(piece)

@@ -11,30 +11,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from repl.view.figures import HEAT_BITS, bar, heat_style, token_name
 from repl.view.layout import cells, rows
 from repl.view.style import Fragments
 
-EIGHTHS = " ▏▎▍▌▋▊▉█"
 SHADES = " .:-=+*#%@"
-HEAT_BITS = (1.0, 2.0, 4.0, 7.0)  # where the next hotter style begins
 MAX_CELLS = 1024  # of a layer's state that are drawn; more units are averaged
-
-
-def bar(share: float, length: int) -> str:
-    """A bar of `length` cells, filled to an eighth of a cell."""
-    eighths = round(min(1.0, max(0.0, share)) * length * 8)
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + EIGHTHS[rest] * bool(rest)).ljust(length)
-
-
-def token_name(token: str) -> str:
-    """A token as a person can tell it from others: with what is no letter written out."""
-    return repr(str(token))[1:-1] if token != " " else "space"
-
-
-def heat_style(bits: float) -> str:
-    """The style of a surprisal, "heat0" to "heat4"."""
-    return f"heat{sum(bits >= limit for limit in HEAT_BITS)}"
 
 
 def chances(before: Sequence[tuple[str, float]], columns_after: Mapping[str, Mapping[str, float]], columns: int) -> str:

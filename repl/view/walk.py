@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from prompt_toolkit.utils import get_cwidth
 
 import engine
+from repl.view.figures import bar, heat_style, token_name
 from repl.view.layout import cells, harmless, padded
-from repl.view.pictures import bar, heat_style, token_name
 from repl.view.style import Fragments
 
 BLOCK = 1000  # tokens that are laid out before and after the cursor, so that a key is answered at once

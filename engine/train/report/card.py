@@ -58,8 +58,7 @@ def write(
 ) -> None:  # fmt: skip
     """Write or replace the settings and the card. `speakers` are those of a chat with their lines.
 
-    The settings list some of them, the most frequent first.
-    Raises `OSError` if the disk does not take one.
+    The settings list some of them, the most frequent first. Raises `OSError` if the disk does not take one.
     """
     path = where(directory)
     if origin is not None:

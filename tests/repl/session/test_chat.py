@@ -95,6 +95,12 @@ def test_a_line_that_was_stopped_goes_on_and_one_that_ended_does_not(tiny: Engin
     assert chat.text_of("", story.turns) == "\nbob: "
 
 
+def test_a_reply_that_is_no_line_of_a_chat_is_followed_by_one(tiny: Engine) -> None:
+    chat, story = Chat("ann", "bob"), tiny.conversation(sampling=engine.Sampling(seed=1))
+    story.say("once", length=3).result()
+    assert chat.text_of("", story.turns).endswith("bob: ")
+
+
 def test_a_chat_ends_with_the_line_beside_other_stops() -> None:
     chat = Chat("a", "b")
     assert chat.sampling(engine.Sampling(stop=("x",))).stop == ("x", "\n")
