@@ -24,15 +24,15 @@ how it writes   --temperature T (0.8)  0 always takes the likeliest
                 --xtc-probability P  --xtc-threshold P        or the likely
 repeat less     --dry-multiplier M  --dry-base B  --dry-allowed-length N
                 --repetition-penalty R  1 for none
+in a chat       --chat [ME:OTHER]  you type lines of ME, it those of OTHER
 its memory      --memory off|mine|all  of this story's words    --remember FILE
 once, to stdout --prompt TEXT  or standard input  --samples N  --echo  --json
 sessions        --session NAME  every turn is kept    --store URL  where
 the network     --backend auto|onnx|keras    --precision float32|int8
 the program     --init-config --completions bash|zsh|fish  --version  -h, --help
 
-  textrepl --prompt "ROMEO:" --length 300 --seed 7
+  textrepl models/mine --session novel  a story that goes on next time
   echo "Next morning" | textrepl --session novel >> chapter.txt
-  head -c 2000 chapter.txt | textrepl models/mine --samples 3 --json
 
 Exit codes: 0 done, 1 could not, 2 usage, 130 interrupted.
 """
@@ -59,6 +59,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--remember", action="append", type=_path, default=[], metavar="FILE",
         help="a text whose words the story's memory knows: anything that training reads; again for more",
+    )  # fmt: skip
+    made.add_argument(
+        "--chat", nargs="?", const="", type=engine.decoded, metavar="ME:OTHER",
+        help="each line that is typed becomes 'ME: line', and the model writes a line of OTHER",
     )  # fmt: skip
     made.add_argument("--samples", type=int, default=1, metavar="N", help="so many continuations, made in one batch")
     made.add_argument("--echo", action="store_true", help="write the prompt before the continuation")

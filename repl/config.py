@@ -12,7 +12,7 @@ import engine
 from repl.key_names import ACTIONS, check_conflict, parse_keys
 from repl.session.story_files import create
 from repl.settings import MAX_SPEED, PRESETS, PROMPT_DEFAULTS, SETTINGS
-from repl.view.style import STYLES
+from repl.view.style import OWN, STYLES, THEMES
 
 TEMPLATE = """\
 # textrepl reads this when it opens its prompt or a session; a pipe without one does not. Flags override it.
@@ -30,6 +30,7 @@ TEMPLATE = """\
 # keys = "emacs"     # or "vi"
 # ghost = true       # the model's continuation, dim behind the cursor after a pause
 # speed = 0          # characters a second on the screen, like a typewriter; 0 for at once
+# theme = "{theme}"  # the terminal's own colors, or {themes}
 
 [keys]               # as "ctrl-o", "alt-w", "f2", "shift-tab", or one after the other: "ctrl-x ctrl-n"
 {keys}
@@ -45,7 +46,7 @@ TEMPLATE = """\
 
 KNOWN = {
     "start": ("model", "store"),
-    "terminal": ("prompt", "keys", "ghost", "speed"),
+    "terminal": ("prompt", "keys", "ghost", "speed", "theme"),
     "keys": tuple(ACTIONS),
     "looks": tuple(STYLES),
 }
@@ -64,6 +65,7 @@ class Config:
     keys: str = "emacs"
     has_suggestions: bool = True
     speed: float = 0
+    theme: str = OWN
     bindings: dict[str, str] = field(default_factory=dict)
     styles: dict[str, str] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(PRESETS))
@@ -104,9 +106,13 @@ def init(path: Path) -> str:
     ]
     keys = [f'# {action} = "{key}"  # {meaning}' for action, (key, meaning) in ACTIONS.items()]
     looks = [f'# {name} = "{style}"' for name, style in STYLES.items()]
+    text = TEMPLATE.format(
+        sampling="\n".join(lines), keys="\n".join(keys), looks="\n".join(looks), theme=OWN,
+        themes=", ".join(name for name in THEMES if name != OWN),
+    )  # fmt: skip
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        create(path, TEMPLATE.format(sampling="\n".join(lines), keys="\n".join(keys), looks="\n".join(looks)))
+        create(path, text)
     except OSError as error:
         if isinstance(error, FileExistsError) and path.is_file():
             raise engine.ConfigError(f"{path} is there already: edit it, or move it away first") from None
@@ -167,6 +173,8 @@ def _problem(section: str, key: str, value: Any) -> str:
         return _style_problem(value)
     if section == "terminal" and key == "keys":
         return "" if value in ("emacs", "vi") else "'emacs' or 'vi'"
+    if key == "theme":
+        return "" if value in (*THEMES,) else f"one of {', '.join(THEMES)}"
     if key == "ghost":
         return "" if isinstance(value, bool) else "true or false"
     if key == "speed":

@@ -15,6 +15,8 @@ ACTIONS = {
     "newline": ("alt-enter", "a new line in your text"),
     "stop": ("escape", "stops the writing; Ctrl-C does so always"),
     "editor": ("ctrl-x ctrl-e", "your line in $EDITOR"),
+    "palette": ("ctrl-p", "lists all commands"),
+    "walk": ("alt-w", "at an empty prompt, walks over the last turn"),
 }
 """What a key may do: the key that does it by default, and what it is."""
 

@@ -7,7 +7,8 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,14 +67,16 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.error("--store says where sessions are kept: give --session, too")
     if not is_interactive and arguments.session is not None and arguments.samples > 1:
         parser.error("--samples: a session goes on one way; leave --session out, or /alt in the terminal has several")
+    if arguments.chat is not None and arguments.samples > 1:
+        parser.error("--samples: a chat goes on one way; leave one of them out")
     if is_interactive:
         return _open_prompt(arguments, parser)
-    prompt = arguments.prompt
-    if prompt is None:
-        prompt = _read_prompt()
-    job = oneshot.Job(prompt, sampling, arguments.samples, arguments.echo, arguments.json, tuple(arguments.remember))
-    if arguments.session is not None:
+    files = tuple(arguments.remember)
+    job = oneshot.Job(arguments.prompt or "", sampling, arguments.samples, arguments.echo, arguments.json, files)
+    if arguments.session is not None or arguments.chat is not None:
         return _resume_in_pipe(arguments, parser, job)
+    if arguments.prompt is None:
+        job = replace(job, prompt=_read_prompt())
     with engine.load(arguments.model, backend=arguments.backend, precision=arguments.precision) as model:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
@@ -86,15 +89,28 @@ def _read_prompt() -> str:
     return engine.read_stream(sys.stdin.buffer, "standard input", lambda line: say("textrepl", line))
 
 
+def _read_lines() -> Iterator[str]:
+    """The lines of standard input as they come. Raises `EngineError` for one that is no UTF-8."""
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield line.decode().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise engine.EngineError(f"standard input, line {number} is not UTF-8: convert it") from None
+
+
 def _resume_in_pipe(arguments: argparse.Namespace, parser: argparse.ArgumentParser, job: oneshot.Job) -> int:
-    """Write one continuation of a stored session to stdout."""
+    """Write what a session goes on with to stdout: one continuation, or in a chat a line for each line."""
     from repl.pipe import session_shot
 
     startup, _ = _startup(arguments, parser, {})
     try:
         session = startup.prepare()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        code = session_shot.run(session, job, sys.stdout, sys.stderr)
+        if arguments.prompt is not None:
+            prompts: Iterable[str] = [arguments.prompt]
+        else:
+            prompts = [_read_prompt()] if session.chat is None else _read_lines()
+        code = session_shot.run(session, prompts, job, sys.stdout, sys.stderr)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing may stop it from keeping the story
         farewell = startup.close()
@@ -105,7 +121,7 @@ def _resume_in_pipe(arguments: argparse.Namespace, parser: argparse.ArgumentPars
 
 def _open_prompt(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Open the prompt, and load behind it. What only this needs is imported here, so that a pipe starts at once."""
-    startup, settings = _startup(arguments, parser, PROMPT_DEFAULTS)
+    startup, settings = _startup(arguments, parser, PROMPT_DEFAULTS, is_prompt=True)
     try:
         if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
             from repl.terminal.plain_prompt import run_plain
@@ -123,14 +139,19 @@ def _open_prompt(arguments: argparse.Namespace, parser: argparse.ArgumentParser)
 
 
 def _startup(
-    arguments: argparse.Namespace, parser: argparse.ArgumentParser, defaults: Mapping[str, Any]
+    arguments: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    defaults: Mapping[str, Any],
+    *,
+    is_prompt: bool = False,
 ) -> tuple[Startup, config.Config]:
     from repl import config
     from repl.startup import Startup
 
-    settings = config.read(config.default_path())
+    is_plain = arguments.session is None and not is_prompt  # such a pipe depends on its flags alone
+    settings = config.Config() if is_plain else config.read(config.default_path())
     try:
-        return Startup(arguments, settings, defaults), settings
+        return Startup(arguments, settings, defaults, is_prompt=is_prompt), settings
     except ValueError as error:
         parser.error(str(error))
 

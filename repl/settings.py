@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import engine
+from repl.view.style import THEMES
 
 SETTINGS = {item.name: item for item in dataclasses.fields(engine.Sampling)}
 PROMPT_DEFAULTS = {
@@ -20,6 +21,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 ESCAPES = {r"\n": "\n", r"\t": "\t", "\\\\": "\\"}  # what may be written in a text
 MAX_SPEED = 100_000
+THEME_HELP = "the colors: the terminal's own, or those for a dark or a light screen"
 SPEED_HELP = "characters a second on the screen, like a typewriter; 0 for as fast as it writes"
 
 
@@ -46,6 +48,13 @@ def parse_speed(text: str) -> float:
     if not 0 <= speed <= MAX_SPEED:
         raise ValueError(f"speed {text}: must be from 0 to {MAX_SPEED}")
     return speed
+
+
+def parse_theme(text: str) -> str:
+    """A theme's name. Raises `ValueError`."""
+    if text not in THEMES:
+        raise ValueError(f"theme {engine.first_words(text, 20)!r}: must be one of {', '.join(THEMES)}")
+    return text
 
 
 def setting_line(sampling: engine.Sampling, name: str) -> str:

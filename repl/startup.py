@@ -14,10 +14,12 @@ import platformdirs
 
 import engine
 from repl import arguments as command_line
+from repl.commands.chat import chat_hint
 from repl.commands.memory import remember
 from repl.commands.sessions import open_session
 from repl.config import Config
 from repl.session.answers import Answer
+from repl.session.chat import read_chat
 from repl.session.session import Session
 from repl.session.session_store import SessionStore, check_title
 from repl.session.story_files import write_new
@@ -26,16 +28,21 @@ from repl.session.story_files import write_new
 class Startup:
     """Prepares a session, which takes a while and runs behind the prompt, and closes it."""
 
-    def __init__(self, arguments: argparse.Namespace, config: Config, defaults: Mapping[str, Any]) -> None:
-        """`defaults` are settings that differ from the engine's own.
+    def __init__(
+        self, arguments: argparse.Namespace, config: Config, defaults: Mapping[str, Any], *, is_prompt: bool = False
+    ) -> None:
+        """`defaults` are settings that differ from the engine's own. At a prompt a model of a chat begins one.
 
-        Raises `ValueError` for a setting or a session's name that is not allowed.
+        Raises `ValueError` for a setting or a name that is not allowed.
         """
-        self._arguments, self._config = arguments, config
+        self._arguments, self._config, self._is_prompt = arguments, config, is_prompt
         self._given = command_line.given(arguments)
         self._sampling = engine.Sampling(**{**defaults, **config.sampling, **self._given})
         if arguments.session is not None:
             check_title(arguments.session)
+        self._chat = None
+        if arguments.chat is not None:
+            self._chat = read_chat(arguments.chat, engine.about(arguments.model or config.model).speakers)
         self._session: Session | None = None
         self._store = SessionStore(arguments.store or config.store, arguments.session or "")
 
@@ -43,13 +50,19 @@ class Startup:
         """Load the model and open the session. Raises `EngineError`."""
         source = self._arguments.model or self._config.model
         model = self._load(source)
+        store = self._store if self._is_prompt or self._arguments.session is not None else None
         session = self._session = Session(
-            model, self._sampling, self._store, source=source, load=self._load, presets=self._config.presets
+            model, self._sampling, store, source=source, load=self._load, presets=self._config.presets
         )
-        session.speed = self._config.speed
+        session.speed, session.theme = self._config.speed, self._config.theme
         if (title := self._arguments.session) is not None and title in (known := self._store.sessions()):
             session.remark = open_session(session, title, known[title])
             session.sampling = replace(session.sampling, **self._given)
+        elif self._is_prompt and session.speakers:
+            session.chat = read_chat("", session.speakers)
+        session.chat = self._chat or session.chat
+        if self._is_prompt and session.chat is not None:
+            session.remark = "\n".join(filter(None, [session.remark, chat_hint(session.chat)]))
         try:
             told = [remember(session, name).message for name in self._arguments.remember]
         except ValueError as error:

@@ -7,6 +7,7 @@ import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -42,6 +43,19 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     for path, anchor in links(page):
         assert path.exists(), f"{page.name} links to {path}"
         assert not anchor or anchor in anchors(path), f"{page.name} links to {path.name}#{anchor}"
+
+
+def test_the_readmes_picture_moves_is_small_and_is_one_frame_where_nothing_moves() -> None:
+    (name,) = re.findall(r'<img src="(docs/[^"]+)"', (ROOT / "README.md").read_text(encoding="utf-8"))
+    path = ROOT / name
+    assert path.stat().st_size < 1_000_000
+    root = ElementTree.parse(path).getroot()
+    frames = [group for group in root.iter("{http://www.w3.org/2000/svg}g") if group.get("class") == "f"]
+    assert len(frames) > 20
+    assert len([frame for frame in frames if frame.get("visibility") != "hidden"]) == 1
+    style = path.read_text(encoding="utf-8")
+    assert all(f"@keyframes {frame.get('id')}{{" in style for frame in frames)
+    assert "prefers-reduced-motion" in style
 
 
 def test_the_readme_is_short() -> None:

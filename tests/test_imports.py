@@ -24,7 +24,14 @@ FLOORS = [  # of engine/, from the lowest to the highest: a module imports only 
     {"train"},
     {"adopt", "bench", "evaluate"},
 ]
-FOLDERS_OF_REPL = {"view": 0, "session": 1, "commands": 2, "pipe": 3, "terminal": 3}  # each with its floor
+FOLDERS_OF_REPL = {
+    "view": 0,
+    "session": 1,
+    "commands": 2,
+    "editing": 3,
+    "pipe": 3,
+    "terminal": 4,
+}  # each with its floor
 FOR_FRONT_ENDS = {"engine.program"}  # beside the package itself
 MAX_FILES = 12  # a folder
 MAX_METHODS = 20  # a class

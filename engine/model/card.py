@@ -25,6 +25,12 @@ class About:
     losses: tuple[tuple[float, float], ...] = ()
     """Training and held-out loss of each epoch, in nats per token."""
 
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Who speaks in the chat that it was trained on, the most frequent first."""
+        listed = self.settings.get("speakers")
+        return tuple(name for name in listed if isinstance(name, str) and name) if isinstance(listed, list) else ()
+
 
 def about(path: str | Path | None = None) -> About:
     """What is known about a model, named as for `load`. Raises `ModelLoadError` if there is no such model."""

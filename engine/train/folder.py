@@ -129,7 +129,7 @@ class RunFolder:
         card.write(
             self.path, trainer.settings, self._data, corpus.digest, figures, progress.history,
             self.samples([CARD_TEMPERATURE], CARD_SAMPLE_LENGTH, seed=1)[0], trainer.origin,
-            list(trainer.teachers.origins.values()),
+            list(trainer.teachers.origins.values()), corpus.account.speakers,
         )  # fmt: skip
 
     def samples(self, temperatures: Sequence[float], length: int, seed: int) -> list[str]:

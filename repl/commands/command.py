@@ -9,6 +9,7 @@ import engine
 from repl.session.answers import Answer
 from repl.session.session import Session
 
+MAX_NAME = 100  # characters of the name of a story or a mark
 MAX_DIGITS = 18  # more than enough; Python itself reads some thousand
 
 
@@ -21,7 +22,15 @@ class Command:
     act: Callable[[Session, str], Answer]
     """Takes the session and what follows the name. Raises `ValueError` that tells the writer what is wrong."""
     completes: str = ""
-    """What its argument is: "setting", "session", "model", "file", "preset", "story" or "command"."""
+    """What its argument is: "setting", "session", "model", "file", "preset", "story", "command", "speaker", "pair",
+    "mark"."""
+
+
+def check_name(name: str) -> None:
+    """Raise `ValueError` for what can be no name of a story or a mark."""
+    if name.isdecimal() or not name.isprintable() or len(name) > MAX_NAME:
+        short = engine.first_words(name, 40)
+        raise ValueError(f"name {short!r}: give one of 1 to {MAX_NAME} characters in a line, not all of them digits")
 
 
 def whole_number(text: str, default: int, noun: str) -> int:

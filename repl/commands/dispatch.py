@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import engine
-from repl.commands import inspection, memory, sessions, settings, turns
+from repl.commands import chat, inspection, memory, places, sessions, settings, turns
 from repl.commands.command import Command
 from repl.key_names import shown_keys
-from repl.session.answers import Answer, Edit
+from repl.session.answers import Answer, Edit, Walk
 from repl.session.progress import Stopped
 from repl.session.session import Session
 
@@ -29,13 +29,13 @@ def enter(session: Session, line: str) -> Answer:
     as_typed, line = line.partition(" ")[2], engine.decoded(line)
     choices, session.choices = session.choices, []
     to_confirm = session.to_delete
-    numbered = {str(number): turn for number, turn in enumerate(choices, 1)}
+    numbered = {str(number): place for number, place in enumerate(choices, 1)}
     if line in numbered:
-        answer = _answer(session, lambda: _choose(session, numbered[line]))
+        answer = _answer(session, lambda: sessions.go(session, numbered[line]))
     elif line.startswith("/") and not line.startswith("//"):
         answer = _answer(session, lambda: _command(session, line[1:], as_typed))
     else:
-        answer = _answer(session, lambda: session.write("say", line.removeprefix("/"), session.sampling))
+        answer = _answer(session, lambda: _say(session, line.removeprefix("/")))
     if session.to_delete == to_confirm:  # only the very next line confirms
         session.to_delete = ""
     return answer
@@ -44,6 +44,11 @@ def enter(session: Session, line: str) -> Answer:
 def enter_edited(session: Session, edit: Edit, text: str) -> Answer:
     """Go on with the text that came back from the editor. What is wrong comes back as a message."""
     return _answer(session, lambda: edit.then(text))
+
+
+def enter_taken(session: Session, walk: Walk, place: int, token: engine.Token) -> Answer:
+    """Go on with a token that was taken on a walk. What is wrong comes back as a message."""
+    return _answer(session, lambda: walk.then(place, token))
 
 
 def _answer(session: Session, act: Callable[[], Answer]) -> Answer:
@@ -56,12 +61,12 @@ def _answer(session: Session, act: Callable[[], Answer]) -> Answer:
         answer = Answer(f"{error.filename}: {error.strerror}")
     except Stopped:
         answer = Answer("(stopped; nothing has changed)")
-    return answer if answer.reply or answer.replies or answer.edit else session.keep_after(answer)
+    is_going_on = answer.reply or answer.replies or answer.edit or answer.walk
+    return answer if is_going_on else session.keep_after(answer)
 
 
-def _choose(session: Session, turn: int) -> Answer:
-    session.story.goto(turn)
-    return session.end_of_story()
+def _say(session: Session, typed: str) -> Answer:
+    return session.write("say", session.text_of(typed), session.drawing)
 
 
 def _command(session: Session, line: str, as_typed: str) -> Answer:
@@ -89,7 +94,7 @@ def help_(session: Session, argument: str) -> Answer:
         "Type a text and Enter: it is added to the story verbatim, and the model goes on from it.",
         "Enter alone goes on. Ctrl-C or {stop} while it writes stops it and keeps what stands.",
         "{newline}: a new line. {accept-ghost}: take the dim suggestion ({accept-word}: a word). Ctrl-D leaves.",
-        "{editor}: write in $EDITOR. Ctrl-R: search your lines. Tab: complete.",
+        "{editor}: write in $EDITOR. Ctrl-R: search your lines. Tab: complete. {palette} or /: all commands.",
     ]
     keys = shown_keys(session.keys)
     lines = [line.format_map(keys) for line in lines]
@@ -106,6 +111,8 @@ def quit_(session: Session, argument: str) -> Answer:
 
 GROUPS: dict[str, dict[str, Command]] = {
     "the story": turns.COMMANDS,
+    "places in it": places.COMMANDS,
+    "a chat": chat.COMMANDS,
     "how it writes": settings.COMMANDS | memory.COMMANDS,
     "see it think": inspection.COMMANDS,
     "sessions": sessions.COMMANDS,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import engine
 from repl.commands.command import Command
-from repl.session.answers import Answer
+from repl.session.answers import Answer, Walk
 from repl.session.session import Session
 from repl.session.story_files import read_story
 from repl.settings import changed_settings, shown_values
@@ -17,6 +18,7 @@ CHOOSING = (  # settings that change what is likely
     "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "dry_multiplier", "xtc_probability", "bias",
 )  # fmt: skip
 FILE_NAME = re.compile(r"(~|\.{0,2})/\S*|\S*\w\.(txt|md|text)")
+OTHERS = 9  # tokens that are shown beside the one that stands at a place
 MAX_HEAT = 4000  # characters that are shown in colors; the figures are of all
 
 
@@ -59,6 +61,29 @@ def heat(session: Session, argument: str) -> Answer:
         f"perplexity {score.perplexity:.2f}\n{_gain(score)}"
     )
     return Answer(picture=(*colored, ("", "\n"), ("note", figures), *pictures.heat_legend()))
+
+
+def walk(session: Session, argument: str) -> Answer:
+    """Walk over a turn token by token, and take another one somewhere."""
+    story = session.story
+    turns = [turn for turn in story.turns if turn.kind != "memory" and turn.tokens]
+    if argument:
+        turns = [turn for turn in story.tree if str(turn.id) == argument]
+        if not turns:
+            raise ValueError(
+                f"walk {engine.first_words(argument, 40)!r}: give a turn's number; /tree shows those that there are"
+            )
+    elif not turns:
+        raise ValueError("there is nothing to walk over yet: write something first")
+    turn = turns[-1].id
+    places = story.walk(turn, OTHERS)
+    if not places:
+        raise ValueError(f"walk: turn {turn} is empty")
+
+    def take(place: int, token: engine.Token) -> Answer:
+        return session.write("branch", "", replace(session.drawing, seed=None), (turn, place, token.id))
+
+    return Answer(walk=Walk(places, take))
 
 
 def state(session: Session, argument: str) -> Answer:
@@ -149,6 +174,7 @@ def _given_text(argument: str) -> str:
 COMMANDS = {
     "why": Command("[N]", "the N likeliest next tokens (10), before and after your settings", why),
     "heat": Command("[TEXT|FILE]", "a text, or the story, colored by how surprising each character is", heat, "file"),
+    "walk": Command("[N]", "go over the last turn, or turn N, token by token, and take another one (Alt-W)", walk),
     "state": Command("", "the network's whole memory of the story, drawn", state),
     "model": Command("[NAME]", "the model's card, or another model, which reads the story", model, "model"),
     "models": Command("", "the models that there are", models),

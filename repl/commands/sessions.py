@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import engine
 from repl.commands.command import Command
+from repl.commands.places import list_found
 from repl.session.answers import Answer
+from repl.session.chat import Chat
+from repl.session.places import Match, Target, matches, read_marks
 from repl.session.session import Session
 from repl.session.session_store import MAIN, SessionStore
 from repl.session.story_files import as_markdown, check_export, read_story, write_new
@@ -17,8 +20,10 @@ MAX_LISTED = 40
 
 
 def sessions(session: Session, argument: str) -> Answer:
-    """List the sessions in the store, the latest first."""
+    """List the sessions in the store, the latest first, or the turns in them with a text."""
     rows = _store_of(session).sessions()
+    if argument:
+        return _find_in_all(session, argument, list(rows))
     if not rows:
         return Answer("there are no sessions yet; each is kept as soon as it has a turn")
     present, width = _store_of(session).title, min(30, max(map(len, rows)))
@@ -31,18 +36,42 @@ def sessions(session: Session, argument: str) -> Answer:
     return Answer("\n".join(line[: max(20, session.columns)].rstrip() for line in lines))
 
 
+def _find_in_all(session: Session, text: str, titles: Sequence[str]) -> Answer:
+    """The turns of all sessions in which a text stands; a number then opens the session and goes there."""
+    store, found = _store_of(session), list[tuple[Target, Match]]()
+    with session.progress.during("looking in all sessions"):
+        for number, title in enumerate(titles):
+            session.progress.update(number / len(titles))
+            for story, texts in store.texts(title).items():
+                found += [(Target(story, match.turn, title), match) for match in matches(texts, text)]
+    if not found:
+        raise ValueError(f"sessions {engine.first_words(text, 40)!r}: it stands in no turn of any session")
+    return list_found(session, found, [f"{place.session} {place.story}:{place.turn}" for place, _ in found])
+
+
 def open_(session: Session, argument: str) -> Answer:
     """Go on with another session."""
-    store = _store_of(session)
     if not argument:
         raise ValueError("open: give a session's name; /sessions lists them")
-    known = store.sessions()
-    if argument not in known:
-        hint = engine.did_you_mean(argument, map(repr, known), "see /sessions")
-        raise ValueError(f"there is no session {argument!r}; {hint}")
+    return Answer(f"{_change_to(session, argument)}\n{session.end_of_story().message}".strip("\n"))
+
+
+def _change_to(session: Session, title: str) -> str:
+    """Keep this session and go on with another. Returns a remark for the writer, or ""."""
+    known = _store_of(session).sessions()
+    if title not in known:
+        hint = engine.did_you_mean(title, map(repr, known), "see /sessions")
+        raise ValueError(f"there is no session {title!r}; {hint}")
     _keep_first(session)
-    remark = open_session(session, argument, known[argument])
-    return Answer(f"{remark}\n{session.end_of_story().message}".strip("\n"))
+    return open_session(session, title, known[title])
+
+
+def go(session: Session, place: Target) -> Answer:
+    """Go to a place, which may be in another session."""
+    is_here = not place.session or (session.store is not None and place.session == session.store.title)
+    remark = "" if is_here else _change_to(session, place.session)
+    session.go(place)
+    return Answer(f"{remark}\n{session.end_of_story().message}".strip("\n"), is_asked_for=True)
 
 
 def open_session(session: Session, title: str, noted: Mapping[str, Any]) -> str:
@@ -61,7 +90,8 @@ def open_session(session: Session, title: str, noted: Mapping[str, Any]) -> str:
             store.start_new()
         else:
             stories, stored = store.open(session.model, title)
-    session.replace_stories(stories, noted.get("story", MAIN), stored)
+    session.chat = Chat.of(noted.get("chat"))
+    session.replace_stories(stories, noted.get("story", MAIN), stored, read_marks(noted.get("marks")))
     session.sampling = session.story.sampling
     session.keep()  # a reply that was cut off and is written again is not in the store yet
     return note
@@ -97,7 +127,7 @@ def new(session: Session, argument: str) -> Answer:
             raise ValueError(f"there is a session {argument!r} already: '/open {argument}' goes on with it")
         session.store.start_new()
         if argument:
-            session.store.copy(argument, {}, source=session.source)
+            session.store.copy(argument, {}, session.about)
     session.replace_stories({MAIN: session.model.conversation(sampling=session.sampling)})
     return Answer("a new story; the one before is kept" if session.store else "a new story")
 
@@ -110,7 +140,7 @@ def save(session: Session, argument: str) -> Answer:
         return Answer(f"kept as {store.title!r}, at every turn" if store.title else "there is nothing to keep yet")
     if store.title and not store.is_named:
         return rename(session, argument)
-    store.copy(argument, session.stories, source=session.source)
+    store.copy(argument, session.stories, session.about)
     return Answer(f"this is {argument!r} now, and kept at every turn")
 
 
@@ -118,7 +148,7 @@ def rename(session: Session, argument: str) -> Answer:
     """Give the session another name."""
     if argument and argument == _store_of(session).title:
         raise ValueError(f"rename {argument!r}: that is its name already")
-    _store_of(session).rename(argument, session.stories, source=session.source)
+    _store_of(session).rename(argument, session.stories, session.about)
     return Answer(f"this is {argument!r} now, and kept at every turn")
 
 
@@ -186,7 +216,7 @@ def _store_of(session: Session) -> SessionStore:
 
 
 COMMANDS = {
-    "sessions": Command("", "all sessions that are kept, the latest first", sessions),
+    "sessions": Command("[TEXT]", "all sessions that are kept, the latest first, or all turns with a text", sessions),
     "open": Command("NAME", "go on with another session; this one stays kept", open_, "session"),
     "new": Command("[NAME]", "begin a new session; this one stays kept", new),
     "save": Command("[NAME]", "give this session a name; one that has a name stays, and a copy goes on", save),

@@ -1,4 +1,4 @@
-"""The commands that show and change how the model writes: settings, presets, the typewriter's speed."""
+"""The commands that show and change how the model writes and how that looks: settings, presets, speed, theme."""
 
 from __future__ import annotations
 
@@ -12,27 +12,31 @@ from repl.settings import (
     MAX_SPEED,
     SETTINGS,
     SPEED_HELP,
+    THEME_HELP,
     parse_setting,
     parse_speed,
+    parse_theme,
     setting_line,
     shown,
     shown_values,
     verbatim,
 )
+from repl.view.style import THEMES
 
 
 def set_(session: Session, argument: str) -> Answer:
     """Show all settings or one, or change one."""
     name, _, value = argument.partition(" ")
     if not name:
-        return Answer("\n".join([*(setting_line(session.sampling, name) for name in SETTINGS), _speed_line(session)]))
+        lines = [setting_line(session.sampling, name) for name in SETTINGS]
+        return Answer("\n".join([*lines, *(_screen_line(session, name) for name in SCREEN)]))
     key = name.replace("-", "_")
-    if key == "speed":
+    if key in SCREEN:
         if value:
-            session.speed = parse_speed(value)
-        return Answer(_speed_line(session))
+            setattr(session, key, SCREEN[key](value))
+        return Answer(_screen_line(session, key))
     if key not in SETTINGS:
-        hint = engine.did_you_mean(key, map(repr, [*SETTINGS, "speed"]), "see /set")
+        hint = engine.did_you_mean(key, map(repr, [*SETTINGS, *SCREEN]), "see /set")
         raise ValueError(f"there is no setting {name!r}; {hint}")
     if value:
         parsed = parse_setting(key, value)
@@ -92,12 +96,17 @@ def _biases(before: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{text}={amount}" for text, amount in amounts.items() if float(amount))
 
 
-def _speed_line(session: Session) -> str:
+def _screen_line(session: Session, name: str) -> str:
+    if name == "theme":
+        return f"theme = {session.theme} ({', '.join(THEMES)}): {THEME_HELP}"
     return f"speed = {session.speed:g} (0 to {MAX_SPEED}): {SPEED_HELP}"
 
 
+SCREEN = {"speed": parse_speed, "theme": parse_theme}  # settings of the screen, and how they are read
+
+
 COMMANDS = {
-    "set": Command("[NAME [VALUE]]", "show or change how it writes", set_, "setting"),
+    "set": Command("[NAME [VALUE]]", "show or change how it writes, and the theme", set_, "setting"),
     "ban": Command("[TEXT]", "never write this text, or see what is banned", ban),
     "unban": Command("TEXT|all", "allow a banned text again", unban),
     "preset": Command(

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import engine
-from repl.commands.command import MAX_DIGITS, Command, whole_number
+from repl.commands.command import MAX_DIGITS, Command, check_name, whole_number
 from repl.session.answers import Answer, Edit
 from repl.session.progress import Stopped
 from repl.session.session import Session
 
 MAX_ALTERNATIVES = 16
-MAX_NAME = 100  # characters of a story's name
 
 
 def retry(session: Session, argument: str) -> Answer:
     """Begin another reply in place of the last one."""
-    return session.write("retry", "", replace(session.sampling, seed=None))
+    return session.write("retry", "", replace(session.drawing, seed=None))
 
 
 def undo(session: Session, argument: str) -> Answer:
@@ -37,20 +36,20 @@ def fork(session: Session, argument: str) -> Answer:
     while f"fork{number}" in session.stories:
         number += 1
     name = argument or f"fork{number}"
-    if name in session.stories:
+    if name in session.stories or name in session.marks:
         raise ValueError(f"name {name!r}: is taken; give another one")
-    if name.isdecimal() or not name.isprintable() or len(name) > MAX_NAME:
-        short = engine.first_words(name, 40)
-        raise ValueError(f"name {short!r}: give one of 1 to {MAX_NAME} characters in a line, not all of them digits")
+    check_name(name)
     before, session.stories[name] = session.name, session.story.fork()
     session.name = name
     return Answer(f"this is now {name!r}, a copy; '/goto {before}' goes back to {before!r}")
 
 
 def goto(session: Session, argument: str) -> Answer:
-    """Go to a turn by its number, or to another story by its name."""
+    """Go to a turn by its number, or to another story or a mark by its name."""
     if argument in session.stories:
         session.name = argument
+    elif argument in session.marks:
+        session.go(session.marks[argument])
     elif argument.isdecimal():
         if len(argument) > MAX_DIGITS or int(argument) not in {0, *(turn.id for turn in session.story.tree)}:
             raise ValueError(
@@ -58,8 +57,10 @@ def goto(session: Session, argument: str) -> Answer:
             )
         session.story.goto(int(argument))
     else:
-        others = ", ".join(session.stories)
-        raise ValueError(f"goto {argument!r}: give a turn's number from /tree, or a story's name ({others})")
+        others = ", ".join([*session.stories, *session.marks])
+        raise ValueError(
+            f"goto {argument!r}: give a turn's number from /tree, or the name of a story or mark ({others})"
+        )
     return session.end_of_story()
 
 
@@ -77,7 +78,7 @@ def alternatives(session: Session, argument: str) -> Answer:
     number = whole_number(argument, 3, "alternatives")
     if number > MAX_ALTERNATIVES:
         raise ValueError(f"alt {number}: at most {MAX_ALTERNATIVES} fit on a screen")
-    return Answer(replies=tuple(session.story.alternatives(number, session.sampling)))
+    return Answer(replies=tuple(session.story.alternatives(number, session.drawing)))
 
 
 def edit(session: Session, argument: str) -> Answer:
@@ -97,7 +98,7 @@ def edit(session: Session, argument: str) -> Answer:
         if text == turn.text or not text:
             return Answer("(nothing was changed)")
         session.story.goto(turn.parent or 0)
-        return session.write("say", text, session.sampling)
+        return session.write("say", text, session.drawing)
 
     return Answer(edit=Edit(turn.text, changed))
 
@@ -143,6 +144,6 @@ COMMANDS = {
     "cut": Command("[N]", "take back the last N characters (1)", cut),
     "edit": Command("[prompt]", "change the last turn, or your last text, in $EDITOR, and go on from there", edit),
     "tree": Command("", "all turns of this story, also those taken back", tree),
-    "goto": Command("N|NAME", "go to a turn of /tree, or to another story", goto, "story"),
+    "goto": Command("N|NAME", "go to a turn of /tree, to a mark, or to another story", goto, "story"),
     "fork": Command("[NAME]", "go on in a copy of this story, and keep this one", fork),
 }

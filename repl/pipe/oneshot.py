@@ -28,6 +28,7 @@ class Job:
     is_echoed: bool = False
     is_json: bool = False
     remembered: tuple[str, ...] = ()  # names of files
+    is_chat: bool = False  # the reply is a line
 
 
 def run(model: engine.Engine, job: Job, stdout: TextIO, stderr: TextIO | None) -> int:
@@ -79,7 +80,7 @@ def write_text(
         stdout.flush()
         count += len(piece)
         note(count)
-    if job.samples > 1 or stdout.isatty():
+    if job.samples > 1 or job.is_chat or stdout.isatty():
         stdout.write("\n")
     stdout.flush()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -34,6 +34,7 @@ class Draft:
     seed: int | None = None  # of a story that has no turn yet, and so is not in the store
     written: int = 0
     mark: list[int] | None = None  # of the stored story that it goes on from
+    branch: list[int] | None = None  # of a branch: its turn, the place in it, and the id of the token there
 
 
 class SessionStore:
@@ -49,14 +50,14 @@ class SessionStore:
         """Begin to open the store, without waiting for it."""
         self._thread.submit(self._opened)
 
-    def save(self, story: str, conversation: engine.Conversation, source: str | None) -> None:
-        """Save what is new of a story; it is on the disk when this returns."""
+    def save(self, story: str, conversation: engine.Conversation, about: Mapping[str, Any]) -> None:
+        """Save what is new of a story, and what is noted `about` the session; it is on the disk when this returns."""
         note = {
             "words": engine.first_words(conversation.text[:400], 60),
             "turns": len(conversation.tree),
-            "model": source or conversation.runner.name,
             "saved": datetime.now().isoformat(" ", "seconds"),
             "story": story,
+            **about,
         }
 
         def save(store: engine.Store) -> None:
@@ -91,6 +92,15 @@ class SessionStore:
             return dict(sorted(rows, key=lambda row: row[1].get("saved", ""), reverse=True))
 
         return self._run(look)
+
+    def texts(self, title: str) -> dict[str, engine.Texts]:
+        """What the stories of a session say, by their names. Needs no model."""
+
+        def read(store: engine.Store) -> dict[str, engine.Texts]:
+            mine = [name for name in store.names() if name == title or name.startswith(f"{title}/")]
+            return {name.partition("/")[2] or MAIN: store.texts(name) for name in mine}
+
+        return self._run(read)
 
     def open(
         self, model: engine.Engine, title: str, *, feed_again: bool = False,
@@ -130,14 +140,14 @@ class SessionStore:
         self.title, self.is_named = title, True
         return stories, stored
 
-    def rename(self, title: str, stories: Mapping[str, engine.Conversation], *, source: str | None) -> None:
+    def rename(self, title: str, stories: Mapping[str, engine.Conversation], about: Mapping[str, Any]) -> None:
         """Give the session another title: saved under the new one first, and only then deleted under the old."""
         old, was_kept = self.title, self.title in self.sessions() if self.title else False
-        self.copy(title, stories, source=source)
+        self.copy(title, stories, about)
         if was_kept:
             self.delete(old)
 
-    def copy(self, title: str, stories: Mapping[str, engine.Conversation], *, source: str | None) -> None:
+    def copy(self, title: str, stories: Mapping[str, engine.Conversation], about: Mapping[str, Any]) -> None:
         """Go on under a new title, which nobody may have; what was kept until now stays as it is."""
         check_title(title)
         if title in self.sessions():
@@ -146,7 +156,7 @@ class SessionStore:
         try:
             for name, story in stories.items():
                 if story.tree:
-                    self.save(name, story, source)
+                    self.save(name, story, about)
         except engine.StoreError:
             self.title, self.is_named = before
             raise
@@ -208,6 +218,16 @@ def check_title(title: str) -> None:
         raise ValueError(f"name {title!r}: that is where the bot keeps its stories; give another")
 
 
+def begin(
+    story: engine.Conversation, kind: str, text: str, sampling: engine.Sampling, branch: Sequence[int] | None = None
+) -> engine.Reply:
+    """Begin a reply: "say" with a text, "retry", or "branch", which has `branch` as a draft has."""
+    if kind == "branch" and branch is not None:
+        turn, place, token = branch
+        return story.branch(turn, place, token, sampling=sampling)
+    return story.retry(sampling) if kind == "retry" else story.say(text, sampling=sampling)
+
+
 def _read_draft(data: Any) -> Draft | None:
     try:
         return None if data is None else Draft(**{**data, "sampling": engine.Sampling(**data["sampling"])})
@@ -224,7 +244,7 @@ def _write_again(story: engine.Conversation, draft: Draft, tokens: int) -> None:
         return
     sampling = replace(draft.sampling, length=min(tokens * draft.written, draft.sampling.length))
     story.goto(draft.parent)
-    reply = story.retry(sampling) if draft.kind == "retry" else story.say(draft.text, sampling=sampling)
+    reply = begin(story, draft.kind, draft.text, sampling, draft.branch)
     count = 0
     for piece in reply:
         count += len(piece)

@@ -1,1 +1,1 @@
-"""The prompt of a terminal: keys, completion, suggestions; a plain one where a terminal can only print."""
+"""The prompt of a terminal: its keys and its event loop; a plain one where a terminal can only print."""

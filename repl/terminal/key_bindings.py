@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from prompt_toolkit.application import get_app
 from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.filters import Condition, has_completions, has_focus
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from repl.terminal.suggestions import first_word, suggestion
+from repl.editing.palette import list_commands, open_list
+from repl.editing.suggestions import first_word, suggestion
+
+AT_EMPTY_PROMPT = {"left": "/previous", "right": "/next", "up": "/choice"}  # what Alt with an arrow does
 
 
 class KeyTarget(Protocol):
@@ -20,6 +24,7 @@ class KeyTarget(Protocol):
     def stop(self) -> None: ...
     def interrupt(self) -> None: ...
     def end_of_input(self) -> None: ...
+    def run_command(self, line: str) -> None: ...
 
 
 def make_keys(terminal: KeyTarget, chosen: Mapping[str, tuple[str, ...]]) -> KeyBindings:
@@ -44,12 +49,25 @@ def make_keys(terminal: KeyTarget, chosen: Mapping[str, tuple[str, ...]]) -> Key
         if chosen["accept-ghost"] != ("right",):
             keys.add(key, filter=is_suggested)(lambda event: None)
     keys.add("escape", "right", filter=at_prompt)(next_word)
+    is_empty = at_prompt & Condition(lambda: not get_app().current_buffer.text)
+    keys.add(*chosen["walk"], filter=is_empty)(lambda event: terminal.run_command("/walk"))
+    for key, command in AT_EMPTY_PROMPT.items():
+        keys.add("escape", key, filter=is_empty)(lambda event, command=command: terminal.run_command(command))
+    keys.add(*chosen["palette"], filter=at_prompt & ~has_completions)(lambda event: open_list(event.current_buffer))
+    keys.add("backspace", filter=at_prompt & has_completions)(delete_in_list)
+    keys.add("escape", filter=at_prompt & has_completions)(lambda event: event.current_buffer.cancel_completion())
     keys.add(*chosen["newline"], filter=at_prompt)(lambda event: event.current_buffer.insert_text("\n"))
     keys.add(*chosen["editor"], filter=at_prompt)(lambda event: event.current_buffer.open_in_editor())
     keys.add(*chosen["accept-ghost"], filter=is_suggested)(lambda event: take(event, lambda text: text))
     keys.add(*chosen["accept-word"], filter=is_suggested)(lambda event: take(event, first_word))
     keys.add(*chosen["stop"], filter=is_writing, eager=True)(lambda event: terminal.stop())
     return keys
+
+
+def delete_in_list(event: KeyPressEvent) -> None:
+    """Delete a character of the name by which commands are listed, and list those of the rest."""
+    event.current_buffer.delete_before_cursor()
+    list_commands(event.current_buffer)
 
 
 def take(event: KeyPressEvent, part: Callable[[str], str]) -> None:

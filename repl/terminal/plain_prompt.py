@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import engine
 from repl.commands.dispatch import Quit, enter, enter_edited
+from repl.editing.editor import edit_text
 from repl.session.answers import Answer
 from repl.session.session import Session
 from repl.signals import stopping_at_ctrl_c
-from repl.terminal.editor import edit_text
 from repl.view.layout import folded, harmless
 from repl.view.style import Fragments
 
@@ -75,6 +75,8 @@ def _show(session: Session, answer: Answer) -> None:
         _write(f"{answer.message}\n")
     else:
         _write(marked(answer.picture, columns))
+    if answer.walk is not None:
+        _write("a walk needs a terminal that can draw: '/why' and '/heat' show what is likely\n")
     if answer.edit is not None:
         try:
             changed = edit_text(answer.edit.text)
@@ -85,7 +87,9 @@ def _show(session: Session, answer: Answer) -> None:
         return
     if answer.reply is None and not answer.replies:
         return
-    last = "\n"
+    if answer.speaker:
+        _write(f"{answer.speaker}: ")
+    last = "" if answer.speaker else "\n"
     with stopping_at_ctrl_c([*answer.replies, *([answer.reply] if answer.reply else [])]):
         try:
             count = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prompt_toolkit.formatted_text import FormattedText
 
@@ -10,6 +10,7 @@ import engine
 from repl.key_names import shown_keys
 from repl.session.progress import Progress
 from repl.session.session import Session
+from repl.terminal.lines import Lines
 from repl.view.display import Display
 from repl.view.stream import Stream
 
@@ -24,8 +25,10 @@ class Status:
         """None until it is made."""
         self.doing = "loading the model"
         """In words; empty where the next line would be done at once."""
-        self.waiting: list[str] = []
+        self.lines = Lines()
         """The lines that were entered and are still to be done."""
+        self.is_walking: Callable[[], bool] = lambda: False
+        """Whether a walk has the prompt's place."""
         self.is_leaving = self.is_ending = False
         """Whether Ctrl-C once more leaves; whether the terminal ends once everything is done."""
         self._display, self._stream, self._stop_key = display, stream, shown_keys(keys)["stop"]
@@ -35,14 +38,27 @@ class Status:
         """The long task that is running, if any."""
         return self.session.progress if self.session is not None and self.session.progress.is_on else None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next line would be done at once."""
+        return self.session is not None and not self.doing and not self.lines.waiting
+
     def message(self) -> FormattedText:
         """What is being written, the lines that wait, and the prompt itself."""
         columns = self._display.columns
-        fragments: list[tuple[str, str]] = [("", f"{row}\n") for row in self._display.moving()]
+        fragments = self._display.named(self._display.moving())
         fragments += [
-            ("class:note", f"{engine.first_words(line, columns - 4)} ...\n") for line in self.waiting[:SHOWN_LINES]
+            ("class:note", f"{engine.first_words(line, columns - 4)} ...\n")
+            for line in self.lines.waiting[:SHOWN_LINES]
         ]
-        return FormattedText([*fragments, ("class:accent", self._display.prompt)])
+        return FormattedText([*fragments, ("class:accent", self.prompt())])
+
+    def prompt(self, line: str = "") -> str:
+        """What stands before a line that is typed: in a chat the name, unless it is a command."""
+        chat = self.session.chat if self.session is not None else None
+        if chat is None or (line.startswith("/") and not line.startswith("//")):
+            return self._display.prompt
+        return f"{self._display.shown_name(chat.me)}: "
 
     def toolbar(self) -> str:
         """What is going on, or else the session's status."""
@@ -50,6 +66,8 @@ class Status:
             return " Ctrl-C again or Ctrl-D leaves"
         if self.is_ending:
             return " leaving once this is done; Ctrl-C stops it"
+        if self.is_walking():
+            return " Left Right: along it; Up Down: another token; Enter takes it; Esc leaves"
         if self._stream.is_writing:
             return f" {self._stream.describe()}; Ctrl-C or {self._stop_key} stops"
         if (progress := self.progress) is not None:

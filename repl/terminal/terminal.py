@@ -19,14 +19,16 @@ from prompt_toolkit.input import Input
 from prompt_toolkit.output import ColorDepth, Output, create_output
 
 import engine
-from repl.commands.dispatch import Quit, enter, enter_edited
+from repl.commands.dispatch import Quit, enter, enter_edited, enter_taken
 from repl.config import Config
+from repl.editing.editor import edit_text
 from repl.session.answers import Answer
 from repl.session.session import Session
 from repl.signals import on_hang_up
-from repl.terminal.editor import edit_text
+from repl.terminal.lines import Line
 from repl.terminal.prompt import make_prompt
 from repl.terminal.status import Status
+from repl.terminal.walker import Walker
 from repl.view.display import Display
 from repl.view.layout import harmless
 from repl.view.stream import Stream
@@ -50,17 +52,18 @@ class Terminal:
     ) -> None:
         config = config or Config()
         self._prepare = (lambda: session) if isinstance(session, Session) else session
-        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._suggestion: engine.Reply | None = None
         self._begun = Answer()  # the latest answer of the session
         self._keys = config.bindings
         self._failure: BaseException | None = None
         self._is_interrupted = False
         self._display = Display(output or create_output(), config.styles, config.prompt)
+        self._display.show_theme(config.theme)
         self._stream = Stream(self._display)
         self._status = Status(self._display, self._stream, config.bindings)
         self._thread = ThreadPoolExecutor(1, "session")
-        self._prompt = make_prompt(self, self._status, self._display, config, input)
+        self._walker = Walker(self._display)
+        self._prompt = make_prompt(self, self._status, self._display, config, input, self._walker)
 
     def run(self) -> None:
         """Run until Ctrl-D or /quit. Raises what kept the session from being made."""
@@ -87,15 +90,17 @@ class Terminal:
     def interrupt(self) -> None:
         """Ctrl-C: stop what is running; else clear the line, or take back those that wait; the second time, leave."""
         buffer = self._prompt.default_buffer
-        if self.is_writing:
+        if self._walker.is_on():
+            self._walker.leave()
+        elif self.is_writing:
             self.stop()
         elif (progress := self._status.progress) is not None:
             progress.stop()
         elif buffer.text:
             buffer.append_to_history()
             buffer.reset()
-        elif self._status.waiting:
-            buffer.text = self._take_back()
+        elif self._status.lines.waiting:
+            buffer.text = self._status.lines.take_back()
             buffer.cursor_position = len(buffer.text)
         elif self._status.doing == "working":
             self._is_interrupted = True
@@ -107,9 +112,9 @@ class Terminal:
 
     def end_of_input(self) -> None:
         """Ctrl-D: leave once what was entered before is done."""
-        if self._status.waiting or self.is_writing or self._status.doing not in ("", "loading the model"):
+        if self._status.lines.waiting or self.is_writing or self._status.doing not in ("", "loading the model"):
             self._status.is_ending = True
-            self._lines.put_nowait(None)
+            self._status.lines.end()
             self._prompt.app.invalidate()
         else:
             self._leave()
@@ -119,16 +124,13 @@ class Terminal:
         self._status.is_leaving = False
         if self._status.is_ending:
             return True
-        self._status.waiting.append(buffer.text)
-        self._lines.put_nowait(buffer.text)
+        self._status.lines.put(Line(buffer.text))
         return False
 
-    def _take_back(self) -> str:
-        """Remove the lines that wait for their turn, and return them."""
-        while not self._lines.empty():
-            self._lines.get_nowait()
-        lines, self._status.waiting = self._status.waiting, []
-        return "\n".join(lines)
+    def run_command(self, line: str) -> None:
+        """Have a command that a key stands for run, unless something is running."""
+        if self._status.is_idle:
+            self._status.lines.put(Line(line, is_typed=False))
 
     def _leave(self) -> None:
         if self._prompt.app.is_running and not self._prompt.app.is_done:
@@ -144,7 +146,7 @@ class Terminal:
     async def suggest(self, text: str) -> str:
         """What the model would write after a text that is being typed; empty while the session is busy."""
         session = self._status.session
-        if session is None or self._status.doing or self._status.waiting:
+        if session is None or not self._status.is_idle:
             return ""
         try:
             self._suggestion = await self._in_thread(lambda: session.suggest(text))
@@ -166,12 +168,12 @@ class Terminal:
             session.has_color = self._prompt.app.color_depth != ColorDepth.DEPTH_1_BIT
             session.keys = self._keys
             _greet(self._display, session)
-            if self._lines.empty() and session.store is not None:
+            if not self._status.lines.waiting and session.store is not None:
                 session.store.start()  # else it opens once the first words are on the screen
             while True:
                 self._status.doing = ""
                 self._prompt.app.invalidate()
-                line = await self._lines.get()
+                line = await self._status.lines.next()
                 if line is None:
                     break
                 await self._do(session, line)
@@ -182,17 +184,19 @@ class Terminal:
             self._prompt.default_buffer.append_to_history()  # no words are lost
         self._leave()
 
-    async def _do(self, session: Session, line: str) -> None:
+    async def _do(self, session: Session, line: Line) -> None:
         self._status.doing, self._is_interrupted = "working", False
         session.columns = self._display.columns
-        self._status.waiting.pop(0)
         if self._suggestion is not None:
             self._suggestion.stop()
-        answer = asyncio.ensure_future(self._in_thread(lambda: self._begin_answer(lambda: enter(session, line))))
-        self._display.echo(line)  # while the network reads it already
+        answer = asyncio.ensure_future(self._in_thread(lambda: self._begin_answer(lambda: enter(session, line.text))))
+        if line.is_typed:
+            self._display.echo(line.text, self._status.prompt(line.text))  # while the network reads it already
         ticking = asyncio.ensure_future(self._tick())
         try:
-            await self._show(session, await answer)
+            begun = await answer
+            self._display.show_theme(session.theme)
+            await self._show(session, begun)
         finally:
             ticking.cancel()
 
@@ -216,11 +220,17 @@ class Terminal:
                 return
             answer = await self._in_thread(lambda: self._begin_answer(lambda: enter_edited(session, edit, text)))
             await self._show(session, answer)
+        elif (walk := answer.walk) is not None:
+            taken = None if self._is_interrupted else await self._walker.show(self._prompt.app, walk)
+            if taken is not None:
+                begun = await self._in_thread(lambda: self._begin_answer(lambda: enter_taken(session, walk, *taken)))
+                await self._show(session, begun)
         elif answer.reply is not None or answer.replies:
             await self._stream.show(
                 answer.replies if answer.reply is None else [answer.reply],
                 session.speed,
                 session.note_written,
+                speaker=answer.speaker,
                 is_beside=answer.reply is None,
                 is_stopped=self._is_interrupted,
             )

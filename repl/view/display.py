@@ -14,8 +14,9 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 
+import engine
 from repl.view.layout import Live, Pace, harmless, rows, side_by_side
-from repl.view.style import STYLES, Fragments
+from repl.view.style import OWN, PARTS, STYLES, THEMES, Fragments
 
 BEGIN_DRAWING, END_DRAWING = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know these show what is between at once
 
@@ -24,15 +25,22 @@ class Display:
     """The part of a terminal above a prompt_toolkit application, which redraws itself below."""
 
     def __init__(self, output: Output, styles: Mapping[str, str], prompt: str) -> None:
+        """`styles` are the writer's own, which go before those of a theme."""
         self.output, self.prompt = output, prompt
-        named = {**STYLES, **styles}
-        self.style = Style([*named.items(), ("auto-suggestion", named["ghost"])])
+        self._own = styles
+        self.show_theme(OWN)
         self._live = Live()
+        self._speaker = ""  # whose line is being written, as it is shown, until that is printed
         self._preview: list[str] = []  # several texts that are being written
         self._app: Application[None] | None = None
         self._is_drawing = False
         if isinstance(output, Vt100_Output):
             output.enable_cpr = False  # it needs no cursor position
+
+    def show_theme(self, name: str) -> None:
+        """Draw in the colors of a theme from now on."""
+        named = {**STYLES, **THEMES[name], **self._own}
+        self.style = Style([*PARTS.items(), *named.items(), ("auto-suggestion", named["ghost"])])
 
     def attach(self, app: Application[None]) -> None:
         """Draw above this application."""
@@ -44,16 +52,31 @@ class Display:
         """The width of the terminal."""
         return max(8, self.output.get_size().columns)
 
-    def moving(self) -> list[str]:
+    def moving(self) -> Fragments:
         """The rows of what is being written, which are drawn above the prompt."""
-        return self._preview or (rows(self._live.text, self.columns) if self._live.text else [])
+        moving = self._preview or (rows(self._live.text, self.columns) if self._live.text else [])
+        return self._styled("".join(f"{row}\n" for row in moving))
+
+    def begin(self, speaker: str) -> None:
+        """Begin a line with the name of who speaks."""
+        self._speaker = f"{self.shown_name(speaker)}: "
+        self._live.add(self._speaker)
+
+    def shown_name(self, name: str) -> str:
+        """A name, cut to a third of the width."""
+        return engine.first_words(harmless(name), max(4, self.columns // 3))
+
+    def _styled(self, text: str) -> Fragments:
+        """A text that may begin with the speaker's name, which is dim."""
+        name = self._speaker if text.startswith(self._speaker) else ""
+        return ("note", name), ("", text[len(name) :])
 
     def write(self, pace: Pace, text: str) -> str:
         """Show as much of a text as the pace allows by now; returns the rest."""
         count = pace.allow(len(text), time.perf_counter())
         self._live.add(text[:count])
         if settled := self._live.settle(self.columns, self._height):
-            self.above((("", settled),))
+            self._print(settled)
         if self._app is not None:
             self._app.invalidate()
         return text[count:]
@@ -73,11 +96,15 @@ class Display:
         """Print the last of a text that was being written."""
         self._live.add(text)
         if rest := self._live.finish():
-            self.above((("", rest),))
+            self._print(rest)
 
-    def echo(self, line: str) -> None:
+    def _print(self, text: str) -> None:
+        self.above(self._styled(text))
+        self._speaker = ""
+
+    def echo(self, line: str, prompt: str) -> None:
         """Print a line that was entered."""
-        self.above((("accent", f"{self.prompt}{line}\n"),))
+        self.above((("accent", f"{prompt}{line}\n"),))
 
     def note(self, text: str, style: str = "note") -> None:
         """Print a message, broken between words to the width of the terminal."""
@@ -90,7 +117,7 @@ class Display:
 
     def above(self, fragments: Fragments) -> None:
         """Print above the prompt, permanently."""
-        named = [(f"class:{style}" if style in STYLES else style, harmless(text)) for style, text in fragments]
+        named = [(style, harmless(text)) for style, text in self.named(fragments)]
         app = self._app
         if app is not None and app.is_running and not self._is_drawing:
             self._is_drawing = True
@@ -101,11 +128,19 @@ class Display:
         if app is not None:
             app.invalidate()
 
+    def named(self, fragments: Fragments) -> list[tuple[str, str]]:
+        """Pieces of text with their styles as prompt_toolkit has them."""
+        return [(" ".join(map(_class_of, style.split(" "))), text) for style, text in fragments]
+
     def _end_drawing(self, _: object) -> None:
         if self._is_drawing:
             self._is_drawing = False
             self.output.write_raw(END_DRAWING)
             self.output.flush()
+
+
+def _class_of(name: str) -> str:
+    return f"class:{name}" if name in STYLES else name
 
 
 def color_depth() -> ColorDepth | None:

@@ -11,25 +11,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from repl.view.figures import HEAT_BITS, bar, heat_style, token_name
 from repl.view.layout import cells, rows
 from repl.view.style import Fragments
 
-EIGHTHS = " ▏▎▍▌▋▊▉█"
 SHADES = " .:-=+*#%@"
-HEAT_BITS = (1.0, 2.0, 4.0, 7.0)  # where the next hotter style begins
 MAX_CELLS = 1024  # of a layer's state that are drawn; more units are averaged
-
-
-def bar(share: float, length: int) -> str:
-    """A bar of `length` cells, filled to an eighth of a cell."""
-    eighths = round(min(1.0, max(0.0, share)) * length * 8)
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + EIGHTHS[rest] * bool(rest)).ljust(length)
 
 
 def chances(before: Sequence[tuple[str, float]], columns_after: Mapping[str, Mapping[str, float]], columns: int) -> str:
     """A table of tokens, each with its probability by the model, and under further headings."""
-    names = [repr(token)[1:-1] if token != " " else "space" for token, _ in before]
+    names = [token_name(token) for token, _ in before]
     label = min(12, max(map(cells, names), default=1))
     long = max(3, min(30, (columns - label - 9 * (1 + len(columns_after))) // (1 + len(columns_after))))
     heads = "  ".join(f"{head[: long + 7]:{long + 7}}" for head in ("the model", *columns_after))
@@ -48,7 +40,7 @@ def heat(tokens: Sequence[str], bits: Sequence[float]) -> Fragments:
     """A text whose tokens are styled by their surprisal, "heat0" to "heat4"; neighbors of one heat are one piece."""
     pieces: list[tuple[str, str]] = []
     for token, surprisal in zip(tokens, bits, strict=True):
-        style = f"heat{sum(surprisal >= limit for limit in HEAT_BITS)}"
+        style = heat_style(surprisal)
         if pieces and pieces[-1][0] == style:
             pieces[-1] = (style, pieces[-1][1] + token)
         else:

@@ -50,15 +50,20 @@ class Stream:
         speed: float,
         note: Callable[[int], None],
         *,
+        speaker: str = "",
         is_beside: bool = False,
         is_stopped: bool = False,
     ) -> None:
         """Show one reply as it comes, or several beside each other, until they have ended. Errors become notes.
 
+        A line of a `speaker` begins with the name.
+
         `speed` is in characters a second, 0 for as fast as it is written. `note` is told with each piece how many
         characters there are. Replies that are stopped already show what there is.
         """
         self._replies, self._stopped = tuple(replies), asyncio.Event()
+        if speaker:
+            self._display.begin(speaker)
         if is_stopped:
             self.stop()
         try:

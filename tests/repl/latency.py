@@ -29,7 +29,7 @@ from typing import Any
 import pexpect
 import pyte
 
-STARTS, REPLIES, STOPS, KEYS = 7, 24, 15, 60
+STARTS, REPLIES, STOPS, WALKS, KEYS = 7, 24, 15, 8, 60
 MARKS = "&$"  # characters that the model knows and hardly ever writes
 COLUMNS, LINES = 100, 30
 SECONDS = 20.0  # until something must have been shown
@@ -115,7 +115,7 @@ def program(*arguments: str, config: str = "", module: str = "repl") -> Iterator
 def main() -> int:
     """Measure and print."""
     report: dict[str, Any] = {}
-    for act in (starts, replies, stops, streaming, resting, throughput):
+    for act in (starts, replies, stops, streaming, resting, walking, throughput):
         for name, values in act().items():
             report[name] = values if isinstance(values, int | float) else summary(values)
             shown = f"{values:,.1f}" if isinstance(values, int | float) else in_words(report[name])
@@ -204,6 +204,30 @@ def resting() -> dict[str, list[float]]:
                 one.rest(0.1)
                 times[name] += type_marks(one, 10, (0.05, 0.12)) + type_marks(one, 8, (0.4, 0.6))
     return {f"echo_{name}_ms": values for name, values in times.items()}
+
+
+def walking() -> dict[str, list[float]]:
+    """A walk over a reply of some 1,000 characters: from Alt-W to its picture, and from a key to what it moves."""
+    opened, keys = [], []
+    with program("--seed", "7", "--length", "330", "--end", "any") as one:
+        one.until_drawn(is_ready)
+        one.send("I w\r")
+        one.until_drawn(partial(has_reply, line="I w"))
+        one.until_drawn(is_ready)
+        for _ in range(WALKS):
+            one.rest(0.3)
+            opened.append(1000 * (-one.send("\x1bw") + one.until_drawn(partial(is_at, token=330))))
+            for token in range(329, 320, -1):
+                one.rest(0.05)
+                keys.append(1000 * (-one.send("\x1b[D") + one.until_drawn(partial(is_at, token=token))))
+            one.send("q")
+            one.until_drawn(is_ready)
+    return {"walk_opened_ms": opened, "walk_key_ms": keys}
+
+
+def is_at(rows: list[str], token: int) -> bool:
+    """Whether a walk is at that token."""
+    return any(row.startswith(f"token {token} ") for row in rows)
 
 
 def throughput() -> dict[str, float | list[float]]:

@@ -69,6 +69,8 @@ def test_every_line_of_it_holds_when_it_is_taken_up(tmp_path: Path) -> None:
         ("[keys]\naccept-word = 'right'", 2, "accept-word 'right': is the key of accept-ghost already"),
         ("[keys]\nsend = 'f2'", 2, "there are accept-ghost, accept-word, newline, stop, editor"),
         ("[looks]\naccent = 'brightish'", 2, "a style like"),
+        ("[terminal]\ntheme = 'pink'", 2, "theme 'pink': must be one of terminal, dark-blue"),
+        ("[terminal]\ntheme = ['x']", 2, "must be one of"),
         ("[looks]\nheat9 = 'bold'", 2, "no setting 'heat9'"),
         ("[looks]\nnote = 3", 2, "note 3: must be a style like"),
         ("[looks]\nnote = true", 2, "a style like"),

@@ -24,7 +24,7 @@ def test_what_no_store_takes_is_in_a_file(model: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     screen = Screen(160, model, "--store", f"sqlite:///{tmp_path}/file/x.db", "--seed", "3", "--length", "30")
     screen.wait(shows("Type a beginning"))
-    screen.child.send("the cat\r")
+    screen.child.send("/set end any\rthe cat\r")
     screen.wait(shows("not kept", "NOT KEPT"))
     screen.child.sendeof()
     screen.wait(shows("could not be kept"))

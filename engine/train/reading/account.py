@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 MAX_REMARKS = 5
@@ -17,6 +18,7 @@ class Account:
     characters: int = 0
     left_out: dict[str, int] = field(default_factory=dict)  # how many of what, in the plural
     remarks: list[str] = field(default_factory=list)  # further lines, such as how a file was decoded
+    speakers: Counter[str] = field(default_factory=Counter)  # lines of a chat by the name before them
 
     def leave_out(self, what: str, count: int = 1, unit: str = "") -> None:
         """Count what was left out: "messages of bots", or so many "characters" of "a license"."""
@@ -31,6 +33,7 @@ class Account:
         for what, count in other.left_out.items():
             self.leave_out(what, count)
         self.remarks += other.remarks
+        self.speakers += other.speakers
 
     def omissions(self, lead: str = "") -> str:
         """What was left out, after `lead`; "" if nothing was."""

@@ -28,6 +28,9 @@ BOTS, SYSTEM = "messages of bots", "messages of the system (who joined, what was
 WORDLESS, BARE = "messages without words", "messages without any content"
 INTENT = "was this exported by a bot without the message content intent?"
 MOST_FIELDS, MOST_SHOWN = 30, 80  # looked at; characters of them
+_EMOJI = re.compile(r"<a?(:\w+:)\d+>")  # of a server, as Discord writes it where it is not shown
+_MENTION = re.compile(r"<@!?(\d+)>")
+_NOT_IN_A_NAME = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _NOTICE = re.compile(  # what a table of DiscordChatExporter has as the content of a system's message
     r"(?:Joined the server|Pinned a message|Started a thread|Left the group|Changed the channel icon"
     r"|Started a call that lasted [\d.,]+ minutes|Added a recipient|Removed a recipient)\."
@@ -49,7 +52,7 @@ def read(source: Source, parts: Iterable[str], wanted: Wanted, account: Account)
     A file without any is an error where the user named it; of a folder or an archive it is left out.
     Raises `TrainingError` for a damaged one.
     """
-    chat = _Chat(source, wanted)
+    chat = _Chat(source, wanted, account)
     try:
         yield from chat.texts(listed(source.name, source.suffix, parts))
     except NotTextError as reason:
@@ -61,12 +64,23 @@ def read(source: Source, parts: Iterable[str], wanted: Wanted, account: Account)
         account.leave_out(f"{what} ({INTENT})" if what == BARE and count > chat.said else what, count)
 
 
+def as_lines(words: str, name: str, account: Account) -> str:
+    """A message as text. With a name, that stands before each of its lines, and the account counts these."""
+    name = _NOT_IN_A_NAME.sub(" ", name).strip()
+    if not name:
+        return f"{words}\n"
+    lines = [f"{name}: {line}\n" for line in re.split(r"[\r\n]+", words) if line.strip()]
+    account.speakers[name] += len(lines)
+    return "".join(lines)
+
+
 @dataclass(slots=True)
 class _Chat:
     """One file: what was said in it, and how much is left out."""
 
     source: Source
     wanted: Wanted
+    account: Account
     counts: Counter[str] = field(default_factory=Counter)
     said: int = 0
     is_met: bool = False  # the field that is read
@@ -101,8 +115,9 @@ class _Chat:
         if left_out:
             self.counts[left_out] += 1
             return ""
-        name = _name(message, key) if self.wanted.names else ""
-        return f"{name}: {words}\n" if name else f"{words}\n"
+        if _is_of_discord(message):
+            words = _as_shown(words, message)
+        return as_lines(words, _name(message, key) if self.wanted.names else "", self.account)
 
     def _words(self, item: Listed) -> tuple[str, str | None]:
         """The field that is read of an object and its text; "" if the object lacks it, None if it is no text."""
@@ -148,8 +163,7 @@ class _Chat:
             return SYSTEM
         if words.strip():
             return ""
-        is_discord = isinstance(message.get("author"), Mapping) or "Author" in message
-        return BARE if is_discord and not (words or any(message.get(key) for key in BESIDE)) else WORDLESS
+        return BARE if _is_of_discord(message) and not (words or any(message.get(key) for key in BESIDE)) else WORDLESS
 
     def _silence(self) -> str:
         """Why nobody says anything."""
@@ -196,6 +210,19 @@ def _forwarded(message: Mapping[str, Any]) -> str:
     first = snapshots[0] if isinstance(snapshots, list) and snapshots else None
     found = [_at(message, paths[0]), _at({"message_snapshots": first}, paths[1])]
     return next((words for words in found if isinstance(words, str)), "")
+
+
+def _is_of_discord(message: Mapping[str, Any]) -> bool:
+    return isinstance(message.get("author"), Mapping) or "Author" in message or "Contents" in message
+
+
+def _as_shown(words: str, message: Mapping[str, Any]) -> str:
+    """A message's words as people saw them: emojis and members by their names, not by their numbers."""
+    listed = message.get("mentions")
+    members = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    names = {str(one.get("id")): name for one in members if (name := _name({"author": one}, ""))}
+    words = _EMOJI.sub(r"\1", words)
+    return _MENTION.sub(lambda found: f"@{names[found[1]]}" if found[1] in names else found[0], words)
 
 
 def _fields_with_text(message: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import itertools
 import tempfile
 import time
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import EngineError, TrainingError
+from engine.names import normalize
 from engine.program import temporary_folder
 from engine.train.reading import formats, sources
 from engine.train.reading.account import Account
@@ -138,7 +140,16 @@ class Spool:
         elif is_empty and not account.left_out:  # else it is told already why it has no text
             account.leave_out("empty files")
         account.files += not is_empty
+        account.speakers = self._as_filtered(account.speakers)
         self.account.add(account)
+
+    def _as_filtered(self, speakers: Counter[str]) -> Counter[str]:
+        """Who speaks how often, by the names that the filtered text has."""
+        made = Counter[str]()
+        for name, lines in speakers.items():
+            if filtered := self._filter(normalize(name)).strip():
+                made[filtered] += lines
+        return made
 
     def _write(self, part: str, piece: str, file: IO[bytes], hashing: Executor) -> None:
         data = piece.encode("utf-8", "replace")  # half a surrogate pair is no character

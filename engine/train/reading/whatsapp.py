@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from engine.train.reading.account import Account
-from engine.train.reading.chats import SYSTEM, WORDLESS
+from engine.train.reading.chats import SYSTEM, WORDLESS, as_lines
 from engine.train.reading.objects import numbered
 
 NAME = re.compile(r"(?:.*[/\\])?(?:_chat|[^/\\]*WhatsApp[^/\\]*)\.txt", re.IGNORECASE)  # of such a file
@@ -38,7 +38,7 @@ def read(name: str, parts: Iterable[str], has_names: bool, account: Account) -> 
         elif not words.strip() or _NO_WORDS.fullmatch(words):
             account.leave_out(WORDLESS)
         else:
-            yield f"{author}: {words}\n" if has_names else f"{words}\n"
+            yield as_lines(words, author if has_names else "", account)
 
 
 def _messages(name: str, parts: Iterable[str]) -> Iterator[str]:

@@ -8,9 +8,10 @@ import io
 import re
 import shlex
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from engine.memory import training
 from engine.model.directory import SETTINGS, replace_file, write_json, write_text
@@ -24,6 +25,7 @@ from engine.train.settings import PRESETS, TrainSettings, as_text
 VERSION = 1
 CARD, HISTORY, PICTURE = "README.md", "training.csv", "loss.png"
 FILES = (SETTINGS, CARD, HISTORY, PICTURE, training.FILE)  # what a run writes beside the model
+MOST_SPEAKERS = 20
 CELL_NAMES = {"gru": "GRU", "lstm": "LSTM", "rnn": "SimpleRNN"}
 LEVEL_NAMES = {"char": "character", "word": "word", "bpe": "byte-pair"}
 
@@ -52,14 +54,19 @@ class Figures:
 def write(
     directory: Path, settings: TrainSettings, data: Sequence[str], digest: str, figures: Figures,
     history: Sequence[dict[str, float]], sample: str, origin: Origin | None = None, teachers: Sequence[Origin] = (),
+    speakers: Mapping[str, int] = MappingProxyType({}),
 ) -> None:  # fmt: skip
-    """Write or replace the settings and the card. Raises `OSError` if the disk does not take one."""
+    """Write or replace the settings and the card. `speakers` are those of a chat with their lines.
+
+    The settings list some of them, the most frequent first. Raises `OSError` if the disk does not take one.
+    """
     path = where(directory)
     if origin is not None:
         origin = dataclasses.replace(origin, name=in_one_line(origin.name))
     teachers = [dataclasses.replace(teacher, name=in_one_line(teacher.name)) for teacher in teachers]
     command = command_line(settings, data, path, origin, teachers)
     names = [bare_name(word) for word in data]
+    listed = sorted(speakers, key=lambda name: (-speakers[name], name))[:MOST_SPEAKERS]
     write_json(
         directory / SETTINGS,
         {
@@ -71,6 +78,7 @@ def write(
             "teachers": [dataclasses.asdict(teacher) for teacher in teachers],
             "settings": dataclasses.asdict(settings),
             "figures": dataclasses.asdict(figures),
+            **({"speakers": listed} if listed else {}),
         },
     )
     write_text(directory / CARD, _card(path, settings, names, command, figures, sample, origin, teachers))

@@ -31,7 +31,11 @@ def test_damaged_card_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "training.csv").write_text("epoch,training_nats\n1,much\n")
     card = engine.about(tmp_path)
     assert (card.card, card.settings, card.losses) == ("", {}, ())
-    (tmp_path / "settings.json").write_text("{")
+    (tmp_path / "settings.json").write_text('{"speakers": ["Ann", 7, "", "Bob: B"]}')
+    assert engine.about(tmp_path).speakers == ("Ann", "Bob: B")
+    for damaged in ('{"speakers": 7}', "{"):
+        (tmp_path / "settings.json").write_text(damaged)
+        assert engine.about(tmp_path).speakers == ()
     assert engine.about(tmp_path).settings == {}
     with pytest.raises(engine.ModelLoadError, match="no such model"):
         engine.about("nowhere")

@@ -48,6 +48,15 @@ def test_presets_and_the_typewriters_speed(session: Session) -> None:
     assert "speed = 40" in said(session, "/set")
 
 
+def test_a_theme_is_shown_and_chosen(session: Session) -> None:
+    assert "theme = terminal (terminal, dark-blue, dark-green, light-red, light-blue)" in said(session, "/set")
+    assert "theme = dark-blue" in said(session, "/set theme dark-blue")
+    assert session.theme == "dark-blue"
+    assert "theme 'pink': must be one of terminal, dark-blue" in said(session, "/set theme pink")
+    assert session.theme == "dark-blue"
+    assert "did you mean 'theme'" in said(session, "/set thme x")
+
+
 def test_texts_are_banned_and_allowed_again(session: Session) -> None:
     assert said(session, "/ban").startswith("nothing is banned; ")
     assert "'e'" in said(session, "/ban e")

@@ -47,3 +47,57 @@ def test_what_was_written_is_kept_when_the_reader_goes_away_or_at_ctrl_c(model: 
     assert turns[::2] == ["ab", "ab"]
     assert len(turns[1]) >= 5
     assert turns[3] == text.decode()
+
+
+def test_in_a_chat_each_line_gets_a_line(model: str) -> None:
+    arguments = [model, "--chat", "ann:bob", "--length", "30", "--temperature", "1.5", "--seed", "5"]
+    done = run(*arguments, text=b"hello\nhow are you\n\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().split("\n")
+    assert len(lines) == 4
+    with engine.load(model) as loaded:
+        story = loaded.conversation(sampling=engine.Sampling(seed=5, length=30, temperature=1.5, stop=("\n",)))
+        first = story.say("ann: hello\nbob: ").text
+        second = story.say("\nann: how are you\nbob: ").text
+        assert lines[:2] == [first, second]
+        is_stopped = story.turns[-1].finish_reason == "stop"
+        assert lines[2:] == [story.say("\nbob: " if is_stopped else "").text, ""]
+    echoed = run(*arguments, "--prompt", "hello", "--echo").stdout.decode()
+    assert echoed == f"ann: hello\nbob: {first}\n"
+    row = json.loads(run(*arguments, "--prompt", "hello", "--json").stdout)
+    assert (row["text"], row["seed"]) == (first, 5)
+
+
+def test_a_line_is_answered_before_the_next_one_comes(model: str) -> None:
+    command = [sys.executable, "-m", "repl", model, "--chat", "ann:bob", "--length", "20", "--seed", "5"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in (b"one\n", b"two\n"):
+            process.stdin.write(line)
+            process.stdin.flush()
+            assert process.stdout.readline().endswith(b"\n")
+        process.stdin.write(b"caf\xe9\n")
+        _, message = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert message == b"textrepl: standard input, line 3 is not UTF-8: convert it\n"
+
+
+def test_a_chat_in_a_pipe_is_kept_with_its_session_alone(model: str, home: str) -> None:
+    arguments = [model, "--session", "talk", "--store", home, "--length", "20"]
+    assert run(*arguments, "--chat", "ann:bob", text=b"hello\nwell\n").stdout.count(b"\n") == 2
+    assert run(*arguments, text=b"and\n").returncode == 0  # it is a chat still
+    with closing(engine.Store(home)) as store:
+        turns = [text for *_, text in store.texts("talk").turns]
+        assert turns[0] == "ann: hello\nbob: "
+        assert turns[-2] == "\nann: and\nbob: "
+        assert store.names() == ["talk"]
+    assert run(model, "--chat", "ann:bob", "--prompt", "hi", "--length", "9").returncode == 0
+    with closing(engine.Store(home)) as store:
+        assert store.names() == ["talk"]
+
+
+def test_chats_that_cannot_be(model: str) -> None:
+    one_line(run("--chat", "models/mine", "--prompt", "a"), 2, "chat 'models/mine'", "as in Me:You")
+    one_line(run(model, "--chat", "x:y:z", "--prompt", "a"), 2, "several colons")
+    one_line(run(model, "--chat", "x:y", "--prompt", "a", "--samples", "2"), 2, "goes on one way")

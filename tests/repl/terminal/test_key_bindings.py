@@ -12,6 +12,7 @@ from repl.commands.dispatch import enter
 from repl.config import Config
 from repl.session.session import Session
 from repl.terminal.terminal import Terminal
+from tests.repl.screens import Screen, settled, shows
 from tests.repl.terminal.keyboard import SAMPLING, run_terminal
 
 
@@ -59,3 +60,25 @@ def test_escape_stops_the_writing(tiny: Engine, pipe: PipeInput) -> None:
     session, shown = run_terminal(tiny, pipe, "the cat\r", endless)
     assert session.story.turns[-1].finish_reason == "cancelled"
     assert "stopped; Enter goes on from here" in shown
+
+
+def test_alt_with_an_arrow_turns_over_replies_at_an_empty_prompt_alone(model: str) -> None:
+    screen = Screen(80, model, "--seed", "3", "--length", "30")
+    screen.wait(shows("Type a beginning"))
+    screen.child.send("the cat\r")
+    screen.wait(settled("main:2"))
+    screen.child.send("/retry\r")
+    screen.wait(settled(r"main:3 \(2 of 2\)"))
+    screen.child.send("\x1b[1;3D")
+    screen.wait(settled(r"main:2 \(1 of 2\)"))
+    assert "> /previous" not in screen.text
+    screen.child.send("more\r")
+    screen.wait(settled("main:5 "))
+    screen.child.send("\x1b[1;3A")
+    screen.wait(settled(r"main:2 \(1 of 2\)"))
+    screen.child.send("a word\x1b[1;3D\x1b[1;3Cs")  # in a line they are what they were
+    screen.wait(shows("> a words"))
+    assert "main:2 (1 of 2)" in screen.text
+    screen.child.send("\x03\x1b[1;3C")
+    screen.wait(settled(r"main:3 \(2 of 2\)"))
+    assert screen.close() == 0

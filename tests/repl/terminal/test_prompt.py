@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from prompt_toolkit.input import PipeInput
 
 import engine
@@ -24,3 +27,8 @@ def test_control_characters_of_a_text_do_not_reach_the_terminal(pipe: PipeInput)
     assert "\x1b" in session.story.text
     assert "\x07" not in shown
     assert "�" in shown
+
+
+def test_the_prompt_does_not_wait_for_numpy() -> None:
+    code = "import sys, repl.terminal.terminal; print('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "False\n"

@@ -78,22 +78,30 @@ def test_every_command_once(model: str, tmp_path: Path) -> None:
     screen.wait(shows("Type a beginning"))
     (tmp_path / "text.txt").write_text("some text", encoding="utf-8")
     told = {
-        "retry": "main:3", "alt 2": "1 to 2 chooses", "undo": "main:1", "redo": "main:3", "cut 2": "main:6",
+        "retry": "main:3", "previous": "(1 of 2)", "next": "(2 of 2)",
+        "alt 2": "1 to 2 chooses", "undo": "main:1", "redo": "main:3", "cut 2": "main:6",
         "edit": "nothing was changed", "tree": "(start)", "goto 3": "main:3", "fork": "this is now",
-        "set": "top_p = 1.0", "preset wild": "temperature 1.2", "why 3": "the model", "heat": "bits a character",
+        "set": "top_p = 1.0", "ban zebra": "never written: 'zebra'", "unban all": "never written: none",
+        "preset wild": "temperature 1.2", "why 3": "the model", "heat": "bits a character",
         "state": "layer 2", "model": "7,071 parameters", "models": "shakespeare", "sessions": "the cat",
         "save novel": "this is 'novel' now", "rename book": "this is 'book' now", "new": "a new story",
         "open book": "book", "export {tmp}/a.txt": "written to",
+        "choice": "no choice before", "find the": "goes there", "mark x": "is 'x' now",
+        "chat ann:bob": "you are ann", "me eve": "you are eve", "chat off": "the chat is over",
         "remember {tmp}/text.txt": "remembered 9 char", "import {tmp}/text.txt": "some text",
         "delete book": "deleted for good", "help": "the story: /retry",
     }  # fmt: skip
-    assert {line.partition(" ")[0] for line in told} | {"quit"} == set(COMMANDS)
+    assert {line.partition(" ")[0] for line in told} | {"walk", "quit"} == set(COMMANDS)
     screen.child.send("the cat\r")
     screen.wait(is_idle)
     for line, words in told.items():
         screen.child.send(f"/{line.format(tmp=tmp_path)}\r")
         shown = screen.wait(shows(words))
         assert "Traceback" not in shown
+    screen.child.send("/walk\r")
+    screen.wait(shows("token 9 of 9"))
+    screen.child.send("\x1b")
+    screen.wait(lambda text: "token 9" not in text)
     screen.child.send("/quit\r")
     assert screen.close() == 0
 
@@ -242,12 +250,12 @@ def test_ten_thousand_turns_and_lines(model: str, tmp_path: Path) -> None:
         turns = [start, prompt, *(replace(reply, id=number, parent=number - 1) for number in range(2, 10_001))]
         snapshot = Snapshot(story.sampling, tuple(turns), 10_000, {number: number + 1 for number in range(10_000)})
         store = SessionStore(None, "long")
-        store.save("main", Conversation.restored(loaded, snapshot), model)
+        store.save("main", Conversation.restored(loaded, snapshot), {"model": model})
         store.close()
     (tmp_path / "textrepl").mkdir(exist_ok=True)
     lines = "".join(f"\n# 2026-01-01 00:00:00.0\n+line {number} of the past\n" for number in range(10_000))
     (tmp_path / "textrepl" / "history").write_text(lines, encoding="utf-8")
-    screen = Screen(80, model, "--session", "long")
+    screen = Screen(100, model, "--session", "long")
     screen.wait(shows("main:10000"))
     told = {
         "\x1b[A\x15/tree": r"10000 .*<- here", "/undo 5000": "main:5000 ", "/redo 5000": "main:10000 ",

@@ -10,14 +10,6 @@ from hypothesis import strategies as st
 from repl.view import pictures
 
 
-@given(st.floats(-1, 2), st.integers(1, 40))
-def test_a_bar_has_its_width_and_its_length(share: float, width: int) -> None:
-    drawn = pictures.bar(share, width)
-    assert len(drawn) == width
-    eighths = sum(pictures.EIGHTHS.index(cell) for cell in drawn)
-    assert eighths == round(min(1.0, max(0.0, share)) * width * 8)
-
-
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=3), st.floats(0, 20)), max_size=50))
 def test_heat_keeps_the_text(pairs: list[tuple[str, float]]) -> None:
     pieces = pictures.heat([token for token, _ in pairs], [bits for _, bits in pairs])

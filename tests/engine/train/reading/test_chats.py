@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.train.reading import chats
+from engine.train.reading import chats, formats, sources
+from engine.train.reading.account import Account
 from tests.engine.train.common.texts import read_with_omissions as read
 from tests.engine.train.common.texts import refused, written
 
@@ -48,9 +50,30 @@ def test_of_a_discord_export_people_are_read_and_the_rest_is_told(tmp_path: Path
     assert left_out == {chats.BOTS: 2, chats.SYSTEM: 2, chats.WORDLESS: 3, chats.BARE: 1}
     text, left_out = read(path, has_bots=True, is_named_speech=True)
     assert text == (
-        "eve: Good morning.\nrobot: Beep.\nsam: Yes!\neve: Heard elsewhere.\neve: Look:\nthis\nrobot: /roll\n"
+        "eve: Good morning.\nrobot: Beep.\nsam: Yes!\neve: Heard elsewhere.\neve: Look:\neve: this\nrobot: /roll\n"
     )
     assert chats.BOTS not in left_out
+
+
+def test_a_name_stands_before_each_line_and_is_counted(tmp_path: Path) -> None:
+    names = ["Ann: the 2nd", "\x1b[31mRed\x1b[0m", "Two  Words\n", "דנה", "👩\u200d🚀"]
+    path = export(tmp_path / "chat.json", *(said("one\r\n\n two", name) for name in names))
+    account = Account()
+    parts = (formats.read(source, "", True, account=account) for source in sources.open_all([path]))
+    text = "".join(itertools.chain.from_iterable(parts))
+    seen = ["Ann: the 2nd", "[31mRed [0m", "Two Words", "דנה", "👩\u200d🚀"]
+    assert text == "".join(f"{name}: one\n{name}:  two\n" for name in seen)
+    assert account.speakers == dict.fromkeys(seen, 2)
+
+
+def test_emojis_and_members_are_read_by_their_names(tmp_path: Path) -> None:
+    words = "hi <@1> and <@!2>, <a:wave:99> <:cat_face:12345678901> <@3> <#5> <t:1700000000:R> :smile: a<b"
+    seen = "hi @Una and @bo, :wave: :cat_face: <@3> <#5> <t:1700000000:R> :smile: a<b\n"
+    mentions = [{"id": "1", "name": "u", "nickname": "Una"}, {"id": 2, "username": "bo"}, "odd"]
+    assert read(export(tmp_path / "chat.json", said(words, mentions=mentions)))[0] == seen
+    assert read(export(tmp_path / "odd.json", said("<@1>", mentions=7)))[0] == "<@1>\n"
+    slack = written(tmp_path / "slack.json", [{"type": "message", "user": "U1", "text": "<a:b:1> to <@1>"}])
+    assert read(slack)[0] == "<a:b:1> to <@1>\n"
 
 
 def test_messages_as_discord_itself_gives_them(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_discord_exports_as_json(tmp_path: Path) -> None:
     ]
     (path := tmp_path / "chat.json").write_text(export(said))
     assert read(path) == 'hello ]}\n"there"\nbye\n'
-    assert read(path, names=True) == 'ADA: hello ]}\n"there"\nBOB: bye\n'
+    assert read(path, names=True) == 'ADA: hello ]}\nADA: "there"\nBOB: bye\n'
     many = [message(f"message {n} " + "x" * (n % 3000)) for n in range(3000)]
     path.write_text(export(many))
     assert read(path) == "".join(f"{m['content']}\n" for m in many)
@@ -65,6 +65,6 @@ def test_discord_exports_as_csv(tmp_path: Path) -> None:
             [["AuthorID", "Author", "Date", "Content"], [1, "ada", "x", 'two\nlines, "so"'], [2, "bob", "y", ""]]
         )
     assert read(path) == 'two\nlines, "so"\n'
-    assert read(path, names=True) == 'ada: two\nlines, "so"\n'
+    assert read(path, names=True) == 'ada: two\nada: lines, "so"\n'
     assert read(path, field="Author") == "ada\nbob\n"
     assert "no column 'text'" in refused(path, field="text")

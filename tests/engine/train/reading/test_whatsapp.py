@@ -26,7 +26,7 @@ def test_whatsapps_exports(tmp_path: Path, name: str, dates: tuple[str, str]) ->
     lines += [f"{two}Bob: \u200eimage omitted", f"{one}Bob: Bye \u200e<This message was edited>", ""]
     path = written(tmp_path / name, "\n".join(lines))
     assert read(path) == ("Hi: there\nand on\nBye\n", {chats.SYSTEM: 1, chats.WORDLESS: 2})
-    assert read(path, is_named_speech=True)[0] == "Ada: Hi: there\nand on\nBob: Bye\n"
+    assert read(path, is_named_speech=True)[0] == "Ada: Hi: there\nAda: and on\nBob: Bye\n"
     written(path, "No chat: only words\n")
     assert read(path)[0] == "No chat: only words\n"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import about
 from engine.evaluate import main as evaluate
 from engine.program import import_tensorflow
 from engine.train import fit
@@ -35,6 +36,28 @@ def test_the_cards_command_measures_what_the_card_says(
     assert evaluate([*words, "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert f"perplexity {figures['perplexity']:.3f}, over the last 960 characters" in card
+
+
+def test_the_settings_of_a_chat_list_who_speaks(tmp_path: Path) -> None:
+    words = {"Ann: X": 20, "Bob": 40, "bot": 1}
+    messages = [
+        {"content": f"hello there number {number}", "author": {"name": name, "isBot": name == "bot"}}
+        for name, lines in words.items()
+        for number in range(lines)
+    ]
+    (chat := tmp_path / "chat.json").write_text(json.dumps({"messages": messages}))
+    fit(chat, tmp_path / "named", names=True, lower=True, **FLAGS)
+    assert about(tmp_path / "named").speakers == ("bob", "ann: x")
+    fit(chat, tmp_path / "plain", **FLAGS)
+    assert "speakers" not in about(tmp_path / "plain").settings
+
+
+def test_only_the_most_frequent_speakers_are_listed(tmp_path: Path) -> None:
+    figures = card.Figures(1, 1.0, None, 0, 9, 0, 9, 9, 1.0, False)
+    many = {f"n{number:02}": number for number in range(30)}
+    card.write(tmp_path, TrainSettings(), ["a.json"], "0", figures, [], "", speakers=many)
+    listed = json.loads((tmp_path / "settings.json").read_text())["speakers"]
+    assert listed == [f"n{number:02}" for number in range(29, 9, -1)]
 
 
 def test_a_value_that_looks_like_a_flag_is_told_so_that_it_is_none() -> None:

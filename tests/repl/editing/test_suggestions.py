@@ -18,7 +18,7 @@ def test_a_suggestion_comes_after_a_pause_and_right_takes_it(tiny: Engine, pipe:
 
 
 def test_alt_right_takes_one_word_of_a_suggestion(tiny: Engine, pipe: PipeInput) -> None:
-    from repl.terminal.suggestions import first_word
+    from repl.editing.suggestions import first_word
 
     expected = Session(tiny, SAMPLING).suggest("the dog").text
     threading.Timer(1.2, pipe.send_text, ["\x1b[1;3C\r\x04"]).start()

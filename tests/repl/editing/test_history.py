@@ -9,7 +9,7 @@ import pytest
 from prompt_toolkit.input import PipeInput
 
 from engine.serving.engine import Engine
-from repl.terminal.history import open_history
+from repl.editing.history import open_history
 from tests.repl.terminal.keyboard import run_terminal
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from prompt_toolkit.input import PipeInput
 
@@ -23,6 +24,10 @@ def test_completion_shows_what_there_is(model: str) -> None:
     screen.wait(shows("/retry", "/redo", "/rename", "another reply in place"))
     screen.child.send("\x03/set temp\t")
     screen.wait(shows("/set temperature"))
+    screen.child.send("\x03/set theme li")
+    time.sleep(0.2)
+    screen.child.send("\t")
+    screen.wait(shows("/set theme light-"))
     screen.child.send("\x03/preset w\t")
     screen.wait(shows("/preset wild"))
     screen.child.send("\x03")

@@ -7,7 +7,7 @@ import pytest
 from prompt_toolkit.input import PipeInput
 
 from engine.serving.engine import Engine
-from repl.terminal.editor import edit_text
+from repl.editing.editor import edit_text
 from tests.repl.terminal.keyboard import run_terminal
 
 

@@ -1,0 +1,1 @@
+"""What helps to write a line: completion, suggestions, the lines typed before, an editor of its own."""
