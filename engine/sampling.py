@@ -2,8 +2,9 @@
 
 The order of the filters is that of Hugging Face's generation: repetition penalty (Keskar et al. 2019,
 arXiv 1909.05858), temperature, top-k (Fan et al. 2018), top-p (Holtzman et al. 2020), min-p (Nguyen et al. 2024).
-A token is then drawn by inverting the cumulative distribution at one uniform number. So each token takes exactly one
-number, and depends on its own row's logits, settings and number alone.
+Then XTC, "exclude top choices" (P. E. Weidmann 2024, text-generation-webui #6335), leaves out some of the likeliest.
+A token is drawn by inverting the cumulative distribution at one uniform number. So each token takes exactly one
+number (and one of a second stream for XTC), and depends on its own row's logits, settings and numbers alone.
 """
 
 from __future__ import annotations
@@ -42,12 +43,18 @@ def _as_uint64(numbers: Sequence[int] | int) -> NDArray[np.uint64]:
 
 
 _MASK = (1 << 64) - 1
+_XTC = 0x787463  # any number
 
 
 def derive_key(*parts: int) -> int:
     """A 64-bit key, hashed from some integers."""
     data = ",".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+
+
+def xtc_key(key: int) -> int:
+    """The key of the numbers that decide whether XTC leaves anything out."""
+    return derive_key(key, _XTC)
 
 
 class Sampler:
@@ -59,16 +66,24 @@ class Sampler:
         self._any_greedy, self._all_greedy = bool(self._greedy.any()), bool(self._greedy.all())
         self._inverse = np.array([[min(1.0 / s.temperature, 1e30) if s.temperature else 1.0] for s in settings])
         self._filtered = [(row, s) for row, s in enumerate(settings) if s.top_k or s.top_p < 1 or s.min_p]
+        self.excluding = [(row, s) for row, s in enumerate(settings) if s.xtc_probability and s.xtc_threshold <= 0.5]
         self.penalized = [(row, s) for row, s in enumerate(settings) if s.repetition_penalty > 1]
 
     def __call__(
-        self, logits: Logits, numbers: Sequence[float] | NDArray[np.float64], recent: Sequence[Sequence[int]]
-    ) -> NDArray[np.intp]:
-        """Draw `ids [B]` from `logits [B, V]`, a uniform number and the latest tokens of each row."""
+        self, logits: Logits, numbers: Sequence[float] | NDArray[np.float64], recent: Sequence[Sequence[int]],
+        others: Sequence[float] | NDArray[np.float64] = (),
+    ) -> NDArray[np.intp]:  # fmt: skip
+        """Draw `ids [B]` from `logits [B, V]`, a uniform number and the latest tokens of each row.
+
+        Where rows are `excluding`, `others` are the numbers `[B]` that decide on it.
+        """
         logits = self._prepare(logits, recent)
         if self._all_greedy:
             return np.asarray(logits.argmax(axis=1))
         weights = self._weights(logits)
+        for row, settings in self.excluding:
+            if others[row] < settings.xtc_probability:
+                weights[row] = _exclude(weights[row], settings.xtc_threshold)
         totals = np.cumsum(weights, axis=1)
         ids = (totals <= np.array(numbers)[:, None] * totals[:, -1:]).sum(axis=1)
         if self._any_greedy:
@@ -79,6 +94,10 @@ class Sampler:
         """The distribution `[B, V]` that the rows' tokens are drawn from."""
         logits = self._prepare(logits, recent)
         weights = self._weights(logits)
+        for row, settings in self.excluding:
+            whole, chance = weights[row] / weights[row].sum(), settings.xtc_probability
+            less = _exclude(whole, settings.xtc_threshold)
+            weights[row] = (1 - chance) * whole + chance * less / less.sum()
         weights[self._greedy] = np.eye(logits.shape[1])[logits.argmax(axis=1)[self._greedy]]
         return np.asarray(weights / np.cumsum(weights, axis=1)[:, -1:])
 
@@ -117,6 +136,18 @@ def _filter(weights: Probabilities, settings: Sampling) -> Probabilities:
     filtered = np.zeros_like(weights)
     filtered[order[:kept]] = ranked[:kept]
     return filtered
+
+
+def _exclude(weights: Probabilities, threshold: float) -> Probabilities:
+    """One row `[V]` without its likeliest: of the tokens that reach the threshold, all but the least likely go."""
+    reaching = np.flatnonzero(weights >= threshold * weights.sum())
+    if len(reaching) < 2:
+        return weights
+    left = weights.copy()
+    left[reaching] = 0
+    last = reaching[::-1][np.argmin(weights[reaching[::-1]])]  # of equal ones the higher id ranks last
+    left[last] = weights[last]
+    return left
 
 
 def only(logits: NDArray[Floating], ids: Sequence[int]) -> NDArray[Floating]:

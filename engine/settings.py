@@ -5,6 +5,7 @@ Knows no sampler, and imports nothing slow: a program shows its prompt before it
 
 from __future__ import annotations
 
+import math
 import numbers
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,9 @@ from engine.names import typed
 PENALTY_WINDOW = 64  # tokens back that the repetition penalty looks
 TOKENS_A_CHARACTER = 4  # at most: the bytes of UTF-8
 MEMORIES = ("off", "mine", "all")
-TEXTS = ("stop", "ban")  # settings that are several texts
+DRY_CONTEXT = 4096  # tokens back in which repetitions are looked for
+TEXTS = ("stop", "ban", "bias")  # settings that are several texts
+MAX_BIAS = 100.0
 ENDS = ("any", "word", "line", "sentence")
 
 
@@ -35,6 +38,22 @@ class Sampling:
     repetition_penalty: float = _setting(
         1.0, 1.0, 100.0, f"make the last {PENALTY_WINDOW} tokens less likely again; 1 for not at all"
     )
+    dry_multiplier: float = _setting(
+        0.0, 0.0, 100.0, "make what would lengthen a repetition less likely; 0 for not at all, 0.8 is usual"
+    )
+    dry_base: float = _setting(1.75, 1.0, 10.0, "how fast that grows with the length of the repetition")
+    dry_allowed_length: int = _setting(
+        0, 0, 1000, "tokens that may be repeated for nothing; 0 for 12 characters, or 2 words or byte pairs"
+    )
+    xtc_probability: float = _setting(
+        0.0, 0.0, 1.0, "how often to leave out the likeliest where others would do; 0 for never, 0.5 is usual"
+    )
+    xtc_threshold: float = _setting(
+        0.1, 0.0, 1.0, "what does is at least so likely; the least likely of those stays. Above 0.5 nothing is left out"
+    )
+    bias: tuple[str, ...] = _setting(
+        (), 0, 0, "TEXT=+2 makes a text likelier, TEXT=-2 less so: what writes it gains so much, in nats"
+    )
     stop: tuple[str, ...] = _setting((), 0, 0, "end before this text would be written")
     ban: tuple[str, ...] = _setting(
         (), 0, 0, "never write this text: go back to where it began, and write on otherwise"
@@ -51,6 +70,8 @@ class Sampling:
     def __post_init__(self) -> None:
         for name in TEXTS:
             object.__setattr__(self, name, _texts(name, getattr(self, name)))
+        for text in self.bias:
+            parse_bias(text)
         for name, item in self.__dataclass_fields__.items():
             value, whole = getattr(self, name), isinstance(item.default, int) or name == "seed"
             if choices := item.metadata["choices"]:
@@ -73,8 +94,25 @@ class Sampling:
     @property
     def context(self) -> int:
         """How many tokens of the story before a place these settings look at, beside what the network knows."""
-        longest = max(map(len, self.ban), default=0)
-        return max(PENALTY_WINDOW if self.repetition_penalty > 1 else 0, TOKENS_A_CHARACTER * longest)
+        texts = *self.ban, *self.bias
+        longest = max(map(len, texts), default=0)
+        return max(
+            PENALTY_WINDOW if self.repetition_penalty > 1 else 0,
+            DRY_CONTEXT if self.dry_multiplier else 0,
+            TOKENS_A_CHARACTER * longest,
+        )
+
+
+def parse_bias(text: str) -> tuple[str, float]:
+    """The text and the number of "TEXT=+2". Raises `ValueError`."""
+    written, _, amount = text.rpartition("=")
+    try:
+        number = float(amount)
+    except ValueError:
+        number = math.nan
+    if not written or not abs(number) <= MAX_BIAS:
+        raise ValueError(f"bias {text!r}: must be a text, =, and a number from -100 to 100, as in 'storm=+2'")
+    return written, number
 
 
 def _texts(name: str, given: Any) -> tuple[str, ...]:

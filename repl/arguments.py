@@ -19,18 +19,18 @@ MODEL: a directory, a .keras file or a name under models/; else the bundled one.
 how it writes   --temperature T (0.8)  0 always takes the likeliest
                 --length N (200)  in tokens    --seed N  the same again
                 --end any|word|line|sentence  where it ends then, --stop TEXT
+                --ban TEXT  never write it     --bias TEXT=+2  more of it
                 --top-k K  --top-p P  --min-p P     leave the unlikely out
-                --repetition-penalty R  1 for none  --ban TEXT  never write it
+                --xtc-probability P  --xtc-threshold P        or the likely
+repeat less     --dry-multiplier M  --dry-base B  --dry-allowed-length N
+                --repetition-penalty R  1 for none
 in a chat       --chat [ME:OTHER]  you type lines of ME, it those of OTHER
 its memory      --memory off|mine|all  of this story's words    --remember FILE
-once, to stdout --prompt TEXT  or a text on standard input: go on from it
-                --samples N  in one batch    --echo  prompt first    --json
+once, to stdout --prompt TEXT  or standard input  --samples N  --echo  --json
 sessions        --session NAME  every turn is kept    --store URL  where
 the network     --backend auto|onnx|keras    --precision float32|int8
-the program     --init-config  write a file of all settings    -h, --help
-                --completions bash|zsh|fish    --version
+the program     --init-config --completions bash|zsh|fish  --version  -h, --help
 
-  textrepl models/mine --session novel  a story that goes on next time
   echo "Next morning" | textrepl --session novel >> chapter.txt
   head -c 2000 chapter.txt | textrepl models/mine --samples 3 --json
 

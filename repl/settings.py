@@ -28,7 +28,7 @@ SPEED_HELP = "characters a second on the screen, like a typewriter; 0 for as fas
 def parse_setting(name: str, text: str) -> Any:
     """The value of a setting from what a person typed. Raises `ValueError` that names both."""
     if SETTINGS[name].default == ():
-        return () if text == "none" else (unescaped(text),)
+        return () if text == "none" else (verbatim(text),)
     if name == "seed" and text == "none":
         return None
     if SETTINGS[name].metadata["choices"]:
@@ -36,8 +36,9 @@ def parse_setting(name: str, text: str) -> Any:
     return _number(name, text, float if isinstance(SETTINGS[name].default, float) else int)
 
 
-def unescaped(text: str) -> str:
-    r"""A text with the line ends, tabs and backslashes that `\n`, `\t` and `\\` stand for."""
+def verbatim(typed: str) -> str:
+    r"""A text that a person typed: between quotes if it has blanks at an end, and with `\n`, `\t` and `\\`."""
+    text = typed[1:-1] if len(typed) > 2 and typed[0] == typed[-1] == '"' else typed
     return re.sub(r"\\[nt\\]", lambda found: ESCAPES[found[0]], text)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine.memory.memory import Counted, count, mix
 from engine.model.step import Ids, Logits, State, StepFunction
-from engine.sampling import PENALTY_WINDOW, Sampler, uniforms
+from engine.sampling import PENALTY_WINDOW, Sampler, uniforms, xtc_key
 from engine.serving.rows import ReplyRow, Row
 
 ANNOUNCE_SECONDS, ANNOUNCE_SECONDS_A_ROW = 0.004, 0.0004  # readers are woken this often: waking costs a switch
@@ -170,7 +170,8 @@ class Drawing:
         self._keys = [row.key for row in self.rows]
         self._offsets = [row.offset for row in self.rows]
         self._count = 0
-        self._numbers = np.zeros((0, 0))
+        self._numbers = self._others = np.zeros((0, 0))
+        self._other_keys = [xtc_key(key) for key in self._keys] if self._sampler.excluding else []
         self._drawn: list[Ids] = []
 
     def draw(self, logits: Logits) -> Ids:
@@ -179,11 +180,14 @@ class Drawing:
         if number == 0:
             offsets = [offset + self._count for offset in self._offsets]
             self._numbers = np.ascontiguousarray(uniforms(self._keys, offsets, NUMBERS_AHEAD).T)
+            if self._other_keys:
+                self._others = np.ascontiguousarray(uniforms(self._other_keys, offsets, NUMBERS_AHEAD).T)
         if self._memories is not None:
             logits = self._memories.mixed(logits)
         if self._limited:
             logits = self._limit(logits)
-        tokens = self._sampler(logits, self._numbers[number], self._recent).astype(np.int32)
+        others = self._others[number] if self._other_keys else ()
+        tokens = self._sampler(logits, self._numbers[number], self._recent, others).astype(np.int32)
         for row, _ in self._sampler.penalized:
             self._recent[row].append(int(tokens[row]))
         if self._memories is not None:

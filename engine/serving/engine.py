@@ -26,8 +26,9 @@ from engine.memory.counts import Index
 from engine.memory.memory import Memory, mix
 from engine.memory.weights import classes_of
 from engine.model.step import StepFunction
-from engine.sampling import Sampler, Sampling, only
+from engine.sampling import PENALTY_WINDOW, Sampler, Sampling, only
 from engine.serving.rows import Logits, ReplyRow, ScoringRow
+from engine.serving.shaping import Shaping
 from engine.serving.worker import Worker
 from engine.text.vocabulary import Vocabulary
 
@@ -254,6 +255,8 @@ class Engine:
         logits = row.logits
         if memory is not None:
             logits = mix(logits[None], [memory]).logits[0].astype(np.float32)
+        if sampling is not None:
+            logits = Shaping(self.vocabulary, sampling)(logits, recent, ())
         if checkpoint.reopened:
             logits = only(logits, self.vocabulary.continuing(checkpoint.open))
         if sampling is None:
@@ -261,7 +264,9 @@ class Engine:
             weights[list(self.vocabulary.unwritten)] = 0  # they stand for no text
             shares = weights / weights.sum()
         else:
-            shares = Sampler([sampling], self.vocabulary.never_written).probabilities(logits[None], [recent])[0]
+            shares = Sampler([sampling], self.vocabulary.never_written).probabilities(
+                logits[None], [recent[-PENALTY_WINDOW:]]
+            )[0]
         order = np.argsort(-shares, kind="stable")[:n]
         before, show = checkpoint.settled[-1], self.vocabulary.shown
         never = {*self.vocabulary.unwritten}

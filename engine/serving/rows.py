@@ -19,6 +19,7 @@ from engine.conversation.reply import Reply
 from engine.memory.memory import Memory, mix
 from engine.sampling import PENALTY_WINDOW, Sampling, only, surprisal_nats
 from engine.serving.feed import Feed
+from engine.serving.shaping import Shaping
 from engine.serving.watch import Watch, limits
 from engine.text.ends import LOOK_BACK
 from engine.text.vocabulary import Vocabulary
@@ -101,6 +102,8 @@ class ReplyRow:
             story = vocabulary.decode((*request.recent, *start.open)) if self.sampling.ban else ""
             self._watch = Watch(self.sampling, self._given, story)
         self._latest = ""  # text, for the watch that begins once the reply has its length
+        shapes = self.sampling.bias or self.sampling.dry_multiplier
+        self._shaping = Shaping(vocabulary, self.sampling) if shapes else None
         self._refused: dict[int, set[int]] = {}  # after so many tokens, those that would begin a banned phrase
         self._moved: tuple[int, Floats] | None = None
         self._is_stuck = False
@@ -134,11 +137,13 @@ class ReplyRow:
 
     @property
     def is_limited(self) -> bool:
-        """Whether the next token cannot be just any."""
-        return bool(self._drawn.open) or len(self._drawn.tokens) in self._refused
+        """Whether the next token is not drawn from the logits as they are."""
+        return self._shaping is not None or bool(self._drawn.open) or len(self._drawn.tokens) in self._refused
 
     def limited(self, logits: Floats) -> Floats:
-        """The logits `[V]` with only the tokens that may come next."""
+        """The logits `[V]` that the next token is drawn from."""
+        if self._shaping is not None:
+            logits = self._shaping(logits, self._recent, self._drawn.tokens)
         logits = only(logits, self._drawn.continuing) if self._drawn.open else logits.copy()
         logits[list(self._refused.get(len(self._drawn.tokens), ()))] = -np.inf
         return logits

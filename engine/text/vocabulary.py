@@ -214,6 +214,12 @@ class Vocabulary:
         text = decoder.add(ids if isinstance(ids, list | tuple) else np.asarray(ids).tolist())
         return text + decoder.end() if isinstance(decoder, ByteDecoder) else text
 
+    def written(self, before: int | None = None) -> Sequence[str] | Sequence[bytes]:
+        """What each token writes after the token `before`: texts, or of byte pairs bytes of UTF-8."""
+        if self._pairs is not None:
+            return self._pairs.bytes
+        return self._texts if self._words is None else self._words.pieces[before is None or self._words.joins[before]]
+
     def shown(self, index: int, before: int | None = None) -> str:
         """A single token as people see it, after the token `before`: half a character as the values of its bytes."""
         if self._pairs is None:

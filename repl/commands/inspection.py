@@ -14,7 +14,9 @@ from repl.session.session import Session
 from repl.session.story_files import read_story
 from repl.settings import changed_settings, shown_values
 
-CHOOSING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # settings that change what is likely
+CHOOSING = (  # settings that change what is likely
+    "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "dry_multiplier", "xtc_probability", "bias",
+)  # fmt: skip
 FILE_NAME = re.compile(r"(~|\.{0,2})/\S*|\S*\w\.(txt|md|text)")
 OTHERS = 9  # tokens that are shown beside the one that stands at a place
 MAX_HEAT = 4000  # characters that are shown in colors; the figures are of all

@@ -19,7 +19,7 @@ from repl.settings import (
     setting_line,
     shown,
     shown_values,
-    unescaped,
+    verbatim,
 )
 from repl.view.style import THEMES
 
@@ -39,7 +39,11 @@ def set_(session: Session, argument: str) -> Answer:
         hint = engine.did_you_mean(key, map(repr, [*SETTINGS, *SCREEN]), "see /set")
         raise ValueError(f"there is no setting {name!r}; {hint}")
     if value:
-        session.sampling = replace(session.sampling, **{key: parse_setting(key, value)})
+        parsed = parse_setting(key, value)
+        sampling = replace(session.sampling, **{key: parsed})
+        if key == "bias" and parsed:
+            sampling = replace(sampling, bias=_biases(session.sampling.bias, sampling.bias))
+        session.sampling = sampling
     return Answer(setting_line(session.sampling, key))
 
 
@@ -58,7 +62,7 @@ def preset(session: Session, argument: str) -> Answer:
 def ban(session: Session, argument: str) -> Answer:
     """Have a text never be written, or list those that are not."""
     banned = session.sampling.ban
-    if argument and (text := _verbatim(argument)) not in banned:
+    if argument and (text := _banned(argument)) not in banned:
         banned = (*banned, text)
         session.sampling = replace(session.sampling, ban=banned)
     if not banned:
@@ -72,7 +76,7 @@ def unban(session: Session, argument: str) -> Answer:
     if argument == "all" and "all" not in banned:
         left: tuple[str, ...] = ()
     else:
-        text = _verbatim(argument) if argument else ""
+        text = _banned(argument) if argument else ""
         if text not in banned:
             hint = f"there is {shown(banned)}" if banned else "nothing is banned"
             raise ValueError(f"unban {text!r}: is not banned; {hint}")
@@ -81,11 +85,15 @@ def unban(session: Session, argument: str) -> Answer:
     return Answer(f"never written: {shown(left)}")
 
 
-def _verbatim(argument: str) -> str:
-    """A text that a person typed, between quotes where it has blanks at an end. Raises `ValueError`."""
-    is_quoted = len(argument) > 2 and argument[0] == argument[-1] == '"'
-    text = unescaped(argument[1:-1] if is_quoted else argument)
-    return engine.Sampling(ban=(text,)).ban[0]  # as a model reads it
+def _banned(argument: str) -> str:
+    """A text that a person typed, as a model reads it. Raises `ValueError`."""
+    return engine.Sampling(ban=(verbatim(argument),)).ban[0]
+
+
+def _biases(before: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
+    """The biases with a new one, in place of that of the same text; =0 takes it away."""
+    amounts = dict(text.rpartition("=")[::2] for text in (*before, *new))
+    return tuple(f"{text}={amount}" for text, amount in amounts.items() if float(amount))
 
 
 def _screen_line(session: Session, name: str) -> str:

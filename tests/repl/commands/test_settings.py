@@ -72,3 +72,14 @@ def test_texts_are_banned_and_allowed_again(session: Session) -> None:
     assert said(session, "/set ban king").startswith("ban = 'king': ")
     said(session, "/set ban none")
     assert not session.sampling.ban
+
+
+def test_biases_are_set_one_by_one(session: Session) -> None:
+    said(session, '/set bias "the cat=+2"')
+    said(session, "/set bias dog=-1.5")
+    said(session, "/set bias the cat=+3")
+    assert session.sampling.bias == ("the cat=+3", "dog=-1.5")
+    assert said(session, "/set bias dog=0").startswith("bias = 'the cat=+3': ")
+    assert said(session, "/set bias dog").startswith("bias 'dog': must be a text, =, and a number")
+    said(session, "/set bias none")
+    assert not session.sampling.bias
