@@ -166,13 +166,15 @@ class _Layers(_Graph):
         self._network, self._is_int8 = network, is_int8
         self._table, self._layers = fold_table(network)
         self._size, self._width = network.vocabulary_size, network.state_size
+        self._state_widths = [
+            layer.units for layer in network.recurrent for _ in range(layer.state_size // layer.units)
+        ]
         self._bounded: set[str] = set()  # activations that lie in (-1, 1)
         self._is_step = ""  # which rows take a step `[..., 1]`; "" if all do
 
     def _split_state(self, state: str) -> list[str]:
         """The state's parts, one a layer, or two of an LSTM's."""
-        sizes = [layer.units for layer in self._network.recurrent for _ in range(layer.state_size // layer.units)]
-        parts = self._split(state, sizes)
+        parts = self._split(state, self._state_widths)
         places = list(parts)
         for layer in self._network.recurrent:
             if layer.is_bounded:
@@ -197,14 +199,14 @@ class _Layers(_Graph):
             self._bounded.add(name)
         return name
 
-    def _recurrent(self, layer: Recurrent, x: str, states: list[str]) -> tuple[str, list[str]]:
-        """Projected inputs `x [B, G*H]` to outputs `[B, H]` and new states; takes the old ones off the list."""
+    def _recurrent(self, layer: Recurrent, x: list[str], states: list[str]) -> tuple[str, list[str]]:
+        """Inputs, parted by `_widths`, to outputs `[B, H]` and new states; takes the old ones off the list."""
         h = states.pop(0)
         if layer.cell == "gru":
             out = self._after_step((self._gru_after if layer.reset_after else self._gru_before)(layer, x, h), h)
             after = [out]
         else:
-            total = self._node("Add", x, self._product(h, layer.recurrent))
+            total = self._node("Add", x[0], self._product(h, layer.recurrent))
             if layer.cell == "rnn":
                 out = self._after_step(self._activate(layer.activation, total), h)
                 after = [out]
@@ -214,31 +216,28 @@ class _Layers(_Graph):
             self._bounded.add(out)
         return out, after
 
-    def _gru_after(self, layer: Recurrent, x: str, h: str) -> str:
+    def _gru_after(self, layer: Recurrent, x: list[str], h: str) -> str:
         """z, r = s(x + h R);  c = act(x_c + r (h R_c + b_c));  h' = c + z (h - c)."""
-        size = layer.units
-        x_gates, x_c = self._split(x, [2 * size, size])
-        r_gates, r_c = self._split(self._product(h, layer.recurrent), [2 * size, size])
-        z, r = self._split(
-            self._activate(layer.recurrent_activation, self._node("Add", x_gates, r_gates)), [size, size]
-        )
+        gates, inner = self._split(self._product(h, layer.recurrent), _widths(layer))
+        z, r = self._gates(layer, x[0], gates)
         if layer.bias is not None:
-            r_c = self._node("Add", r_c, self._constant(layer.bias[1, 2 * size :]))
-        c = self._activate(layer.activation, self._node("Add", x_c, self._node("Mul", r, r_c)))
+            inner = self._node("Add", inner, self._constant(layer.bias[1, 2 * layer.units :]))
+        c = self._activate(layer.activation, self._node("Add", x[1], self._node("Mul", r, inner)))
         return self._node("Add", c, self._node("Mul", z, self._node("Sub", h, c)))
 
-    def _gru_before(self, layer: Recurrent, x: str, h: str) -> str:
+    def _gru_before(self, layer: Recurrent, x: list[str], h: str) -> str:
         """z, r = s(x + h R);  c = act(x_c + (r h) R_c);  h' = c + z (h - c)."""
-        size = layer.units
-        x_gates, x_c = self._split(x, [2 * size, size])
-        total = self._node("Add", x_gates, self._product(h, layer.recurrent[:, : 2 * size]))
-        z, r = self._split(self._activate(layer.recurrent_activation, total), [size, size])
-        gated = self._node("Mul", r, h)
-        if h in self._bounded:
-            self._bounded.add(gated)
-        inner = self._product(gated, layer.recurrent[:, 2 * size :])
-        c = self._activate(layer.activation, self._node("Add", x_c, inner))
+        gates = 2 * layer.units
+        z, r = self._gates(layer, x[0], self._product(h, layer.recurrent[:, :gates]))
+        gated = self._like(self._node("Mul", r, h), h)
+        inner = self._product(gated, layer.recurrent[:, gates:])
+        c = self._activate(layer.activation, self._node("Add", x[1], inner))
         return self._node("Add", c, self._node("Mul", z, self._node("Sub", h, c)))
+
+    def _gates(self, layer: Recurrent, x: str, product: str) -> list[str]:
+        """A GRU's z and r."""
+        total = self._node("Add", x, product)
+        return self._split(self._activate(layer.recurrent_activation, total), [layer.units] * 2)
 
     def _lstm(self, layer: Recurrent, total: str, h: str, cell: str) -> tuple[str, list[str]]:
         """i, f, o = s(...);  cell' = f cell + i act(c);  h' = o act(cell')  (Keras' order i, f, c, o)."""
@@ -250,8 +249,14 @@ class _Layers(_Graph):
         out = self._after_step(self._node("Mul", self._activate(gate, o), self._activate(layer.activation, after)), h)
         return out, [out, self._after_step(after, cell)]
 
-    def _project(self, layer: Recurrent, x: str) -> str:
-        return self._product(x, layer.kernel, input_bias(layer))
+    def _project(self, layer: Recurrent, x: str) -> list[str]:
+        """Projected inputs `[B, width]`, parted."""
+        return self._split(self._product(x, layer.kernel, input_bias(layer)), _widths(layer))
+
+    def _looked_up(self, ids: str) -> list[str]:
+        """The first recurrent layer's projected inputs, parted: tables of their own, so nothing is copied."""
+        tables = np.split(self._table, np.cumsum(_widths(self._network.recurrent[0]))[:-1], axis=1)
+        return [self._node("Gather", self._constant(table), ids) for table in tables]
 
     def _pointwise(self, layer: Layer, x: str) -> str:
         if isinstance(layer, Activation):
@@ -308,27 +313,35 @@ class _Compiler(_Layers):
     def writer(self) -> Graph:
         """Steps with draws between them."""
         whole, size = TensorProto.FLOAT, self._size
+        states, settings = self._split_state("state"), self._split("settings", [1] * 5)
+        before = [self._like(self._name("before"), state) for state in states]
         with self._inner() as nodes:
-            logits, after = self._step("now", "before")
-            token = self._drawn(logits)
+            logits, after = self._step("now", list(before))
+            token = self._drawn(logits, settings)
             going_on, logged = self._node("Identity", "going"), self._node("Identity", token)
+        widths = [
+            ["B", layer.units] for layer in self._network.recurrent for _ in range(layer.state_size // layer.units)
+        ]
         body = helper.make_graph(
             nodes,
             "step",
             [
                 _value("place", TensorProto.INT64, []), _value("going", TensorProto.BOOL, []),
-                _value("now", TensorProto.INT32, ["B"]), _value("before", whole, ["B", self._width]),
-                _value("logits_before", whole, ["B", size]),
+                _value("now", TensorProto.INT32, ["B"]), _value("logits_before", whole, ["B", size]),
+                *(_value(name, whole, width) for name, width in zip(before, widths, strict=True)),
             ],
             [
                 _value(going_on, TensorProto.BOOL, []), _value(token, TensorProto.INT32, ["B"]),
-                _value(after, whole, ["B", self._width]), _value(logits, whole, ["B", size]),
+                _value(logits, whole, ["B", size]),
+                *(_value(name, whole, width) for name, width in zip(after, widths, strict=True)),
                 _value(logged, TensorProto.INT32, ["B"]),
             ],
         )  # fmt: skip
         shape = self._node("Concat", self._node("Shape", "ids"), self._constant(np.array([size])), axis=0)
-        given = ["count", self._constant(np.array(True)), "ids", "state", self._node("ConstantOfShape", shape)]
-        self._nodes.append(helper.make_node("Loop", given, ["last", "after", "logits", "tokens"], body=body))
+        given = ["count", self._constant(np.array(True)), "ids", self._node("ConstantOfShape", shape), *states]
+        last = [self._name("last") for _ in states]
+        self._nodes.append(helper.make_node("Loop", given, ["next", "logits", *last, "tokens"], body=body))
+        self._node("Concat", *last, output="after", axis=1)
         return self._model(
             [
                 _value("ids", TensorProto.INT32, ["B"]), _value("state", whole, ["B", self._width]),
@@ -346,16 +359,17 @@ class _Compiler(_Layers):
         """Many tokens a row, layer by layer."""
         self._mask("ids")
         states, after = self._split_state("state"), list[str]()
-        projected = self._node("Gather", self._constant(self._table), "ids")
+        projected = self._looked_up("ids")
         x, recurrent = "", self._network.recurrent
         for layer in self._layers:
             if not isinstance(layer, Recurrent):
                 x = self._pointwise(layer, x)
                 continue
             if not projected:
-                projected = self._reshaped(self._project(layer, x), layer.recurrent.shape[1])
+                flat = zip(self._project(layer, x), _widths(layer), strict=True)
+                projected = [self._reshaped(part, width) for part, width in flat]
             outputs, states_after = self._scan(layer, projected, states)
-            after, projected = after + states_after, ""
+            after, projected = after + states_after, []
             if layer is recurrent[-1]:
                 first = self._constant(np.array([0]))
                 outputs = self._like(self._node("Slice", outputs, "begin", self._constant(END), first), outputs)
@@ -372,32 +386,31 @@ class _Compiler(_Layers):
             [_value("logits", TensorProto.FLOAT, ["N", "B", self._size]), _value("after", TensorProto.FLOAT, state)],
         )  # fmt: skip
 
-    def _step(self, ids: str, state: str) -> tuple[str, str]:
-        """A token a row: its logits and the state after it."""
+    def _step(self, ids: str, states: list[str]) -> tuple[str, list[str]]:
+        """A token a row: its logits and the states after it; takes those before off the list."""
         self._mask(ids)
-        states, after = self._split_state(state), list[str]()
-        x, projected = "", self._node("Gather", self._constant(self._table), ids)
+        x, projected, after = "", self._looked_up(ids), list[str]()
         for layer in self._layers:
             if isinstance(layer, Recurrent):
                 x, states_after = self._recurrent(layer, projected or self._project(layer, x), states)
-                after, projected = after + states_after, ""
+                after, projected = after + states_after, []
             else:
                 x = self._pointwise(layer, x)
-        return x, self._node("Concat", *after, axis=1)
+        return x, after
 
-    def _scan(self, layer: Recurrent, projected: str, states: list[str]) -> tuple[str, list[str]]:
-        """Projected inputs `[T, B, G*H]` to outputs `[T, B, H]`, and the states after the last one."""
+    def _scan(self, layer: Recurrent, projected: list[str], states: list[str]) -> tuple[str, list[str]]:
+        """Projected inputs `[T, B, width]`, parted, to outputs `[T, B, H]`, and the states after the last."""
         before = [states.pop(0) for _ in range(layer.state_size // layer.units)]
         inner = [self._like(self._name("before"), state) for state in before]
-        x, outside = self._name("projected"), self._is_step
+        x, outside = [self._name("projected") for _ in projected], self._is_step
         if layer.is_bounded:
             self._bounded.add(inner[0])
         with self._inner() as nodes:
             self._is_step = self._name("is_step") if outside else ""
             out, after = self._recurrent(layer, x, list(inner))
             outputs = [self._node("Identity", name) for name in (*after, out)]
-        sequences, is_step, self._is_step = [projected], self._is_step, outside
-        of_step = [_value(x, TensorProto.FLOAT, ["B", layer.recurrent.shape[1]])]
+        sequences, is_step, self._is_step = list(projected), self._is_step, outside
+        of_step = [_value(name, TensorProto.FLOAT, ["B", width]) for name, width in zip(x, _widths(layer), strict=True)]
         if outside:
             sequences.append(outside)
             of_step.append(_value(is_step, TensorProto.BOOL, ["B", 1]))
@@ -422,11 +435,11 @@ class _Compiler(_Layers):
         shape = self._node("Concat", self._constant(np.array([-1])), rows, self._constant(np.array([width])), axis=0)
         return self._node("Reshape", x, shape)
 
-    def _drawn(self, logits: str) -> str:
+    def _drawn(self, logits: str, settings: list[str]) -> str:
         """The token that follows in each row `[B]`, as `engine.sampling.Sampler` draws it."""
         with self._inner() as drawing:
             logits = self._node("Where", "never", self._constant(np.float32(-np.inf)), logits)
-            temperature, greedy, *limits = self._split("settings", [1] * 5)
+            temperature, greedy, *limits = settings
             below = self._node("Sub", logits, self._node("ReduceMax", logits, axes=[1], keepdims=1))
             scaled = self._node("Mul", self._node("Cast", below, to=TensorProto.DOUBLE), temperature)
             weights = self._node("Exp", scaled)
@@ -473,6 +486,11 @@ class _Compiler(_Layers):
 
 def _value(name: str, kind: int, shape: Sequence[Any]) -> ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, shape)
+
+
+def _widths(layer: Recurrent) -> list[int]:
+    """How a layer's projected inputs are parted: a GRU's gates and the rest come into different sums."""
+    return [2 * layer.units, layer.units] if layer.cell == "gru" else [layer.recurrent.shape[1]]
 
 
 def input_bias(layer: Recurrent) -> Array | None:
