@@ -55,8 +55,8 @@ class Tree(app_commands.CommandTree["Textbot"]):
         await self.client.interactions.tell_error(interaction, cause)
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Whether the event comes for the first time."""
-        return self.client.is_new(interaction.id)
+        """Whether the event comes for the first time. From here on, the end waits for its command."""
+        return self.client.begin(interaction.id)
 
 
 class Textbot(commands.AutoShardedBot):
@@ -97,7 +97,7 @@ class Textbot(commands.AutoShardedBot):
         self.add_dynamic_items(StoryButton)
         await self.add_cog(StoryCommands(self.replies, self.interactions))
         await self.add_cog(ChannelCommands(self.replies, self.interactions, self.models, self.statistics))
-        await self.add_cog(ButtonPresses(self.replies, self.interactions, self.is_new))
+        await self.add_cog(ButtonPresses(self.replies, self.interactions, self.begin))
         if 0 not in (self.settings.discord.shard_ids or (0,)):
             return  # the process with the first shard does it
         await self._sync(list(self.settings.discord.guilds))
@@ -146,7 +146,7 @@ class Textbot(commands.AutoShardedBot):
 
     async def on_message(self, message: discord.Message) -> None:
         """Continue the story with the text of a mention, of a reply to a message of the bot, or of a direct message."""
-        if message.author.bot or message.is_system() or not self._is_addressed(message) or not self.is_new(message.id):
+        if message.author.bot or message.is_system() or not self._is_addressed(message) or not self.begin(message.id):
             return
         guild = message.guild
         if guild is not None and not may_send(message.channel, message.channel.permissions_for(guild.me)):
@@ -184,17 +184,27 @@ class Textbot(commands.AutoShardedBot):
             text = text.replace(f"<@{person.id}>", person.display_name).replace(f"<@!{person.id}>", person.display_name)
         return text
 
-    def is_new(self, event: int) -> bool:
-        """Whether an event comes for the first time, by its id: Discord may send it again after a reconnection."""
-        if event in self._events:
+    def begin(self, event: int) -> bool:
+        """Begin the work for an event in the present task, which `close` waits for.
+
+        False if there is nothing to do: Discord has sent the event before (as it may after a reconnection), or the
+        bot has ended.
+        """
+        if event in self._events or self.replies.is_closed:
             return False
         self._events[event] = None
         if len(self._events) > MAX_EVENTS:
             self._events.popitem(last=False)
+        self.replies.join()
         return True
 
     async def shut_down(self, seconds: float) -> None:
-        """Let running replies end, or stop them, within so many seconds; then leave Discord."""
+        """Let running replies and commands end, or stop them, within so many seconds; then leave Discord."""
         await self.replies.close(seconds)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.close(), 1.0)
+
+    async def close(self) -> None:
+        """Leave Discord, after the end of all that is still at work: none of it finds its connection gone."""
+        await self.replies.close(0)
+        await super().close()

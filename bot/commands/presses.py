@@ -23,15 +23,15 @@ Key = tuple[int, str]  # a message, and the action of a button below it
 class ButtonPresses(commands.Cog):
     """Hears the presses of buttons."""
 
-    def __init__(self, replies: Replies, interactions: Interactions, is_new: Callable[[int], bool]) -> None:
-        """`is_new` tells by an interaction's id whether it comes for the first time."""
-        self._replies, self._interactions, self._is_new = replies, interactions, is_new
+    def __init__(self, replies: Replies, interactions: Interactions, begin: Callable[[int], bool]) -> None:
+        """`begin` tells by an interaction's id whether there is work to do, and has the bot's end wait for it."""
+        self._replies, self._interactions, self._begin = replies, interactions, begin
         self._presses: dict[Key, float] = {}  # until when a further press is refused
 
     @commands.Cog.listener(f"on_{PRESSED}")
     async def on_pressed(self, interaction: Interaction, action: str, serial: int, turn: int) -> None:
         """Do what a button says, at its story's turn."""
-        if not self._is_new(interaction.id):
+        if not self._begin(interaction.id):
             return
         message = interaction.message.id if interaction.message else 0
         try:

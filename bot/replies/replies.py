@@ -44,9 +44,9 @@ class Replies:
     def __init__(self, access: StoryAccess, limits: Limits) -> None:
         self.access = access
         self.queue = Queue(limits.running, limits.waiting)
-        self.is_closing = False
+        self.is_closing = self.is_closed = False
         self._running: dict[Channel, Running] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()  # replies and commands at work
 
     def apply(self, limits: Limits) -> None:
         """Take on other limits."""
@@ -78,9 +78,17 @@ class Replies:
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run work in a task of its own, which `close` waits for."""
         task = asyncio.create_task(work)
+        self._keep(task)
+        return task
+
+    def join(self) -> None:
+        """Have `close` wait for the present task, too."""
+        if (task := asyncio.current_task()) is not None:
+            self._keep(task)
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
     def stop(self, channel: Channel, message: int, member: int, is_moderator: bool) -> bool:
         """Stop the reply that a message shows; False if it has ended. Raises `Refusal` if it is another member's."""
@@ -93,7 +101,10 @@ class Replies:
         return True
 
     async def close(self, seconds: float) -> None:
-        """Let running replies end. After half the time stop them, so that their text is saved and shown."""
+        """Let running replies and commands end. After half the time stop the replies; their text is saved and shown.
+
+        A second time does nothing more.
+        """
         self.is_closing = True
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds / 2)
@@ -104,6 +115,7 @@ class Replies:
         for task in set(self._tasks):
             task.cancel()  # its note stays, and the next process finishes it
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.is_closed = True
         self.access.close()
 
     def _check_open(self) -> None:

@@ -114,6 +114,25 @@ def test_sigterm_seals_what_is_being_written(discord: LocalDiscord, folder: Path
         assert turn_of(written(anna.press(last, "Continue"))) > turn_of(last)
 
 
+def test_the_end_waits_for_commands_that_are_at_work(discord: LocalDiscord, folder: Path) -> None:
+    """Also if Discord keeps one waiting for longer than the end may take: then it ends without a word in the log."""
+    guild = discord.add_guild("Writers")
+    anna, channel = guild.add_member("Anna"), guild.add_channel("story")
+    with started(discord, folder) as bot:
+        discord.misbehave.hang(1.0, "PATCH .*original")
+        call = anna.slash(channel, "model").wait_answer()
+        assert bot.terminate() == 0
+        assert "shakespeare" in call.wait_text()
+    with started(discord, folder) as bot:
+        discord.misbehave.hang(30.0, "PATCH .*original")
+        anna.slash(channel, "model").wait_answer()
+        began = time.monotonic()
+        assert bot.terminate() == 0
+        assert time.monotonic() - began < 5.5
+    assert not bot.complaints()
+    assert not any("never retrieved" in line for line in bot.log)
+
+
 def test_the_line_and_the_cooldown_are_told(discord: LocalDiscord, folder: Path) -> None:
     guild = discord.add_guild("Writers")
     anna = guild.add_member("Anna")
