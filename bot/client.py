@@ -23,7 +23,8 @@ from bot.commands.interactions import Interaction, Interactions, may_send
 from bot.commands.presses import ButtonPresses
 from bot.gateway import Connector
 from bot.messages.buttons import StoryButton
-from bot.messages.post import Post
+from bot.messages.layout import Forms
+from bot.messages.post import Post, Posts
 from bot.messages.rate_limits import Cooldown, Rates
 from bot.replies.access import StoryAccess
 from bot.replies.channels import Channel
@@ -78,7 +79,8 @@ class Textbot(commands.AutoShardedBot):
         self.models, self.settings, self.statistics = models, settings, Statistics(models)
         self.access = StoryAccess(Stories(store, models, settings.writing), settings.limits.channel_waiting)
         self.replies = Replies(self.access, settings.limits)
-        self.interactions = Interactions(self.replies, self.rates, self.statistics, settings)
+        self._posts = Posts(self, self.rates, Forms(given.components))
+        self.interactions = Interactions(self.replies, self._posts, self.statistics, settings)
         self._recovery = Recovery(self.replies)
         self._recovered: set[int] = set()  # the shards whose guilds' replies were finished
         self._events: OrderedDict[int, None] = OrderedDict()
@@ -139,7 +141,7 @@ class Textbot(commands.AutoShardedBot):
         num_shards = self.shard_count or 1
 
         def make_post(note: Note) -> Post:
-            return Post(self._messageable(note.channel), self.rates, messages=note.messages, key=note.post)
+            return self._posts.in_channel(note.channel.guild, note.channel.id, chain=note.chain, key=note.post)
 
         if count := self._recovery.finish_earlier(lambda guild: (guild >> 22) % num_shards == shard, make_post):
             _log.info("event=recovering shard=%d replies=%d", shard, count)
@@ -153,7 +155,7 @@ class Textbot(commands.AutoShardedBot):
             return
         channel = Channel(guild.id if guild else 0, message.channel.id)
         reference = message.to_reference(fail_if_not_exists=False)
-        post = Post(self._messageable(channel), self.rates, answers=reference)
+        post = self._posts.in_channel(channel.guild, channel.id, answers=reference)
         try:
             request = Request(message.author.id, text=self._text_of(message))
             self.interactions.check_cooldown(channel, request.member)
@@ -166,9 +168,6 @@ class Textbot(commands.AutoShardedBot):
                 await message.reply(str(refusal), delete_after=15)
             except discord.HTTPException:
                 _log.info("event=not-told channel=%s", channel.key)
-
-    def _messageable(self, channel: Channel) -> discord.PartialMessageable:
-        return self.get_partial_messageable(channel.id, guild_id=channel.guild or None)
 
     def _is_addressed(self, message: discord.Message) -> bool:
         if self.user in message.mentions or isinstance(message.channel, discord.DMChannel):

@@ -26,6 +26,10 @@ class Discord:
     guilds: tuple[int, ...] = _key((), "ids of the servers that get the commands at once; none: all servers, globally")
     shard_count: int = _key(0, "shards of all processes together; 0: as many as Discord recommends, in this process")
     shard_ids: tuple[int, ...] = _key((), "the shards of this process; none: all")
+    components: str = _key(
+        "auto", "how messages are made: v2 holds twice as much; auto is v2 unless Discord refuses it",
+        choices=("auto", "v1", "v2"),
+    )  # fmt: skip
     api_url: str = _key("", "another address of Discord's API, for a proxy or a test; empty: Discord itself")
 
 

@@ -18,6 +18,7 @@ import engine
 from bot.commands.commands import Length, Temperature, TopP
 from bot.commands.interactions import Interaction, Interactions, channel_of, is_moderator
 from bot.messages.markdown import escape
+from bot.messages.pages import Passage
 from bot.replies.channels import Channel, Choices
 from bot.replies.refusals import Refusal
 from bot.replies.replies import Replies
@@ -49,7 +50,7 @@ class ChannelCommands(commands.Cog):
         self._interactions.admit(interaction)
         message = await self._interactions.defer(interaction)
         await self._access.run(channel, lambda: self._stories.change_model(channel, name), is_slow=True)
-        await self._interactions.show(interaction, message, self._describe(name))
+        await self._interactions.show(interaction, message, Passage(said=self._describe(name)))
 
     @model.autocomplete("name")
     async def _names(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
@@ -92,7 +93,7 @@ class ChannelCommands(commands.Cog):
             raise Refusal("changing a channel's settings needs the permission Manage Channels")
         message = await self._interactions.defer(interaction)
         choices = await self._access.run(channel, lambda: self._stories.choose(channel, **chosen))
-        await self._interactions.show(interaction, message, describe_choices(choices))
+        await self._interactions.show(interaction, message, Passage(said=describe_choices(choices)))
 
     @app_commands.command(description="Have this channel's story write with the words of a text, too")
     @app_commands.describe(
@@ -124,7 +125,7 @@ class ChannelCommands(commands.Cog):
             )
 
         told = await self._access.run(channel, remembered, is_slow=True)
-        await self._interactions.show(interaction, message, told)
+        await self._interactions.show(interaction, message, Passage(said=told))
 
     @app_commands.command(description="This channel's story as a text file, and as a file that can be replayed")
     async def export(self, interaction: Interaction) -> None:
@@ -169,7 +170,7 @@ class ChannelCommands(commands.Cog):
             channel, lambda: self._stories.forget(channel), is_slow=True, is_patient=True
         )  # fmt: skip
         text = f"Deleted {count} {'story' if count == 1 else 'stories'} of this channel for good."
-        await self._interactions.show(interaction, message, describe_deletion(count, text))
+        await self._interactions.show(interaction, message, Passage(said=describe_deletion(count, text)))
 
     async def _forget_member(self, channel: Channel, member: int) -> int:
         """Delete what a member wrote in all channels and threads of the server; returns the number of texts."""

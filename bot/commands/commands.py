@@ -11,6 +11,7 @@ from discord.ext import commands
 import engine
 from bot.commands.interactions import Interaction, Interactions, channel_of
 from bot.messages.buttons import when_written
+from bot.messages.pages import Passage
 from bot.replies.navigation import go_back, go_forward, go_to
 from bot.replies.refusals import NoStory
 from bot.replies.replies import Replies
@@ -135,8 +136,8 @@ class StoryCommands(commands.Cog):
         self._interactions.admit(interaction)
         message = await self._interactions.defer(interaction)
         story = await self._access.run(channel, lambda: stories.begin(channel, stories.model(channel)))
-        view = when_written(story.serial, story.conversation.present)
-        await self._interactions.show(interaction, message, "A new story: /continue begins it.", view)
+        buttons = when_written(story.serial, story.conversation.present)
+        await self._interactions.show(interaction, message, Passage(said="A new story: /continue begins it."), buttons)
 
 
 def _given(**values: float | None) -> dict[str, float]:

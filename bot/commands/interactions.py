@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -13,10 +13,11 @@ import discord
 from discord import app_commands
 
 import engine
-from bot.messages.buttons import when_written
+from bot.messages.buttons import StoryButton, when_written
 from bot.messages.markdown import escape
-from bot.messages.post import RETRY_SECONDS, Post
-from bot.messages.rate_limits import Cooldown, Rates
+from bot.messages.pages import Passage
+from bot.messages.post import RETRY_SECONDS, Post, Posts
+from bot.messages.rate_limits import Cooldown
 from bot.replies.channels import Channel
 from bot.replies.navigation import begin_with_copy, copy_at_turn, move_in_story
 from bot.replies.refusals import Refusal
@@ -37,9 +38,9 @@ _log = logging.getLogger(__name__)
 class Interactions:
     """Answers interactions."""
 
-    def __init__(self, replies: Replies, rates: Rates, statistics: Statistics, settings: Settings) -> None:
+    def __init__(self, replies: Replies, posts: Posts, statistics: Statistics, settings: Settings) -> None:
         self._replies, self._access = replies, replies.access
-        self._rates, self._statistics = rates, statistics
+        self._posts, self._statistics = posts, statistics
         self._beginning = asyncio.Semaphore(MAX_BEGINNING)
         self.apply(settings)
 
@@ -77,7 +78,7 @@ class Interactions:
         """Answer an interaction with a reply in a new message. Raises `Refusal`."""
         channel = channel_of(interaction)
         self.admit(interaction)
-        post = self._post(interaction)
+        post = self._posts.answering(interaction)
         note = self._replies.note(channel, post)
         async with self._beginning:
             await self._replies.check_limits(channel, request)
@@ -128,8 +129,9 @@ class Interactions:
         except discord.HTTPException as error:
             raise Refusal(f"Discord does not let me open a thread here: {error.text}") from error
         forked, end = await begin_with_copy(self._access, Channel(channel.guild, thread.id), story, copy)
-        await thread.send(end, view=when_written(forked.serial, forked.conversation.present))
-        await self.show(interaction, message, f"It goes on from here in {thread.mention}, too.")
+        post = self._posts.in_channel(channel.guild, thread.id, key=interaction.id)
+        await post.finish(end, when_written(forked.serial, forked.conversation.present))
+        await self.show(interaction, message, Passage(said=f"It goes on from here in {thread.mention}, too."))
 
     # Answers
 
@@ -148,12 +150,12 @@ class Interactions:
         return message
 
     async def show(
-        self, interaction: Interaction, message: int, text: str, view: discord.ui.View | None = None
+        self, interaction: Interaction, message: int, passage: Passage, buttons: Sequence[StoryButton] = ()
     ) -> None:
         """Show a promised answer to everybody, however long Discord is away."""
-        post = self._post(interaction)
+        post = self._posts.answering(interaction)
         post.promise(message)
-        await post.finish([text], view)
+        await post.finish(passage, buttons)
 
     async def show_privately(self, interaction: Interaction, text: str, make_files: MakeFiles = list) -> None:
         """Show a promised answer only to the member who asked, whom only the interaction's token reaches.
@@ -187,11 +189,8 @@ class Interactions:
         except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
             _log.warning("event=not-told error=%r", str(failure))
             if promise := interaction.extras.get(PROMISE):  # everybody sees it waiting, and it needs no token
-                post = Post(_messageable(interaction), self._rates, messages=[promise])
-                await post.finish([f"-# {escape(text)}"], None)
-
-    def _post(self, interaction: Interaction) -> Post:
-        return Post(_messageable(interaction), self._rates, interaction=interaction)
+                channel = channel_of(interaction)
+                await self._posts.promised(channel.guild, channel.id, promise).finish(Passage(note=escape(text)))
 
 
 def channel_of(interaction: Interaction) -> Channel:
@@ -224,12 +223,6 @@ def thread_parent(interaction: Interaction) -> discord.TextChannel:
     if not (permissions.create_public_threads and permissions.send_messages_in_threads):
         raise Refusal("I may not open threads here: I need Create Public Threads and Send Messages in Threads")
     return parent
-
-
-def _messageable(interaction: Interaction) -> discord.PartialMessageable:
-    channel = channel_of(interaction)
-    client: discord.Client = interaction.client
-    return client.get_partial_messageable(channel.id, guild_id=channel.guild or None)
 
 
 def _in_words(interaction: Interaction, error: BaseException) -> str:

@@ -42,18 +42,11 @@ class StoryButton(
         interaction.client.dispatch(PRESSED, interaction, self.action, self.serial, self.turn)
 
 
-def while_writing(serial: int, turn: int) -> discord.ui.View:
+def while_writing(serial: int, turn: int) -> list[StoryButton]:
     """The button below a reply that is being written from a turn on."""
-    return _view(StoryButton("stop", serial, turn))
+    return [StoryButton("stop", serial, turn)]
 
 
-def when_written(serial: int, turn: int) -> discord.ui.View:
+def when_written(serial: int, turn: int) -> list[StoryButton]:
     """The buttons below a reply, or below the end of a story at any turn."""
-    return _view(*(StoryButton(action, serial, turn) for action in BUTTONS if action != "stop"))
-
-
-def _view(*buttons: StoryButton) -> discord.ui.View:
-    view = discord.ui.View(timeout=None)
-    for button in buttons:
-        view.add_item(button)
-    return view
+    return [StoryButton(action, serial, turn) for action in BUTTONS if action != "stop"]

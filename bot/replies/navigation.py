@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import engine
-from bot.messages.markdown import pages
+from bot.messages.pages import Passage
 from bot.replies.access import StoryAccess
 from bot.replies.channels import Channel
 from bot.replies.refusals import NoStory
@@ -50,10 +50,10 @@ def go_forward(conversation: engine.Conversation, turns: int) -> None:
 
 async def move_in_story(
     access: StoryAccess, channel: Channel, act: Callable[[engine.Conversation], None], serial: int | None = None
-) -> tuple[Story, str]:
-    """Move in a channel's story; returns the story and its end as a message. Raises `Refusal`."""
+) -> tuple[Story, Passage]:
+    """Move in a channel's story; returns the story and its end, to be shown. Raises `Refusal`."""
 
-    def moved() -> tuple[Story, str]:
+    def moved() -> tuple[Story, Passage]:
         story = _open(access.stories, channel, serial)
         act(story.conversation)
         access.stories.save(story)
@@ -79,10 +79,10 @@ async def copy_at_turn(
 
 async def begin_with_copy(
     access: StoryAccess, channel: Channel, origin: Story, conversation: engine.Conversation
-) -> tuple[Story, str]:
-    """Begin a story with a copy of another channel's; returns it and its end as a message. Raises `Refusal`."""
+) -> tuple[Story, Passage]:
+    """Begin a story with a copy of another channel's; returns it and its end, to be shown. Raises `Refusal`."""
 
-    def planted() -> tuple[Story, str]:
+    def planted() -> tuple[Story, Passage]:
         authors = access.stories.authors(origin.channel, origin.serial)
         story = access.stories.begin(channel, origin.model, conversation, authors)
         return story, story_end(story)
@@ -90,10 +90,10 @@ async def begin_with_copy(
     return await access.run(channel, planted, is_slow=True)
 
 
-def story_end(story: Story) -> str:
-    """The end of a story's text, as a message."""
+def story_end(story: Story) -> Passage:
+    """The end of a story's text."""
     text = story.conversation.text
-    return pages(engine.last_words(text, SHOWN_END))[-1] if text.strip() else "*(the story is empty)*"
+    return Passage(engine.last_words(text, SHOWN_END)) if text.strip() else Passage(said="*(the story is empty)*")
 
 
 def _open(stories: Stories, channel: Channel, serial: int | None) -> Story:

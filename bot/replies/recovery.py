@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from bot.messages.markdown import escape
+from bot.messages.pages import Passage
 from bot.messages.post import Post
 from bot.replies.channels import Channel
 from bot.replies.refusals import Impossible, Refusal
@@ -16,7 +17,7 @@ from bot.replies.stories import WRITING
 from bot.replies.streaming import show_written
 
 RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0)  # between attempts to finish a reply
-CUT_MARK = "\n-# \N{ANTICLOCKWISE OPEN CIRCLE ARROW} a restart came in between"
+CUT_MARK = "\N{ANTICLOCKWISE OPEN CIRCLE ARROW} a restart came in between"
 PostMaker = Callable[[Note], Post]  # makes the post that the note is on
 _log = logging.getLogger(__name__)
 
@@ -52,12 +53,11 @@ class Recovery:
 
     async def _finish(self, note: Note, post: Post) -> None:
         """Finish a reply and show it; its note stays if that fails, so that the next process tries again."""
-        note.messages = post.messages
         post.on_sent = lambda: self._access.try_call(note.write)
         try:
             written = await self._carry_out(note)
         except Impossible as refusal:
-            await post.finish([f"-# a restart cut this reply off: {escape(str(refusal))}"], None)
+            await post.finish(Passage(note=f"a restart cut this reply off: {escape(str(refusal))}"))
         else:
             if written is None:
                 return

@@ -69,7 +69,7 @@ class Replies:
 
     def note(self, channel: Channel, post: Post) -> Note:
         """A note beside a post that is about to show a reply."""
-        return Note(self.access.stories.store, channel, post.key, post.messages)
+        return Note(self.access.stories.store, channel, post.key, post.chain)
 
     async def write(self, request: Request, post: Post, note: Note) -> None:
         """Write a reply into a post; returns after its last edit has arrived. Raises `Refusal`."""
@@ -137,7 +137,7 @@ class Replies:
                 await self.access.try_call(note.remove)
             if not post.is_begun:
                 raise
-            await post.add(f"\n-# cut off: {escape(str(refusal))}")
+            await post.add(f"cut off: {escape(str(refusal))}")
             return
         if is_shown:
             await show_written(written, post, _tell_unseen(begun.reply.unseen))
@@ -162,7 +162,7 @@ class Replies:
                 return
             if post.messages:
                 with suppress(discord.HTTPException, aiohttp.ClientError, OSError, GoneError):
-                    await post.tell(f"-# in line: number {self.queue.position(ticket)}")
+                    await post.tell(f"in line: number {self.queue.position(ticket)}")
 
     async def _begin(self, request: Request, note: Note) -> Begun:
         """Begin the reply, as soon as the engine takes it. Raises `Refusal`."""
@@ -191,6 +191,6 @@ class Replies:
 
 
 def _tell_unseen(unseen: dict[str, str]) -> str:
-    """A line about what the model never saw and nothing could replace."""
+    """Small print about what the model never saw and nothing could replace."""
     lost = [text for text, substitute in unseen.items() if not substitute]
-    return f"\n-# left out, for this model never saw them: {escape(engine.some_of(lost))}" if lost else ""
+    return f"left out, for this model never saw them: {escape(engine.some_of(lost))}" if lost else ""

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import engine
+from bot.messages.pages import CONTENT, FORMS, Chain
 from bot.replies.channels import Channel, Choices
 from bot.replies.refusals import NoStory
 from bot.replies.stories import WRITING, NoteKey, Stories, Story, author_note
@@ -65,14 +66,14 @@ class Saved:
 class Note:
     """What the store knows about a reply, from the request until the last edit has arrived.
 
-    It is kept beside a post, whose list of `messages` it shares. The store has either the request with the number of
+    It is kept beside a post, whose `chain` of messages it shares. The store has either the request with the number of
     attempts to finish it, or what was saved.
     """
 
     store: engine.Store
     channel: Channel
     post: int
-    messages: list[int]
+    chain: Chain
     request: Request | None = None
     attempts: int = 0
     saved: Saved | None = None
@@ -80,7 +81,8 @@ class Note:
     @classmethod
     def read(cls, store: engine.Store, channel: Channel, post: int, value: Mapping[str, Any]) -> Note:
         """The note that an earlier process left on a post, from its JSON."""
-        note = cls(store, channel, post, list(value["messages"]))
+        form = FORMS[value.get("form", CONTENT.name)]  # earlier versions had only one
+        note = cls(store, channel, post, Chain(list(value["messages"]), form))
         if "turn" in value:
             note.saved = Saved(value["serial"], value["turn"], value["fed"])
         else:
@@ -94,7 +96,7 @@ class Note:
 
     def value(self, saved: Saved | None = None) -> dict[str, Any] | None:
         """Its JSON, once the reply is `saved` or as it is; None if nothing is known."""
-        messages = {"messages": list(self.messages)}
+        messages = {"messages": list(self.chain.messages), "form": self.chain.form.name}
         if saved := saved or self.saved:
             return {**asdict(saved), **messages}
         if self.request is None:

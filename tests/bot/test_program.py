@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 import signal
@@ -85,10 +86,10 @@ def test_kill_9_in_mid_reply_loses_nothing(
         for channel in channels:
             channel.wait_message(lambda m: is_written(m) and m is not old, 30)
         text = "JULIET:" + model.conversation(sampling=engine.Sampling(seed=9, length=4000)).say("JULIET:").text
-        cut = [channel for channel in channels if any("restart" in m.content for m in channel.messages)]
+        cut = [channel for channel in channels if any("restart" in m.text for m in channel.messages)]
         assert cut
         for channel in channels[1:]:
-            assert same_words(story_of(*[m for m in channel.messages if m.content]), text)
+            assert same_words(story_of(*[m for m in channel.messages if m.text]), text)
             assert len([m for m in channel.messages if is_written(m)]) == 1
         assert mentioned.wait_message(is_written, 30)
         assert turn_of(written(anna.press(old, "Continue"))) > turn_of(old)
@@ -133,6 +134,39 @@ def test_the_end_waits_for_commands_that_are_at_work(discord: LocalDiscord, fold
     assert not any("never retrieved" in line for line in bot.log)
 
 
+@pytest.mark.parametrize("setting", ["auto", "v1"])
+def test_where_layouts_are_refused_messages_have_content(folder: Path, setting: str) -> None:
+    settings = dataclasses.replace(ROOMY, takes_layouts=False)
+    with LocalDiscord(token=TOKEN, settings=settings) as discord:
+        guild = discord.add_guild("Writers")
+        anna, channel = guild.add_member("Anna"), guild.add_channel("story")
+        with started(discord, folder, {"discord": {"components": setting}}) as bot:
+            first = written(anna.slash(channel, "continue", text="ROMEO:", length=1500))
+            anna.say(channel, f"<@{guild.me.id}> Once")
+            channel.wait_message(lambda m: "Once" in m.content and is_written(m))
+            assert written(anna.press(first, "Continue")).content
+            assert sum("event=no-layouts" in line for line in bot.log) == (setting == "auto")
+            assert len(discord.refused) == (setting == "auto")
+            assert not bot.complaints()
+
+
+def test_a_reply_of_4000_characters_is_two_messages_at_most(discord: LocalDiscord, folder: Path) -> None:
+    guild = discord.add_guild("Writers")
+    anna = guild.add_member("Anna")
+    requests, messages = list[int](), list[int]()
+    for setting in ("v1", "v2"):
+        channel = guild.add_channel(setting)
+        with started(discord, folder, LONG | {"discord": {"components": setting}}):
+            before = len(discord.requests)
+            channel_has = anna.slash(channel, "continue", length=4000, seed=1)
+            written(channel_has, 30)
+            requests.append(len(discord.requests) - before)
+            messages.append(len(channel.messages))
+    assert messages[0] >= 3
+    assert messages[1] <= 2
+    assert requests[1] <= requests[0]
+
+
 def test_the_line_and_the_cooldown_are_told(discord: LocalDiscord, folder: Path) -> None:
     guild = discord.add_guild("Writers")
     anna = guild.add_member("Anna")
@@ -142,9 +176,9 @@ def test_the_line_and_the_cooldown_are_told(discord: LocalDiscord, folder: Path)
         for number in range(4):
             calls.append(anna.slash(guild.add_channel(f"c-{number}"), "continue", length=4000))
             time.sleep(0.15)
-        soon = calls[3].wait_message(lambda m: "not so fast" in m.content)
+        soon = calls[3].wait_message(lambda m: "not so fast" in m.text)
         assert soon.ephemeral_to is not None
-        assert "wait already" in calls[2].wait_message(lambda m: m.content).content
+        assert "wait already" in calls[2].wait_message(lambda m: m.text).text
         assert written(calls[1], 40), bot.log
         assert not bot.complaints()
 

@@ -67,7 +67,7 @@ def test_forget_deletes_for_good(channel: Channel, anna: Member, moderator: Memb
 
 def test_what_a_member_wrote_is_forgotten_in_threads_too(channel: Channel, anna: Member) -> None:
     written(anna.slash(channel, "continue", text="unmistakable", length=20))
-    anna.slash(channel, "fork", name="Copy").wait_message(lambda m: "goes on" in m.content)
+    anna.slash(channel, "fork", name="Copy").wait_message(lambda m: "goes on" in m.text)
     assert "Deleted 2 of your texts" in answer(anna.slash(channel, "forget", what="what I wrote"))
 
 

@@ -33,7 +33,7 @@ def test_continue_writes_what_the_engine_writes(channel: Channel, anna: Member, 
     expected = model.conversation(sampling=sampling).say("ROMEO:").text
     message = written(call)
     assert story_of(message) == ("ROMEO:" + expected)
-    assert message.content.startswith("**ROMEO:**")
+    assert message.text.startswith("**ROMEO:**")
     assert [button["label"] for button in message.buttons] == ["Continue", "Retry", "Undo", "Fork"]
     assert call.latency < 3
 
@@ -71,9 +71,9 @@ def test_undo_redo_goto_and_retry(channel: Channel, anna: Member) -> None:
 def test_tree_shows_the_branches_to_the_one_who_asks(channel: Channel, anna: Member) -> None:
     written(anna.slash(channel, "continue", text="```ROMEO:", length=20))
     written(anna.slash(channel, "retry", temperature=1.0))
-    message = anna.slash(channel, "tree").wait_message(lambda m: "<- here" in m.content)
-    assert message.content.count("```") == 2
-    assert "`-- " in message.content
+    message = anna.slash(channel, "tree").wait_message(lambda m: "<- here" in m.text)
+    assert message.text.count("```") == 2
+    assert "`-- " in message.text
     assert message.ephemeral_to is not None
 
 
@@ -81,8 +81,8 @@ def test_a_large_tree_comes_as_a_file(channel: Channel, anna: Member) -> None:
     for _ in range(45):
         written(anna.slash(channel, "continue", text="words and words and words and words", length=1))
     message = anna.slash(channel, "tree").wait_message(lambda m: m.attachments)
-    assert len(message.content) <= 2000
-    assert "<- here" in message.content
+    assert len(message.text) <= 2000
+    assert "<- here" in message.text
     assert len(message.attachments[0].data.decode().splitlines()) == 91
 
 
@@ -106,9 +106,9 @@ def test_a_fork_needs_a_channel_that_has_threads(discord: LocalDiscord, anna: Me
 
 def test_restart_begins_anew_and_keeps_the_old_story(channel: Channel, anna: Member) -> None:
     old = written(anna.slash(channel, "continue", text="ROMEO:", length=30))
-    assert "new story" in written(anna.slash(channel, "restart")).content
+    assert "new story" in written(anna.slash(channel, "restart")).text
     written(anna.slash(channel, "continue", text="JULIET:", length=30))
-    anna.press(old, "Fork").wait_message(lambda m: "goes on" in m.content)
+    anna.press(old, "Fork").wait_message(lambda m: "goes on" in m.text)
     assert text_of(anna, channel).startswith("JULIET:")
     again = written(anna.press(old, "Continue"))
     assert again.buttons[0]["custom_id"].split(":")[2] == "1"

@@ -60,7 +60,7 @@ def test_a_refusal_is_told_also_when_the_token_has_run_out(
     call.wait_answer()
     discord.misbehave.expire_tokens()
     anna.press(message, "Stop")
-    assert "not so many turns" in call.wait_message(lambda m: m.content).content
+    assert "not so many turns" in call.wait_message(lambda m: m.text).text
 
 
 @pytest.mark.usefixtures("bot")
@@ -86,7 +86,7 @@ def test_who_may_not_write_in_a_channel_cannot_have_the_bot_write_there(
 @pytest.mark.usefixtures("bot")
 def test_threads_have_a_right_of_their_own(guild: Guild, channel: Channel, anna: Member) -> None:
     message = written(anna.slash(channel, "continue", length=10))
-    anna.press(message, "Fork").wait_message(lambda m: "goes on from here" in m.content)
+    anna.press(message, "Fork").wait_message(lambda m: "goes on from here" in m.text)
     thread = channel.threads[-1]
     channel.set_permissions(anna, deny=Permission.SEND_MESSAGES)
     assert written(anna.press(thread.messages[-1], "Continue"))

@@ -11,6 +11,7 @@ import discord
 import pytest
 
 import engine
+from bot.messages.layout import Forms
 from bot.messages.post import Post
 from bot.messages.rate_limits import Rates
 from bot.replies.access import StoryAccess
@@ -62,7 +63,7 @@ def test_only_what_the_next_process_can_do_leaves_a_note(
     async def main(store: engine.Store, model: engine.Engine) -> dict[str, Any]:
         replies = Replies(StoryAccess(Stories(store, {"tiny": model}, Writing()), 5), Limits())
         client = discord.Client(intents=discord.Intents.none())
-        post = Post(client.get_partial_messageable(HERE.id, guild_id=HERE.guild), Rates(), key=99)
+        post = Post(client.get_partial_messageable(HERE.id, guild_id=HERE.guild), Rates(), Forms("auto"), key=99)
         note = replies.note(HERE, post)
         await prepare(replies, model)
         await replies.access.call(lambda: note.ask(request_))
@@ -91,12 +92,12 @@ def test_several_requests_in_a_channel_are_written_one_after_the_other(channel: 
 @pytest.mark.usefixtures("bot")
 def test_too_much_is_refused_in_words(channel: Channel, anna: Member) -> None:
     call = anna.slash(channel, "continue", text="x" * 1501)
-    message = call.wait_message(lambda m: m.content)
-    assert "text 1501: at most 1500" in message.content
+    message = call.wait_message(lambda m: m.text)
+    assert "text 1501: at most 1500" in message.text
     assert message.ephemeral_to is not None
 
 
 @pytest.mark.usefixtures("bot")
 def test_characters_the_model_never_saw_are_told(channel: Channel, anna: Member) -> None:
     message = written(anna.slash(channel, "continue", text="漢 ROMEO", length=10))
-    assert message.content.endswith("never saw them: 漢")
+    assert message.text.endswith("never saw them: 漢")

@@ -1,4 +1,7 @@
-"""What Discord accepts as the components of a message: rows of buttons or selects, and the newer layouts loosely."""
+"""What Discord accepts as the components of a message: rows of buttons or selects, and layouts (components V2).
+
+From its component reference: https://docs.discord.com/developers/components/reference.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ ROW, BUTTON = 1, 2
 SELECTS = {3, 5, 6, 7, 8}
 STRING_SELECT = 3
 LINK, PREMIUM = 5, 6
-LAYOUTS = {9, 10, 11, 12, 13, 14, 17}
+SECTION, TEXT, THUMBNAIL, GALLERY, FILE, SEPARATOR, CONTAINER = 9, 10, 11, 12, 13, 14, 17
+IN_CONTAINER = {ROW, SECTION, TEXT, GALLERY, FILE, SEPARATOR}
+ON_TOP = IN_CONTAINER | {CONTAINER}
 MAX_ROWS = MAX_BUTTONS = 5
 MAX_NESTED = 40
 MAX_LAYOUT_TEXT = 4000
@@ -32,7 +37,7 @@ def check_components(components: object, has_layout: bool, at: str = "components
     for place, part in enumerate(components):
         if not has_layout and part.get("type") != ROW:
             raise bad_form(f"{at}.{place}.type", "UNION_TYPE_CHOICES", "Value of field 'type' must be one of (1,).")
-        if part.get("type") == ROW:
+        if not has_layout:
             _check_row(part, f"{at}.{place}")
     _check_ids(components, at)
 
@@ -61,16 +66,43 @@ def _check_layout(components: list[Json], at: str) -> None:
     parts = list(everything(components, at))
     if len(parts) > MAX_NESTED:
         raise bad_form(at, "COMPONENT_MAX_TOTAL_COMPONENTS_EXCEEDED", f"More than {MAX_NESTED} components")
-    text = sum(len(part.get("content") or "") for _, part in parts if part.get("type") == 10)
-    if text > MAX_LAYOUT_TEXT:
+    for place, part in enumerate(components):
+        _check_part(part, ON_TOP, f"{at}.{place}")
+    texts = [str(part.get("content") or "") for _, part in parts if part.get("type") == TEXT]
+    if sum(len(text.encode("utf-16-le")) // 2 for text in texts) > MAX_LAYOUT_TEXT:
         raise bad_form(at, "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED", f"More than {MAX_LAYOUT_TEXT} characters")
-    for where, part in parts:
-        if part.get("type") not in {ROW, BUTTON} | SELECTS | LAYOUTS:
-            raise bad_form(f"{where}.type", "UNION_TYPE_CHOICES", "Unknown type of component")
-        if part.get("type") == ROW:
-            _check_row(part, where)
-        elif part.get("type") == BUTTON:
-            _check_button(part, where)
+
+
+def _check_part(part: Json, allowed: set[int], at: str) -> None:
+    """A component of a layout, of a type that may stand there."""
+    kind = part.get("type")
+    if kind not in allowed:
+        message = f"Value of field 'type' must be one of {tuple(sorted(allowed))}."
+        raise bad_form(f"{at}.type", "UNION_TYPE_CHOICES", message)
+    inside: list[Json] = part.get("components") or []
+    if kind == ROW:
+        _check_row(part, at)
+    elif kind == TEXT:
+        if not str(part.get("content") or "").strip():
+            raise bad_form(f"{at}.content", "BASE_TYPE_REQUIRED", "This field is required")
+    elif kind == SECTION:
+        if not 1 <= len(inside) <= 3:
+            raise bad_form(f"{at}.components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 3 in length.")
+        _check_accessory(part.get("accessory") or {}, f"{at}.accessory")
+    elif kind == GALLERY and not 1 <= len(part.get("items") or []) <= 10:
+        raise bad_form(f"{at}.items", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 10 in length.")
+    elif kind == CONTAINER and not inside:
+        raise bad_form(f"{at}.components", "BASE_TYPE_BAD_LENGTH", "Must be at least 1 in length.")
+    if kind in (SECTION, CONTAINER):
+        for place, one in enumerate(inside):
+            _check_part(one, {TEXT} if kind == SECTION else IN_CONTAINER, f"{at}.components.{place}")
+
+
+def _check_accessory(part: Json, at: str) -> None:
+    if part.get("type") not in (BUTTON, THUMBNAIL):
+        raise bad_form(f"{at}.type", "UNION_TYPE_CHOICES", "Value of field 'type' must be one of (2, 11).")
+    if part["type"] == BUTTON:
+        _check_button(part, at)
 
 
 def _check_row(row: Json, at: str) -> None:

@@ -56,7 +56,7 @@ class Events:
 
     def message_edited(self, message: Message) -> None:
         """MESSAGE_UPDATE after an edit; the edit itself is the caller's."""
-        message.edits.append((self.world.clock(), message.content))
+        message.edits.append((self.world.clock(), message.text))
         self.message_changed(message)
 
     def message_changed(self, message: Message) -> None:

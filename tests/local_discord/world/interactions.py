@@ -104,7 +104,7 @@ class Interaction:
 
     def wait_text(self, timeout: float = 5.0) -> str:
         """The text of the first message of the interaction, once it has one."""
-        return self.wait_message(lambda m: m.content or m.embeds, timeout).content
+        return self.wait_message(lambda m: m.text or m.embeds, timeout).text
 
     def deliver(self) -> None:
         """Tells the bot, and sets the clock for its answer."""
