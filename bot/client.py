@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import hashlib
 import json
 import logging
@@ -20,6 +21,7 @@ import engine
 from bot.commands.channel_commands import ChannelCommands
 from bot.commands.commands import StoryCommands
 from bot.commands.interactions import Interaction, Interactions, may_send
+from bot.commands.options import limit_options
 from bot.commands.presses import ButtonPresses
 from bot.gateway import Connector
 from bot.messages.buttons import StoryButton
@@ -82,16 +84,20 @@ class Textbot(commands.AutoShardedBot):
         self._posts = Posts(self, self.rates, Forms(given.components))
         self.interactions = Interactions(self.replies, self._posts, self.statistics, settings)
         self._recovery = Recovery(self.replies)
+        self._offered: list[Any] = []  # all commands, wherever they are offered
         self._recovered: set[int] = set()  # the shards whose guilds' replies were finished
         self._events: OrderedDict[int, None] = OrderedDict()
         self._telling = Cooldown(TELL_SECONDS, 1)
 
     def apply(self, settings: Settings) -> None:
         """Take on the settings that may change while the bot runs: how to write, and the limits."""
-        self.settings = settings
+        is_other = settings.writing != self.settings.writing
+        self.settings = dataclasses.replace(settings, discord=self.settings.discord)
         self.access.stories.writing, self.access.max_waiting = settings.writing, settings.limits.channel_waiting
         self.replies.apply(settings.limits)
         self.interactions.apply(settings)
+        if is_other:
+            self.replies.start(self._offer_commands())
 
     async def setup_hook(self) -> None:
         """Set up the commands and buttons, after the login."""
@@ -100,8 +106,14 @@ class Textbot(commands.AutoShardedBot):
         await self.add_cog(StoryCommands(self.replies, self.interactions))
         await self.add_cog(ChannelCommands(self.replies, self.interactions, self.models, self.statistics))
         await self.add_cog(ButtonPresses(self.replies, self.interactions, self.begin))
+        self._offered = self.tree.get_commands()
+        await self._offer_commands()
+
+    async def _offer_commands(self) -> None:
+        """Have Discord offer the commands, within the operator's limits."""
         if 0 not in (self.settings.discord.shard_ids or (0,)):
             return  # the process with the first shard does it
+        limit_options(self._offered, self.settings.writing)
         await self._sync(list(self.settings.discord.guilds))
 
     async def _sync(self, guilds: list[int]) -> None:
@@ -111,7 +123,7 @@ class Textbot(commands.AutoShardedBot):
         """
         store = self.access.stories.store
         known = await self.access.call(lambda: store.note(*COMMANDS_NOTE)) or {}
-        shapes = json.dumps([command.to_dict(self.tree) for command in self.tree.get_commands()], sort_keys=True)
+        shapes = json.dumps([command.to_dict(self.tree) for command in self._offered], sort_keys=True)
         digest = hashlib.sha256(f"{self.application_id} {shapes}".encode()).hexdigest()
         if (known.get("digest"), known.get("guilds")) == (digest, guilds) and known["at"] > time.time() - SYNC_SECONDS:
             return

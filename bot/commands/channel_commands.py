@@ -15,8 +15,8 @@ from discord import app_commands
 from discord.ext import commands
 
 import engine
-from bot.commands.commands import Length, Temperature, TopP
 from bot.commands.interactions import Interaction, Interactions, channel_of, is_moderator
+from bot.commands.options import Length, Temperature, TopP
 from bot.messages.markdown import escape
 from bot.messages.pages import Passage
 from bot.replies.channels import Channel, Choices

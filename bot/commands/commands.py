@@ -10,6 +10,7 @@ from discord.ext import commands
 
 import engine
 from bot.commands.interactions import Interaction, Interactions, channel_of
+from bot.commands.options import Length, Seed, Temperature, TopP, Turns
 from bot.messages.buttons import when_written
 from bot.messages.pages import Passage
 from bot.replies.navigation import go_back, go_forward, go_to
@@ -19,11 +20,6 @@ from bot.replies.requests import Request
 
 MAX_TREE = 1800  # characters of a drawn tree in a message
 TREE_COLUMNS = 56
-Length = app_commands.Range[int, 1, 4000]
-Temperature = app_commands.Range[float, 0.0, 2.0]
-TopP = app_commands.Range[float, 0.01, 1.0]
-Seed = app_commands.Range[int, 0, 2**53 - 1]
-Turns = app_commands.Range[int, 1, 1000]
 
 
 class StoryCommands(commands.Cog):

@@ -21,7 +21,7 @@ from bot import program
 from tests.bot.conftest import ROOMY
 from tests.bot.reading import is_growing, is_written, same_words, story_of, text_of, turn_of, written
 from tests.bot.running import ROOT, TOKEN, Bot, until
-from tests.local_discord import Guild, LocalDiscord, Message
+from tests.local_discord import Guild, LocalDiscord, Message, NotPossible
 from tests.postgres import Server
 
 LONG = {"writing": {"max_length": 4000, "length": 4000}}
@@ -188,9 +188,13 @@ def test_a_signal_reads_the_configuration_again(discord: LocalDiscord, folder: P
     anna, channel = guild.add_member("Anna"), guild.add_channel("story")
     with started(discord, folder) as bot:
         text = bot.path.read_text(encoding="utf-8")
-        bot.path.write_text(text + "\n[writing]\nlength = 5\n", encoding="utf-8")
+        assert offered_length(discord) == 2000
+        bot.path.write_text(text + "\n[writing]\nlength = 5\nmax_length = 9\n", encoding="utf-8")
         bot.process.send_signal(signal.SIGHUP)
         until(lambda: any("event=reloaded" in line for line in bot.log))
+        until(lambda: offered_length(discord) == 9)
+        with pytest.raises(NotPossible, match="takes 1 to 9"):
+            anna.slash(channel, "continue", length=10)
         written(anna.slash(channel, "continue", text="ab"))
         assert len(text_of(anna, channel)) == 7
         bot.path.write_text(text + "\n[writing]\nlenth = 5\n", encoding="utf-8")
@@ -198,6 +202,12 @@ def test_a_signal_reads_the_configuration_again(discord: LocalDiscord, folder: P
         refused = until(lambda: [line for line in bot.log if "event=not-reloaded" in line])
         assert "no key 'lenth'" in refused[0]
         assert written(anna.slash(channel, "continue", text="ab"))
+
+
+def offered_length(discord: LocalDiscord) -> int:
+    """The longest reply that Discord offers."""
+    options = {option["name"]: option for option in discord.commands()["continue"]["options"]}
+    return int(options["length"]["max_value"])
 
 
 def run(*arguments: str, token: str | None = TOKEN, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

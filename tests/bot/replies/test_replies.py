@@ -22,7 +22,7 @@ from bot.replies.stories import WRITING, Stories
 from bot.settings import Limits, Writing
 from tests.bot.reading import turn_of, written
 from tests.bot.replies.writing import HERE
-from tests.local_discord import Channel, Guild, Member
+from tests.local_discord import Channel, Guild, Member, NotPossible
 from tests.networks import tiny_engine
 
 Prepare = Callable[[Replies, engine.Engine], Awaitable[None]]
@@ -91,10 +91,10 @@ def test_several_requests_in_a_channel_are_written_one_after_the_other(channel: 
 
 @pytest.mark.usefixtures("bot")
 def test_too_much_is_refused_in_words(channel: Channel, anna: Member) -> None:
-    call = anna.slash(channel, "continue", text="x" * 1501)
-    message = call.wait_message(lambda m: m.text)
-    assert "text 1501: at most 1500" in message.text
-    assert message.ephemeral_to is not None
+    with pytest.raises(NotPossible, match="0 to 1500 characters"):  # Discord offers no more
+        anna.slash(channel, "continue", text="x" * 1501)
+    anna.say(channel, "<@bot> " + "x" * 1501)
+    assert "text 1501: at most 1500" in channel.wait_message(lambda m: m.text).text
 
 
 @pytest.mark.usefixtures("bot")

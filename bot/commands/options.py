@@ -1,0 +1,33 @@
+"""The options that several commands have, and the operator's limits on them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from discord import app_commands
+
+from bot.settings import Writing
+
+Length = app_commands.Range[int, 1, 4000]
+Temperature = app_commands.Range[float, 0.0, 2.0]
+TopP = app_commands.Range[float, 0.01, 1.0]
+Seed = app_commands.Range[int, 0, 2**53 - 1]
+Turns = app_commands.Range[int, 1, 1000]
+Command = app_commands.Command[Any, ..., Any]
+
+
+def limit_options(commands: Iterable[object], writing: Writing) -> None:
+    """Have Discord offer no more than the operator allows, so that nothing is typed only to be refused.
+
+    discord.py takes ranges from annotations alone, so this changes the options that it has made of them.
+    """
+    most = {
+        "length": writing.max_length, "max_length": writing.max_length, "temperature": writing.max_temperature,
+        "text": writing.max_text,
+    }  # fmt: skip
+    for command in commands:
+        if isinstance(command, app_commands.Command):
+            for name in most.keys() & command._params.keys():
+                command._params[name] = dataclasses.replace(command._params[name], max_value=most[name])
