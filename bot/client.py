@@ -26,6 +26,7 @@ from bot.commands.presses import ButtonPresses
 from bot.gateway import Connector
 from bot.messages.buttons import StoryButton
 from bot.messages.layout import Forms
+from bot.messages.pages import Chain
 from bot.messages.post import Post, Posts
 from bot.messages.rate_limits import Cooldown, Rates
 from bot.replies.access import StoryAccess
@@ -35,6 +36,7 @@ from bot.replies.refusals import Refusal
 from bot.replies.replies import Replies
 from bot.replies.requests import Note, Request
 from bot.replies.stories import Stories
+from bot.replies.voting import Voting
 from bot.settings import Settings
 from bot.statistics import Statistics
 
@@ -84,6 +86,7 @@ class Textbot(commands.AutoShardedBot):
         self._posts = Posts(self, self.rates, Forms(given.components))
         self.interactions = Interactions(self.replies, self._posts, self.statistics, settings)
         self._recovery = Recovery(self.replies)
+        self._voting = Voting(self.replies, self._in_channel)
         self._offered: list[Any] = []  # all commands, wherever they are offered
         self._recovered: set[int] = set()  # the shards whose guilds' replies were finished
         self._events: OrderedDict[int, None] = OrderedDict()
@@ -102,10 +105,11 @@ class Textbot(commands.AutoShardedBot):
     async def setup_hook(self) -> None:
         """Set up the commands and buttons, after the login."""
         await self._recovery.look_back()
+        await self._voting.look_back()
         self.add_dynamic_items(StoryButton)
         await self.add_cog(StoryCommands(self.replies, self.interactions))
         await self.add_cog(ChannelCommands(self.replies, self.interactions, self.models, self.statistics))
-        await self.add_cog(ButtonPresses(self.replies, self.interactions, self.begin))
+        await self.add_cog(ButtonPresses(self.replies, self._voting, self.interactions, self.begin))
         self._offered = self.tree.get_commands()
         await self._offer_commands()
 
@@ -152,11 +156,18 @@ class Textbot(commands.AutoShardedBot):
         self._recovered.add(shard)
         num_shards = self.shard_count or 1
 
-        def make_post(note: Note) -> Post:
-            return self._posts.in_channel(note.channel.guild, note.channel.id, chain=note.chain, key=note.post)
+        def is_mine(guild: int) -> bool:
+            return (guild >> 22) % num_shards == shard
 
-        if count := self._recovery.finish_earlier(lambda guild: (guild >> 22) % num_shards == shard, make_post):
+        def make_post(note: Note) -> Post:
+            return self._in_channel(note.channel, note.chain, note.post)
+
+        self._voting.take_up(is_mine)
+        if count := self._recovery.finish_earlier(is_mine, make_post):
             _log.info("event=recovering shard=%d replies=%d", shard, count)
+
+    def _in_channel(self, channel: Channel, chain: Chain | None, key: int) -> Post:
+        return self._posts.in_channel(channel.guild, channel.id, chain=chain, key=key)
 
     async def on_message(self, message: discord.Message) -> None:
         """Continue the story with the text of a mention, of a reply to a message of the bot, or of a direct message."""

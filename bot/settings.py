@@ -13,6 +13,7 @@ from typing import Any
 import engine
 
 NAMES = {"models": "storyteller", "remember": "chapter.txt"}  # keys that list names, each with an example
+MAX_ALTERNATIVES = 5  # as many buttons as Discord puts in a row
 
 
 def _key(default: Any, help: str, low: float = 0, high: float = 10**9, choices: tuple[str, ...] = ()) -> Any:
@@ -60,6 +61,9 @@ class Writing:
     temperature: float = _key(0.8, "0 always takes the likeliest, 1 writes as the text it learned from", 0, 2)
     top_p: float = _key(1.0, "choose among the likeliest that together have this probability", 0.01, 1)
     max_length: int = _key(2000, "the longest reply that anybody may ask for, in tokens", 1, 4000)
+    max_alternatives: int = _key(
+        5, "the most continuations that /alternatives writes at once", 2, MAX_ALTERNATIVES
+    )  # fmt: skip
     max_temperature: float = _key(2.0, "the highest temperature that anybody may ask for", 0, 2)
     max_text: int = _key(1500, "characters that a member may add at once", 1, 6000)
     memory: str = _key(

@@ -10,7 +10,7 @@ from discord.ext import commands
 
 import engine
 from bot.commands.interactions import Interaction, Interactions, channel_of
-from bot.commands.options import Length, Seed, Temperature, TopP, Turns
+from bot.commands.options import Alternatives, Length, Minutes, Seed, Temperature, TopP, Turns
 from bot.messages.buttons import when_written
 from bot.messages.pages import Passage
 from bot.replies.navigation import go_back, go_forward, go_to
@@ -54,6 +54,21 @@ class StoryCommands(commands.Cog):
         """Write another reply from the same checkpoint."""
         given = _given(temperature=temperature, seed=seed)
         await self._interactions.answer(interaction, Request(interaction.user.id, "retry", sampling=given))
+
+    @app_commands.command(description="Write several continuations side by side, and let the channel choose")
+    @app_commands.describe(
+        n="how many (3)", vote="the channel votes, for so many minutes; else whoever presses first chooses",
+        length="of each, at most", temperature="how daring",
+    )  # fmt: skip
+    @app_commands.default_permissions(send_messages=True)
+    async def alternatives(
+        self, interaction: Interaction, n: Alternatives = 3, vote: Minutes | None = None, length: Length | None = None,
+        temperature: Temperature | None = None,
+    ) -> None:  # fmt: skip
+        """Write alternatives in one batch."""
+        given = _given(length=length, temperature=temperature)
+        request = Request(interaction.user.id, "alternatives", sampling=given, number=n, minutes=vote or 0)
+        await self._interactions.answer(interaction, request)
 
     @app_commands.command(description="Take back the last turn, or several (a text is one, a reply is one)")
     @app_commands.describe(turns="how many")

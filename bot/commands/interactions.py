@@ -19,10 +19,11 @@ from bot.messages.pages import Passage
 from bot.messages.post import RETRY_SECONDS, Post, Posts
 from bot.messages.rate_limits import Cooldown
 from bot.replies.channels import Channel
-from bot.replies.navigation import begin_with_copy, copy_at_turn, move_in_story
+from bot.replies.navigation import begin_with_copy, copy_at_turn, move_in_story, story_end
 from bot.replies.refusals import Refusal
 from bot.replies.replies import Replies
 from bot.replies.requests import Note, Request
+from bot.replies.stories import Story
 from bot.settings import Settings
 from bot.statistics import Statistics
 
@@ -58,9 +59,13 @@ class Interactions:
 
         Discord keeps such members from the commands (`default_permissions`), but not from the buttons.
         """
+        self.check_may_write(interaction)
+        self.check_cooldown(channel_of(interaction), interaction.user.id)
+
+    def check_may_write(self, interaction: Interaction) -> None:
+        """Raise `Refusal` for members who may not write here."""
         if interaction.guild_id is not None and not may_send(interaction.channel, interaction.permissions):
             raise Refusal("you may not write here, so I may not write here for you")
-        self.check_cooldown(channel_of(interaction), interaction.user.id)
 
     def check_cooldown(self, channel: Channel, member: int) -> None:
         """Count a request. Raises `Refusal` if it comes too soon."""
@@ -105,13 +110,14 @@ class Interactions:
         )  # fmt: skip
 
     async def move(
-        self, interaction: Interaction, act: Callable[[engine.Conversation], None], serial: int | None = None
-    ) -> None:
-        """Move in the story, and answer with the end of its text there. Raises `Refusal`."""
+        self, interaction: Interaction, act: Callable[[engine.Conversation], None], serial: int | None = None,
+        shown: Callable[[Story], Passage] = story_end,
+    ) -> None:  # fmt: skip
+        """Move in the story, and answer with what is `shown` of it there. Raises `Refusal`."""
         self.admit(interaction)
         message = await self.defer(interaction)
-        story, end = await move_in_story(self._access, channel_of(interaction), act, serial)
-        await self.show(interaction, message, end, when_written(story.serial, story.conversation.present))
+        story, passage = await move_in_story(self._access, channel_of(interaction), act, serial, shown)
+        await self.show(interaction, message, passage, when_written(story.serial, story.conversation.present))
 
     async def fork(
         self, interaction: Interaction, name: str | None = None, serial: int | None = None, turn: int | None = None

@@ -8,13 +8,15 @@ from typing import Any
 
 from discord import app_commands
 
-from bot.settings import Writing
+from bot.settings import MAX_ALTERNATIVES, Writing
 
 Length = app_commands.Range[int, 1, 4000]
 Temperature = app_commands.Range[float, 0.0, 2.0]
 TopP = app_commands.Range[float, 0.01, 1.0]
 Seed = app_commands.Range[int, 0, 2**53 - 1]
 Turns = app_commands.Range[int, 1, 1000]
+Alternatives = app_commands.Range[int, 2, MAX_ALTERNATIVES]
+Minutes = app_commands.Range[int, 1, 24 * 60]
 Command = app_commands.Command[Any, ..., Any]
 
 
@@ -25,7 +27,7 @@ def limit_options(commands: Iterable[object], writing: Writing) -> None:
     """
     most = {
         "length": writing.max_length, "max_length": writing.max_length, "temperature": writing.max_temperature,
-        "text": writing.max_text,
+        "text": writing.max_text, "n": writing.max_alternatives,
     }  # fmt: skip
     for command in commands:
         if isinstance(command, app_commands.Command):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Self
 
 import discord
@@ -16,17 +17,21 @@ BUTTONS = {
     "retry": ("Retry", Style.secondary),
     "undo": ("Undo", Style.secondary),
     "fork": ("Fork", Style.secondary),
+    "pick": ("", Style.primary),
+    "vote": ("", Style.secondary),
 }
+BELOW_REPLY = ("continue", "retry", "undo", "fork")
 
 
 class StoryButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"textbot:(?P<action>stop|continue|retry|undo|fork):(?P<serial>\d{1,9}):(?P<turn>\d{1,9})",
+    template=r"textbot:(?P<action>stop|continue|retry|undo|fork|pick|vote):(?P<serial>\d{1,9}):(?P<turn>\d{1,9})",
 ):
     """A button with what it does, the story's serial number in its channel, and the turn where it does it."""
 
-    def __init__(self, action: str, serial: int, turn: int) -> None:
-        label, style = BUTTONS[action]
+    def __init__(self, action: str, serial: int, turn: int, label: str = "") -> None:
+        usual, style = BUTTONS[action]
+        label = label or usual or str(turn)
         super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"textbot:{action}:{serial}:{turn}"))
         self.action, self.serial, self.turn = action, serial, turn
 
@@ -49,4 +54,9 @@ def while_writing(serial: int, turn: int) -> list[StoryButton]:
 
 def when_written(serial: int, turn: int) -> list[StoryButton]:
     """The buttons below a reply, or below the end of a story at any turn."""
-    return [StoryButton(action, serial, turn) for action in BUTTONS if action != "stop"]
+    return [StoryButton(action, serial, turn) for action in BELOW_REPLY]
+
+
+def to_choose(action: str, serial: int, turns: Sequence[int]) -> list[StoryButton]:
+    """The numbered buttons that pick one of several turns, or vote for one."""
+    return [StoryButton(action, serial, turn, str(number)) for number, turn in enumerate(turns, 1)]

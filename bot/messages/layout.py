@@ -35,7 +35,7 @@ def arguments(page: Page, buttons: Sequence[StoryButton], form: Form) -> dict[st
     """The arguments `content` and `view` that make a message show a page, for discord.py."""
     note = f"-# {page.note}" if page.note else ""
     if form is CONTENT:
-        return {"content": "\n".join(filter(None, ("".join(page.parts), note))), "view": _view(buttons)}
+        return {"content": "\n".join(filter(None, ("".join(page.parts).rstrip("\n"), note))), "view": _view(buttons)}
     view = discord.ui.LayoutView(timeout=None)
     for text in (*(part.strip("\n") for part in page.parts), note):
         if text.strip():

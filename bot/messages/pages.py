@@ -7,6 +7,7 @@ UTF-16 units: people report both these and characters as what Discord counts, an
 from __future__ import annotations
 
 import bisect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.messages.markdown import BLANK, escape, without_controls
@@ -40,13 +41,15 @@ class Chain:
 class Passage:
     """What a chain of messages shows: words of the story, of which a member wrote the first `num_bold`, or `said`.
 
-    `said` is what the bot says itself, and `note` is small print below it all. Both are Markdown.
+    `said` is what the bot says itself, and `note` is small print below it all. Both are Markdown. `options` are texts
+    to choose from, which share one page.
     """
 
     text: str = ""
     num_bold: int = 0
     said: str = ""
     note: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Page:
 def pages(passage: Passage, form: Form) -> list[Page]:
     """The pages that show a passage; at least one. The last one has the small print."""
     note = _shortened(" ".join(passage.note.split()), form.note)
+    if passage.options:
+        return [Page(_render_options(passage.options, form.page), note)]
     if not passage.text and (passage.said or note):
         return [Page((passage.said,) if passage.said else (), note)]
     made, start, text = list[tuple[str, ...]](), 0, without_controls(passage.text)
@@ -111,9 +116,17 @@ def _render(text: str, num_bold: int) -> tuple[str, ...]:
     return (written, escape(rest)) if rest else (written,)
 
 
-def _shortened(text: str, most: int) -> str:
-    """A text, or its beginning and an ellipsis if it has more than `most` units."""
-    if num_units(text) <= most:
-        return text
-    end = bisect.bisect_right(range(len(text)), most - 1, key=lambda end: num_units(text[:end])) - 1
-    return text[:end].rstrip("\\") + "\N{HORIZONTAL ELLIPSIS}"
+def _render_options(options: Sequence[str], most: int) -> tuple[str, ...]:
+    """Texts to choose from, each with its number; those that are too long for their share of a page are cut."""
+    share = most // len(options) - len("**1** \n\n")
+    shown = [_shortened(without_controls(text).strip(), share, escape) or "\N{HORIZONTAL ELLIPSIS}" for text in options]
+    return tuple(f"**{number}** {text}\n\n" for number, text in enumerate(shown, 1))
+
+
+def _shortened(text: str, most: int, show: Callable[[str], str] = str) -> str:
+    """A text as it is shown, or its beginning and an ellipsis if that is more than `most` units."""
+    if len(text) <= most and num_units(show(text)) <= most:
+        return show(text)
+    ends = range(min(len(text), most))
+    end = bisect.bisect_right(ends, most - 1, key=lambda end: num_units(show(text[:end]))) - 1
+    return show(text[:end]).rstrip("\\") + "\N{HORIZONTAL ELLIPSIS}"

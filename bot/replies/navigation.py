@@ -48,17 +48,29 @@ def go_forward(conversation: engine.Conversation, turns: int) -> None:
         raise NoStory("there are not so many turns to bring back") from None
 
 
+def story_end(story: Story) -> Passage:
+    """The end of a story's text."""
+    text = story.conversation.text
+    return Passage(engine.last_words(text, SHOWN_END)) if text.strip() else Passage(said="*(the story is empty)*")
+
+
+def present_turn(story: Story) -> Passage:
+    """All of a story's present turn."""
+    return Passage(story.conversation.turns[-1].text.lstrip("\n"))
+
+
 async def move_in_story(
-    access: StoryAccess, channel: Channel, act: Callable[[engine.Conversation], None], serial: int | None = None
-) -> tuple[Story, Passage]:
-    """Move in a channel's story; returns the story and its end, to be shown. Raises `Refusal`."""
+    access: StoryAccess, channel: Channel, act: Callable[[engine.Conversation], None], serial: int | None = None,
+    shown: Callable[[Story], Passage] = story_end,
+) -> tuple[Story, Passage]:  # fmt: skip
+    """Move in a channel's story; returns the story and what is shown of it. Raises `Refusal`."""
 
     def moved() -> tuple[Story, Passage]:
         story = _open(access.stories, channel, serial)
         act(story.conversation)
         access.stories.save(story)
         access.stories.make_present(story)
-        return story, story_end(story)
+        return story, shown(story)
 
     return await access.run(channel, moved, is_slow=True)
 
@@ -88,12 +100,6 @@ async def begin_with_copy(
         return story, story_end(story)
 
     return await access.run(channel, planted, is_slow=True)
-
-
-def story_end(story: Story) -> Passage:
-    """The end of a story's text."""
-    text = story.conversation.text
-    return Passage(engine.last_words(text, SHOWN_END)) if text.strip() else Passage(said="*(the story is empty)*")
 
 
 def _open(stories: Stories, channel: Channel, serial: int | None) -> Story:

@@ -7,10 +7,11 @@ last edit has arrived. So when a process is killed, another one can finish its r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
@@ -21,19 +22,24 @@ from bot.messages.post import GoneError, Post
 from bot.replies.access import StoryAccess
 from bot.replies.channels import Channel
 from bot.replies.queue import Queue, Ticket
-from bot.replies.refusals import Busy, EngineFailed, Refusal
+from bot.replies.refusals import Busy, EngineFailed, Impossible, Refusal
 from bot.replies.requests import Begun, Note, Request, begin_reply, keep_reply, resolve_request
 from bot.replies.streaming import show_written, stream
+from bot.replies.votes import Vote
 from bot.settings import Limits
 
+RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0)  # between attempts at what cannot be given up
 QUEUE_SECONDS = 3.0  # between messages about a request's position in the queue
+
+Result = TypeVar("Result")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Running:
     """A reply that is being written, the member who asked for it, and where it is shown."""
 
-    reply: engine.Reply
+    begun: Begun
     member: int
     post: Post
 
@@ -45,6 +51,8 @@ class Replies:
         self.access = access
         self.queue = Queue(limits.running, limits.waiting)
         self.is_closing = self.is_closed = False
+        self.on_vote: Callable[[Vote], None] | None = None
+        """This is called when a vote has begun."""
         self._running: dict[Channel, Running] = {}
         self._tasks: set[asyncio.Task[Any]] = set()  # replies and commands at work
 
@@ -63,6 +71,7 @@ class Replies:
             ("text", len(request.text), writing.max_text),
             ("length", given.get("length", 0), choices.max_length),
             ("temperature", given.get("temperature", 0), writing.max_temperature),
+            ("n", request.number, writing.max_alternatives),
         ):
             if value > most:
                 raise Refusal(f"{name} {value:g}: at most {most:g} here")
@@ -81,6 +90,20 @@ class Replies:
         self._keep(task)
         return task
 
+    async def insist(self, channel: Channel, act: Callable[[], Result]) -> Result | None:
+        """Run work on a channel's stories in several attempts; None if all fail. Raises `Impossible`."""
+        for wait in (*RETRY_SECONDS, None):
+            try:
+                return await self.access.run(channel, act, is_slow=True, is_patient=True)
+            except Refusal as refusal:
+                _log.warning("event=not-finished channel=%s reason=%r", channel.key, str(refusal))
+                if isinstance(refusal, Impossible):
+                    raise
+                if self.is_closing or wait is None:
+                    return None
+            await asyncio.sleep(wait)
+        return None
+
     def join(self) -> None:
         """Have `close` wait for the present task, too."""
         if (task := asyncio.current_task()) is not None:
@@ -97,7 +120,7 @@ class Replies:
             return False
         if running.member != member and not is_moderator:
             raise Refusal("only who asked for this reply, or a moderator, can stop it")
-        running.reply.stop()
+        running.begun.stop()
         return True
 
     async def close(self, seconds: float) -> None:
@@ -109,7 +132,7 @@ class Replies:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds / 2)
         for running in list(self._running.values()):
-            running.reply.stop()
+            running.begun.stop()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds / 2)
         for task in set(self._tasks):
@@ -139,6 +162,8 @@ class Replies:
                 raise
             await post.add(f"cut off: {escape(str(refusal))}")
             return
+        if written.vote is not None and self.on_vote is not None:
+            self.on_vote(written.vote)
         if is_shown:
             await show_written(written, post, _tell_unseen(begun.reply.unseen))
         await self.access.try_call(note.remove)
@@ -183,7 +208,7 @@ class Replies:
 
     async def _stream(self, begun: Begun, post: Post, channel: Channel) -> bool:
         """Show the reply while it grows, and let `stop` find it. False if there is nowhere to show it anymore."""
-        self._running[channel] = Running(begun.reply, begun.request.member, post)
+        self._running[channel] = Running(begun, begun.request.member, post)
         try:
             return await stream(begun, post)
         finally:

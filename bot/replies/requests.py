@@ -7,6 +7,7 @@ same words, and a note with the request is enough to finish a reply after a cras
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from bot.messages.pages import CONTENT, FORMS, Chain
 from bot.replies.channels import Channel, Choices
 from bot.replies.refusals import NoStory
 from bot.replies.stories import WRITING, NoteKey, Stories, Story, author_note
+from bot.replies.votes import Vote, open_votes
 
 MAX_ATTEMPTS = 2  # processes that try to finish a reply; the next one only feeds its text
 JOINERS = {"space": " ", "line": "\n", "nothing": ""}  # by `Choices.join`
@@ -26,40 +28,66 @@ class Request:
     """A reply that a member asked for. A `serial` or `turn` of None means the channel's present story or turn."""
 
     member: int
-    kind: Literal["continue", "retry"] = "continue"
+    kind: Literal["continue", "retry", "alternatives"] = "continue"
     text: str = ""
     serial: int | None = None
     turn: int | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
+    number: int = 1  # of alternatives
+    minutes: int = 0  # of a vote among these; 0: whoever presses first chooses
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A reply that has just begun; `fed` is the text that was fed before it."""
+    """A reply that has just begun, or alternatives; `fed` is the text that was fed, `last` the newest turn before."""
 
     story: Story
     request: Request
-    reply: engine.Reply
-    fed: str
+    replies: tuple[engine.Reply, ...]
+    fed: str = ""
+    last: int = 0
+
+    @property
+    def reply(self) -> engine.Reply:
+        """The reply, or the first of the alternatives."""
+        return self.replies[0]
+
+    def stop(self) -> None:
+        """Ask for the end of all of them."""
+        for reply in self.replies:
+            reply.stop()
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A reply as it is shown: the turn where it ends, its text, and how much of the beginning a member wrote."""
+    """A reply as it is shown: the turn where it ends, its text, and how much of the beginning a member wrote.
+
+    Alternatives are turns with their texts instead; `vote` is theirs, if there is one.
+    """
 
     story: Story
     turn: int
     text: str
     num_bold: int
+    options: dict[int, str] = field(default_factory=dict)
+    vote: Vote | None = None
+
+    @property
+    def rules(self) -> str:
+        """How one of the alternatives is chosen, in Discord's Markdown."""
+        if self.vote is None:
+            return "press the one to go on with"
+        return f"vote for the one to go on with; it is decided <t:{self.vote.ends:.0f}:R>"
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A reply that is in the store but perhaps not shown yet."""
+    """A reply that is in the store but perhaps not shown yet; of alternatives, all turns."""
 
     serial: int
     turn: int
     fed: str
+    options: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -84,7 +112,7 @@ class Note:
         form = FORMS[value.get("form", CONTENT.name)]  # earlier versions had only one
         note = cls(store, channel, post, Chain(list(value["messages"]), form))
         if "turn" in value:
-            note.saved = Saved(value["serial"], value["turn"], value["fed"])
+            note.saved = Saved(value["serial"], value["turn"], value["fed"], value.get("options", []))
         else:
             note.request, note.attempts = Request(**value["plan"]), value["attempts"]
         return note
@@ -167,9 +195,12 @@ def begin_reply(story: Story, request: Request) -> Begun:
     is_again = bool(replies) and not request.text and sampling.seed is None
     try:
         conversation.goto(replies[-1].id if request.kind == "continue" and is_again else turn)
+        if request.kind == "alternatives":
+            last = max((one.id for one in conversation.tree), default=0)
+            return Begun(story, request, tuple(conversation.alternatives(request.number, sampling)), last=last)
         if request.kind == "retry" or is_again:
-            return Begun(story, request, conversation.retry(sampling), "")
-        return Begun(story, request, conversation.say(request.text, sampling=sampling), request.text)
+            return Begun(story, request, (conversation.retry(sampling),))
+        return Begun(story, request, (conversation.say(request.text, sampling=sampling),), request.text)
     except Exception:
         conversation.goto(before)
         raise
@@ -180,20 +211,26 @@ def keep_reply(stories: Stories, begun: Begun, note: Note, back_to: int) -> Writ
 
     The story then goes back to the turn `back_to`, unless the reply began there.
     """
-    conversation = begun.story.conversation
-    turn = conversation.present
-    saved = Saved(begun.story.serial, turn, begun.fed)
+    conversation, request = begun.story.conversation, begun.request
+    turn, is_choice = conversation.present, request.kind == "alternatives"
+    options = {one.id: one.text for one in conversation.tree if one.id > begun.last} if is_choice else {}
+    saved = Saved(begun.story.serial, turn, begun.fed, list(options))
     notes: dict[NoteKey, Any] = {note.key: note.value(saved)}
-    prompt = next(
-        (one for one in conversation.turns if one.kind == "prompt" and one.parent == begun.request.turn), None
-    )
+    vote = None
+    if options and request.minutes:
+        ends = time.time() + 60 * request.minutes
+        vote = Vote(note.channel, note.chain.messages[-1], saved.serial, tuple(options), ends, note.chain.form.name)
+        notes[vote.key] = vote.value()
+    prompt = next((one for one in conversation.turns if one.kind == "prompt" and one.parent == request.turn), None)
     if begun.fed and prompt is not None:  # a text of which the model knows nothing becomes no prompt
-        notes[author_note(begun.story, prompt.id)] = begun.request.member
-    if back_to != begun.request.turn:
+        notes[author_note(begun.story, prompt.id)] = request.member
+    if back_to != request.turn:
         conversation.goto(back_to)
     stories.save(begun.story, notes)
     note.saved = saved
-    return as_shown(begun.story, turn, begun.fed + begun.reply.text, begun.fed)
+    if options:
+        return Written(begun.story, turn, "", 0, options, vote)
+    return as_shown(begun.story, turn, "" if is_choice else begun.fed + begun.reply.text, begun.fed)
 
 
 def finish_reply(stories: Stories, note: Note) -> Written:
@@ -202,7 +239,7 @@ def finish_reply(stories: Stories, note: Note) -> Written:
     Raises `NoStory` if the story was deleted meanwhile, and `EngineError` if the engine ends first.
     """
     if note.saved is not None:
-        return _find_saved(stories, note.channel, note.saved)
+        return _find_saved(stories, note, note.saved)
     assert note.request is not None
     request = note.request
     note.count_attempt()
@@ -215,14 +252,20 @@ def finish_reply(stories: Stories, note: Note) -> Written:
         request = replace(request, sampling={**request.sampling, "length": 0})
     back_to = story.conversation.present
     begun = begin_reply(story, request)
-    if begun.reply.result().finish_reason == "cancelled":  # a restart again: the next process has to finish it
+    if any(
+        reply.result().finish_reason == "cancelled" for reply in begun.replies
+    ):  # a restart again: the next process has to finish it
         raise engine.EngineClosed("the engine was closed")
     return keep_reply(stories, begun, note, back_to)
 
 
-def _find_saved(stories: Stories, channel: Channel, saved: Saved) -> Written:
+def _find_saved(stories: Stories, note: Note, saved: Saved) -> Written:
     """A reply that an earlier process saved but perhaps did not show to its end."""
-    story = stories.open(channel, saved.serial)
+    story = stories.open(note.channel, saved.serial)
+    texts = {turn.id: turn.text for turn in story.conversation.tree if turn.id in saved.options}
+    if texts:
+        vote = next((one for one in open_votes(stories.store) if one.message in note.chain.messages), None)
+        return Written(story, saved.turn, "", 0, texts, vote)
     found = next((turn for turn in story.conversation.tree if turn.id == saved.turn), None)
     if found is None:
         raise NoStory("that part of the story was forgotten")

@@ -21,6 +21,7 @@ from bot.settings import Writing
 MAX_OPEN_TURNS = 1000  # kept in memory with their texts, without states; other stories are opened on demand
 _log = logging.getLogger(__name__)
 WRITING = "discord/writing"  # the topic of the notes on replies that are being written
+VOTES, BALLOTS = "discord/vote", "discord/ballots"  # of votes, and the beginning of a vote's topic with its ballots
 NoteKey = tuple[str, str]  # a topic, and a name in it
 
 
@@ -188,8 +189,11 @@ class Stories:
         """Delete all stories of a channel permanently; returns their number. The channel's choices stay."""
         record = self.record(channel)
         self.drop(channel)
-        unfinished = [key for key in self.store.notes(WRITING) if key.startswith(f"{channel.key}/")]
-        self.store.write_notes({(WRITING, key): None for key in unfinished})
+        unfinished = [(WRITING, key) for key in self._mine(WRITING, channel)]
+        for key in self._mine(VOTES, channel):
+            ballots = f"{BALLOTS}/{key}"
+            unfinished += [(VOTES, key), *((ballots, member) for member in self.store.notes(ballots))]
+        self.store.write_notes(dict.fromkeys(unfinished))
         left = dict(record.stories)
         for serial in record.stories:
             del left[serial]
@@ -206,6 +210,7 @@ class Stories:
         The model reads the stories again without them. Its own words and other members' texts stay and keep their ids.
         """
         count, record = 0, self.record(channel)
+        self.store.write_notes({(f"{BALLOTS}/{key}", str(member)): None for key in self._mine(VOTES, channel)})
         for serial, wrote in record.stories.items():
             theirs = {turn for turn, author in self.authors(channel, serial).items() if author == member}
             if not theirs:
@@ -221,6 +226,10 @@ class Stories:
             self.store.save(conversation, name, notes=notes, replaces=True)
             count += len(theirs)
         return count
+
+    def _mine(self, topic: str, channel: Channel) -> list[str]:
+        """The keys of a channel's notes on its messages."""
+        return [key for key in self.store.notes(topic) if key.startswith(f"{channel.key}/")]
 
     def _write_record(self, channel: Channel, record: ChannelRecord) -> None:
         self.store.write_notes({_record_note(channel): asdict(record)})

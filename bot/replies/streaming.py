@@ -9,7 +9,7 @@ import aiohttp
 import discord
 
 import engine
-from bot.messages.buttons import when_written, while_writing
+from bot.messages.buttons import to_choose, when_written, while_writing
 from bot.messages.pages import Passage
 from bot.messages.post import GoneError, Post
 from bot.replies.refusals import refusal_of
@@ -27,35 +27,46 @@ async def stream(begun: Begun, post: Post) -> bool:
 
     Raises `Refusal` if the engine fails.
     """
-    reply = begun.reply
     try:
-        await reply.ready()
-        ended = asyncio.create_task(reply.ready(is_whole=True))
+        await _ready(begun)
+        ended = asyncio.create_task(_ready(begun, is_whole=True))
         try:
             await _show_growing(begun, post, ended)
         except GoneError:
-            reply.stop()
+            begun.stop()
             await ended
             return False
         finally:
             ended.cancel()
-        reply.result()
+        for reply in begun.replies:
+            reply.result()
     except engine.EngineError as error:
         raise refusal_of(error) from error
     finally:
-        reply.abandon()
+        for reply in begun.replies:
+            reply.abandon()
     return True
 
 
 async def show_written(written: Written, post: Post, note: str = "") -> bool:
     """Show a whole reply, with small print below it and its buttons. False if there is nowhere to show it anymore."""
-    passage = Passage(written.text, written.num_bold, note=note)
-    return await post.finish(passage, when_written(written.story.serial, written.turn))
+    serial = written.story.serial
+    if written.options:
+        action = "vote" if written.vote is not None else "pick"
+        note = " \N{MIDDLE DOT} ".join(filter(None, (written.rules, note)))
+        passage = Passage(options=tuple(written.options.values()), note=note)
+        return await post.finish(passage, to_choose(action, serial, list(written.options)))
+    return await post.finish(Passage(written.text, written.num_bold, note=note), when_written(serial, written.turn))
+
+
+async def _ready(begun: Begun, *, is_whole: bool = False) -> None:
+    """Wait until there is something of the reply, or of all alternatives; with `is_whole`, for the end."""
+    await asyncio.gather(*(reply.ready(is_whole=is_whole) for reply in begun.replies))
 
 
 async def _show_growing(begun: Begun, post: Post, ended: asyncio.Task[None]) -> None:
     """Show what there is whenever Discord takes it, until the reply has ended. Raises `GoneError`."""
-    text = ""
+    texts = [""] * len(begun.replies)
     if not post.is_begun:  # a short reply is ready at once: let it appear whole
         await asyncio.wait({ended}, timeout=FIRST_WORDS_SECONDS)
     while not ended.done():
@@ -64,19 +75,23 @@ async def _show_growing(begun: Begun, post: Post, ended: asyncio.Task[None]) -> 
         waiting.cancel()
         if ended.done():
             return
-        if piece := begun.reply.take():
-            text += piece
-            await _show(begun, post, text)
-            await asyncio.wait({ended}, timeout=min(MAX_READING_SECONDS, len(piece) / READ_PER_SECOND))
+        pieces = [reply.take() for reply in begun.replies]
+        if any(pieces):
+            texts = [text + piece for text, piece in zip(texts, pieces, strict=True)]
+            await _show(begun, post, texts)
+            num_new = sum(map(len, pieces))
+            await asyncio.wait({ended}, timeout=min(MAX_READING_SECONDS, num_new / READ_PER_SECOND))
         else:
             await asyncio.wait({ended}, timeout=LOOK_SECONDS)
 
 
-async def _show(begun: Begun, post: Post, text: str) -> None:
-    """Show the text so far. If an edit fails, the next one shows it."""
+async def _show(begun: Begun, post: Post, texts: list[str]) -> None:
+    """Show the texts so far. If an edit fails, the next one shows them."""
     buttons = while_writing(begun.story.serial, begun.request.turn or 0)
-    so_far = as_shown(begun.story, 0, begun.fed + text, begun.fed)
+    so_far = as_shown(begun.story, 0, begun.fed + texts[0], begun.fed)
+    is_choice = begun.request.kind == "alternatives"
+    passage = Passage(options=tuple(texts)) if is_choice else Passage(so_far.text, so_far.num_bold)
     try:
-        await post.show(Passage(so_far.text, so_far.num_bold), buttons)
+        await post.show(passage, buttons)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         _log.warning("event=edit-failed error=%r", str(error))

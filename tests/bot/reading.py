@@ -15,6 +15,11 @@ def is_written(message: Message) -> bool:
     return any(button["label"] == "Continue" for button in message.buttons)
 
 
+def is_choice(message: Message) -> bool:
+    """Whether a message has alternatives to choose from."""
+    return any(button["label"] == "1" for button in message.buttons)
+
+
 def is_growing(message: Message) -> bool:
     """Whether a message is the end of a reply that is being written."""
     return any(button["label"] == "Stop" for button in message.buttons)

@@ -20,7 +20,7 @@ import engine
 from bot import program
 from tests.bot.conftest import ROOMY
 from tests.bot.reading import is_growing, is_written, same_words, story_of, text_of, turn_of, written
-from tests.bot.running import ROOT, TOKEN, Bot, until
+from tests.bot.running import ROOT, TOKEN, Bot, started, until
 from tests.local_discord import Guild, LocalDiscord, Message, NotPossible
 from tests.postgres import Server
 
@@ -31,20 +31,6 @@ LONG = {"writing": {"max_length": 4000, "length": 4000}}
 def discord() -> Iterator[LocalDiscord]:
     with LocalDiscord(token=TOKEN, settings=ROOMY) as server:
         yield server
-
-
-def started(discord: LocalDiscord, folder: Path, settings: dict[str, Any] | None = None, **more: Any) -> Bot:
-    """A bot that is ready."""
-    number = len([event for event in discord.gateway_log if event.what == "ready"])
-    bot = Bot(discord, folder, settings, **more)
-    try:
-        discord.wait_gateway("ready", number + 1, timeout=20)
-        discord.wait_command("continue")
-        until(lambda: any("event=ready" in line for line in bot.log))
-    except TimeoutError:
-        bot.kill()
-        pytest.fail("\n".join(bot.log))
-    return bot
 
 
 def test_the_bundled_model_goes_on_with_a_word_that_was_begun(discord: LocalDiscord, folder: Path) -> None:

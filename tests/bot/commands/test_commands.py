@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import engine
 from bot.commands.commands import MAX_TREE, around_present
-from tests.bot.reading import answer, is_written, story_of, text_of, turn_of, written
-from tests.local_discord import Channel, LocalDiscord, Member, NotPossible
+from bot.messages.markdown import BLANK
+from tests.bot.reading import answer, is_choice, is_written, same_words, story_of, text_of, turn_of, written
+from tests.local_discord import Channel, Guild, LocalDiscord, Member, NotPossible
 
 pytestmark = pytest.mark.usefixtures("bot")
 COMMANDS = {
     "continue": {"text", "length", "temperature", "top_p", "seed"}, "retry": {"temperature", "seed"},
+    "alternatives": {"n", "vote", "length", "temperature"},
     "undo": {"turns"}, "redo": {"turns"}, "fork": {"name"}, "tree": set(), "goto": {"turn"}, "restart": set(),
     "model": {"name"}, "remember": {"file"},
     "settings": {"length", "temperature", "top_p", "max_length", "memory", "join", "reset"},
     "export": set(), "forget": {"what"}, "status": set(),
 }  # fmt: skip
+
+
+def test_alternatives_stand_side_by_side_and_anybody_goes_on_with_one(
+    channel: Channel, anna: Member, guild: Guild, model: engine.Engine
+) -> None:
+    assert "nothing to go on from" in answer(anna.slash(channel, "alternatives"))
+    written(anna.slash(channel, "continue", text="ROMEO:", length=40, seed=5))
+    message = anna.slash(channel, "alternatives", n=4, length=30).wait_message(is_choice, 20)
+    assert [button["label"] for button in message.buttons] == ["1", "2", "3", "4"]
+    talk = model.conversation(sampling=engine.Sampling(seed=5, length=40, temperature=0.8))
+    talk.say("ROMEO:").result()
+    texts = [reply.text for reply in talk.alternatives(4, engine.Sampling(length=30, temperature=0.8))]
+    parts = [part.partition(" ")[2] for part in message.texts[:4]]
+    assert all(
+        same_words(text, part.replace("\\", "").replace(BLANK, "")) for text, part in zip(texts, parts, strict=True)
+    )
+    chosen = written(guild.add_member("Bea").press(message, "3"))
+    assert same_words(story_of(chosen), texts[2])
+    assert text_of(anna, channel) == talk.text + texts[2]
+    tree = answer(anna.slash(channel, "tree"), "here")
+    assert all(re.search(rf"^\W*{turn}\b", tree, re.MULTILINE) for turn in (3, 4, 5, 6))
+    assert same_words(story_of(written(anna.press(message, "1"))), texts[0])
 
 
 def test_the_commands_are_those_of_the_contract(discord: LocalDiscord) -> None:

@@ -74,6 +74,17 @@ def test_a_members_text_is_bold_and_a_part_of_its_own(text: str, num_bold: int, 
     assert shown(text, num_bold) == [parts]
 
 
+@given(st.lists(texts, min_size=1, max_size=5), forms)
+def test_texts_to_choose_from_share_a_page(options: list[str], form: Form) -> None:
+    (page,) = pages(Passage(options=tuple(options), note="vote"), form)
+    assert len(page.parts) == len(options)
+    assert num_units("".join(page.parts)) <= form.page
+    for number, part in enumerate(page.parts, 1):
+        assert part.startswith(f"**{number}** ")
+    (short,) = pages(Passage(options=("a*", "b")), form)
+    assert short.parts == ("**1** a\\*\n\n", "**2** b\n\n")
+
+
 def test_small_print_stands_on_the_last_page_and_is_cut_where_it_is_too_long() -> None:
     made = pages(Passage("word " * 500, note="a\nrestart " * 90), CONTENT)
     assert [bool(page.note) for page in made] == [False, True]
