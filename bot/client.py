@@ -8,7 +8,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import re
 import time
 from collections import OrderedDict
 from typing import Any
@@ -20,25 +19,29 @@ from discord.ext import commands
 import engine
 from bot.commands.channel_commands import ChannelCommands
 from bot.commands.commands import StoryCommands
+from bot.commands.forms import FilledForms
 from bot.commands.interactions import Interaction, Interactions, may_send
+from bot.commands.menus import MessageMenus
 from bot.commands.options import limit_options
 from bot.commands.presses import ButtonPresses
+from bot.commands.settings import ChannelSettings
 from bot.gateway import Connector
 from bot.messages.buttons import StoryButton
 from bot.messages.layout import Forms
 from bot.messages.pages import Chain
 from bot.messages.post import Post, Posts
 from bot.messages.rate_limits import Cooldown, Rates
-from bot.replies.access import StoryAccess
-from bot.replies.channels import Channel
+from bot.messages.reading import text_of
 from bot.replies.recovery import Recovery
-from bot.replies.refusals import Refusal
 from bot.replies.replies import Replies
 from bot.replies.requests import Note, Request
-from bot.replies.stories import Stories
 from bot.replies.voting import Voting
 from bot.settings import Settings
 from bot.statistics import Statistics
+from bot.stories.access import StoryAccess
+from bot.stories.channels import Channel
+from bot.stories.refusals import Refusal
+from bot.stories.stories import Stories
 
 COMMANDS_NOTE = "discord/commands", "synced"  # which guilds have which commands
 SYNC_SECONDS = 86400.0
@@ -109,7 +112,11 @@ class Textbot(commands.AutoShardedBot):
         self.add_dynamic_items(StoryButton)
         await self.add_cog(StoryCommands(self.replies, self.interactions))
         await self.add_cog(ChannelCommands(self.replies, self.interactions, self.models, self.statistics))
-        await self.add_cog(ButtonPresses(self.replies, self._voting, self.interactions, self.begin))
+        settings = ChannelSettings(self.replies, self.interactions)
+        await self.add_cog(settings)
+        await self.add_cog(ButtonPresses(self.replies, self._voting, self.interactions, settings, self.begin))
+        await self.add_cog(FilledForms(self.interactions, settings, self.begin))
+        MessageMenus(self.replies, self.interactions).add_to(self.tree)
         self._offered = self.tree.get_commands()
         await self._offer_commands()
 
@@ -180,7 +187,7 @@ class Textbot(commands.AutoShardedBot):
         reference = message.to_reference(fail_if_not_exists=False)
         post = self._posts.in_channel(channel.guild, channel.id, answers=reference)
         try:
-            request = Request(message.author.id, text=self._text_of(message))
+            request = Request(message.author.id, text=text_of(message, self.application_id or 0))
             self.interactions.check_cooldown(channel, request.member)
             await self.replies.check_limits(channel, request)
             await self.interactions.write(request, post, self.replies.note(channel, post))
@@ -197,14 +204,6 @@ class Textbot(commands.AutoShardedBot):
             return message.guild is not None or isinstance(message.channel, discord.DMChannel)
         answered = message.reference.resolved if message.reference else None
         return bool(message.content) and isinstance(answered, discord.Message) and answered.author == self.user
-
-    def _text_of(self, message: discord.Message) -> str:
-        """The text of a message, without the mention of the bot, and with names in place of other mentions."""
-        assert self.user is not None
-        text = re.sub(rf"\s*<@!?{self.user.id}>\s*", " ", message.content).strip()
-        for person in message.mentions:
-            text = text.replace(f"<@{person.id}>", person.display_name).replace(f"<@!{person.id}>", person.display_name)
-        return text
 
     def begin(self, event: int) -> bool:
         """Begin the work for an event in the present task, which `close` waits for.

@@ -13,6 +13,7 @@ from typing import Any
 import engine
 
 NAMES = {"models": "storyteller", "remember": "chapter.txt"}  # keys that list names, each with an example
+MEMORIES = ("off", "mine", "all")  # what a story remembers of itself
 MAX_ALTERNATIVES = 5  # as many buttons as Discord puts in a row
 
 
@@ -65,10 +66,10 @@ class Writing:
         5, "the most continuations that /alternatives writes at once", 2, MAX_ALTERNATIVES
     )  # fmt: skip
     max_temperature: float = _key(2.0, "the highest temperature that anybody may ask for", 0, 2)
-    max_text: int = _key(1500, "characters that a member may add at once", 1, 6000)
+    max_text: int = _key(4000, "characters that a member may add at once", 1, 6000)
     memory: str = _key(
         "off", "write with the story's own words: mine, what members wrote; all, the bot's replies, too",
-        choices=("off", "mine", "all"),
+        choices=MEMORIES,
     )  # fmt: skip
     remember: tuple[str, ...] = _key((), "files whose words every new story's memory knows")
     max_remembered: int = _key(500_000, "characters of a file that /remember takes; 0: none", 0, 5_000_000)

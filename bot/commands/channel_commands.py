@@ -1,4 +1,4 @@
-"""The commands about a channel: its model and settings, its stories as files, their deletion, and the bot's status."""
+"""The commands about a channel: its model, its stories as files, their deletion, and the bot's status."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from discord.ext import commands
 
 import engine
 from bot.commands.interactions import Interaction, Interactions, channel_of, is_moderator
-from bot.commands.options import Length, Temperature, TopP
 from bot.messages.markdown import escape
 from bot.messages.pages import Passage
-from bot.replies.channels import Channel, Choices
-from bot.replies.refusals import Refusal
 from bot.replies.replies import Replies
 from bot.replies.requests import remember
 from bot.statistics import Statistics
+from bot.stories.channels import Channel
+from bot.stories.refusals import Refusal
 
 
 class ChannelCommands(commands.Cog):
@@ -63,37 +62,6 @@ class ChannelCommands(commands.Cog):
             f"This channel's model: **{escape(name)}** ({info.cell.upper()}, {info.layers} x {info.units} units, "
             f"{info.parameters / 1e6:.1f} M parameters, {info.vocabulary_size} {info.level} tokens, {info.precision})"
         )
-
-    @app_commands.command(description="Show or change how replies are written in this channel")
-    @app_commands.describe(
-        length="of a reply, where nobody says otherwise", temperature="how daring", top_p="choose among the likeliest",
-        max_length="the longest reply that anybody may ask for here",
-        memory="write with the story's own words: mine takes up what members wrote, all the bot's replies, too",
-        join="what stands between the story and a text that is added", reset="go back to the bot's own settings first",
-    )  # fmt: skip
-    async def settings(
-        self, interaction: Interaction, length: Length | None = None, temperature: Temperature | None = None,
-        top_p: TopP | None = None, max_length: Length | None = None,
-        memory: Literal["off", "mine", "all"] | None = None, join: Literal["space", "line", "nothing"] | None = None,
-        reset: bool = False,
-    ) -> None:  # fmt: skip
-        """Show or change the channel's defaults and limits."""
-        channel = channel_of(interaction)
-        given = {
-            "length": length, "temperature": temperature, "top_p": top_p, "max_length": max_length, "memory": memory,
-            "join": join,
-        }  # fmt: skip
-        chosen = {name: value for name, value in given.items() if reset or value is not None}
-        if not chosen:
-            await self._interactions.defer(interaction, is_private=True)
-            choices = await self._access.run(channel, lambda: self._stories.choices(channel))
-            await self._interactions.show_privately(interaction, describe_choices(choices))
-            return
-        if interaction.guild_id is not None and not interaction.permissions.manage_channels:
-            raise Refusal("changing a channel's settings needs the permission Manage Channels")
-        message = await self._interactions.defer(interaction)
-        choices = await self._access.run(channel, lambda: self._stories.choose(channel, **chosen))
-        await self._interactions.show(interaction, message, Passage(said=describe_choices(choices)))
 
     @app_commands.command(description="Have this channel's story write with the words of a text, too")
     @app_commands.describe(
@@ -207,15 +175,6 @@ def read_attachment(name: str, data: bytes) -> str:
             return engine.read_files(str(path))[0]
         except engine.EngineError as error:
             raise ValueError(str(error).replace(str(path), path.name)) from None
-
-
-def describe_choices(choices: Choices) -> str:
-    """A channel's settings in words."""
-    return (
-        f"Replies here: **length** {choices.length} (at most {choices.max_length}) · **temperature** "
-        f"{choices.temperature:g} · **top_p** {choices.top_p:g} · **memory** {choices.memory} · a text is "
-        f"joined with **{choices.join}**"
-    )
 
 
 def describe_deletion(count: int, text: str) -> str:

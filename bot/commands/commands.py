@@ -13,10 +13,10 @@ from bot.commands.interactions import Interaction, Interactions, channel_of
 from bot.commands.options import Alternatives, Length, Minutes, Seed, Temperature, TopP, Turns
 from bot.messages.buttons import when_written
 from bot.messages.pages import Passage
-from bot.replies.navigation import go_back, go_forward, go_to
-from bot.replies.refusals import NoStory
 from bot.replies.replies import Replies
 from bot.replies.requests import Request
+from bot.stories.navigation import go_back, go_forward, go_to
+from bot.stories.refusals import NoStory
 
 MAX_TREE = 1800  # characters of a drawn tree in a message
 TREE_COLUMNS = 56

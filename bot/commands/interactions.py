@@ -14,18 +14,19 @@ from discord import app_commands
 
 import engine
 from bot.messages.buttons import StoryButton, when_written
+from bot.messages.layout import arguments
 from bot.messages.markdown import escape
-from bot.messages.pages import Passage
+from bot.messages.pages import CONTENT, Page, Passage
 from bot.messages.post import RETRY_SECONDS, Post, Posts
 from bot.messages.rate_limits import Cooldown
-from bot.replies.channels import Channel
-from bot.replies.navigation import begin_with_copy, copy_at_turn, move_in_story, story_end
-from bot.replies.refusals import Refusal
 from bot.replies.replies import Replies
 from bot.replies.requests import Note, Request
-from bot.replies.stories import Story
 from bot.settings import Settings
 from bot.statistics import Statistics
+from bot.stories.channels import Channel
+from bot.stories.navigation import begin_with_copy, copy_at_turn, move_in_story, story_end
+from bot.stories.refusals import Refusal
+from bot.stories.stories import Story
 
 MAX_BEGINNING = 8  # requests that are noted at once: among hundreds, the event loop can do other work between them
 ASK_SECONDS = 1.5  # a request is noted before its answer is promised, unless the store takes longer than this
@@ -163,14 +164,17 @@ class Interactions:
         post.promise(message)
         await post.finish(passage, buttons)
 
-    async def show_privately(self, interaction: Interaction, text: str, make_files: MakeFiles = list) -> None:
+    async def show_privately(
+        self, interaction: Interaction, text: str, make_files: MakeFiles = list, buttons: Sequence[StoryButton] = ()
+    ) -> None:
         """Show a promised answer only to the member who asked, whom only the interaction's token reaches.
 
         Raises `Refusal` for what Discord does not take.
         """
+        shown = arguments(Page((text,)), buttons, CONTENT)
         for wait in RETRY_SECONDS:
             try:
-                await interaction.edit_original_response(content=text, attachments=make_files())
+                await interaction.edit_original_response(attachments=make_files(), **shown)
                 return
             except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 if isinstance(error, discord.HTTPException) and error.status < 500:

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from discord.ext import commands
 
 from bot.commands.interactions import Interaction, Interactions, channel_of, is_moderator
+from bot.commands.settings import ChannelSettings
 from bot.messages.buttons import PRESSED
+from bot.messages.forms import write_form
 from bot.messages.rate_limits import MAX_KEYS
-from bot.replies.navigation import go_to, present_turn, take_back
-from bot.replies.refusals import Refusal
 from bot.replies.replies import Replies
 from bot.replies.requests import Request
 from bot.replies.voting import Voting
+from bot.stories.navigation import go_to, present_turn, take_back
+from bot.stories.refusals import Refusal
 
 PRESS_SECONDS = 2.0  # until then, a second press of a button is taken for the first one
 Key = tuple[int, str]  # a message, and the action and turn of a button below it
@@ -26,10 +28,12 @@ class ButtonPresses(commands.Cog):
     """Hears the presses of buttons."""
 
     def __init__(
-        self, replies: Replies, voting: Voting, interactions: Interactions, begin: Callable[[int], bool]
-    ) -> None:
+        self, replies: Replies, voting: Voting, interactions: Interactions, settings: ChannelSettings,
+        begin: Callable[[int], bool],
+    ) -> None:  # fmt: skip
         """`begin` tells by an interaction's id whether there is work to do, and has the bot's end wait for it."""
         self._replies, self._voting, self._interactions, self._begin = replies, voting, interactions, begin
+        self._settings = settings
         self._presses: dict[Key, float] = {}  # until when a further press is refused
 
     @commands.Cog.listener(f"on_{PRESSED}")
@@ -42,8 +46,8 @@ class ButtonPresses(commands.Cog):
             if action == "stop":
                 await self._stop(interaction, message)
                 return
-            if action == "vote":
-                await self._vote(interaction, message, turn)
+            if action in ("vote", "write", "settings"):  # as often as anybody wants
+                await self._ask(interaction, action, serial, turn)
                 return
             with self._once((message, f"{action}:{turn}")):
                 await self._do(interaction, action, serial, turn)
@@ -82,8 +86,17 @@ class ButtonPresses(commands.Cog):
         else:
             await self._interactions.fork(interaction, serial=serial, turn=turn)
 
-    async def _vote(self, interaction: Interaction, message: int, turn: int) -> None:
+    async def _ask(self, interaction: Interaction, action: str, serial: int, turn: int) -> None:
+        """Take a ballot, or show a form."""
+        if action == "settings":
+            await self._settings.open_form(interaction)
+            return
         self._interactions.check_may_write(interaction)
+        if action == "write":
+            most = self._replies.access.stories.writing.max_text
+            await interaction.response.send_modal(write_form(serial, turn, most))
+            return
+        message = interaction.message.id if interaction.message else 0
         told = await self._voting.cast(channel_of(interaction), message, interaction.user.id, turn)
         await interaction.response.send_message(told, ephemeral=True)
 

@@ -14,18 +14,20 @@ Style = discord.ButtonStyle
 BUTTONS = {
     "stop": ("Stop", Style.danger),
     "continue": ("Continue", Style.primary),
+    "write": ("Write", Style.secondary),
     "retry": ("Retry", Style.secondary),
     "undo": ("Undo", Style.secondary),
     "fork": ("Fork", Style.secondary),
     "pick": ("", Style.primary),
     "vote": ("", Style.secondary),
+    "settings": ("Change", Style.secondary),
 }
-BELOW_REPLY = ("continue", "retry", "undo", "fork")
+BELOW_REPLY = ("continue", "write", "retry", "undo", "fork")
 
 
 class StoryButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"textbot:(?P<action>stop|continue|retry|undo|fork|pick|vote):(?P<serial>\d{1,9}):(?P<turn>\d{1,9})",
+    template=rf"textbot:(?P<action>{'|'.join(BUTTONS)}):(?P<serial>\d{{1,9}}):(?P<turn>\d{{1,9}})",
 ):
     """A button with what it does, the story's serial number in its channel, and the turn where it does it."""
 

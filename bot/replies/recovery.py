@@ -8,12 +8,12 @@ from collections.abc import Callable
 from bot.messages.markdown import escape
 from bot.messages.pages import Passage
 from bot.messages.post import Post
-from bot.replies.channels import Channel
-from bot.replies.refusals import Impossible
 from bot.replies.replies import Replies
 from bot.replies.requests import Note, finish_reply
-from bot.replies.stories import WRITING
 from bot.replies.streaming import show_written
+from bot.stories.channels import Channel
+from bot.stories.refusals import Impossible
+from bot.stories.stories import WRITING
 
 CUT_MARK = "\N{ANTICLOCKWISE OPEN CIRCLE ARROW} a restart came in between"
 PostMaker = Callable[[Note], Post]  # makes the post that the note is on

@@ -19,14 +19,14 @@ import discord
 import engine
 from bot.messages.markdown import escape
 from bot.messages.post import GoneError, Post
-from bot.replies.access import StoryAccess
-from bot.replies.channels import Channel
 from bot.replies.queue import Queue, Ticket
-from bot.replies.refusals import Busy, EngineFailed, Impossible, Refusal
 from bot.replies.requests import Begun, Note, Request, begin_reply, keep_reply, resolve_request
 from bot.replies.streaming import show_written, stream
-from bot.replies.votes import Vote
 from bot.settings import Limits
+from bot.stories.access import StoryAccess
+from bot.stories.channels import Channel
+from bot.stories.refusals import Busy, EngineFailed, Impossible, Refusal
+from bot.stories.votes import Vote
 
 RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0)  # between attempts at what cannot be given up
 QUEUE_SECONDS = 3.0  # between messages about a request's position in the queue

@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 import engine
 from bot.messages.pages import CONTENT, FORMS, Chain
-from bot.replies.channels import Channel, Choices
-from bot.replies.refusals import NoStory
-from bot.replies.stories import WRITING, NoteKey, Stories, Story, author_note
-from bot.replies.votes import Vote, open_votes
+from bot.stories.channels import Channel, Choices
+from bot.stories.navigation import check_turn
+from bot.stories.refusals import NoStory
+from bot.stories.stories import WRITING, NoteKey, Stories, Story, author_note
+from bot.stories.votes import Vote, open_votes
 
 MAX_ATTEMPTS = 2  # processes that try to finish a reply; the next one only feeds its text
 JOINERS = {"space": " ", "line": "\n", "nothing": ""}  # by `Choices.join`
@@ -34,6 +35,7 @@ class Request:
     turn: int | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
     number: int = 1  # of alternatives
+    author: int = 0  # of the text, if that is another member
     minutes: int = 0  # of a vote among these; 0: whoever presses first chooses
 
 
@@ -223,7 +225,7 @@ def keep_reply(stories: Stories, begun: Begun, note: Note, back_to: int) -> Writ
         notes[vote.key] = vote.value()
     prompt = next((one for one in conversation.turns if one.kind == "prompt" and one.parent == request.turn), None)
     if begun.fed and prompt is not None:  # a text of which the model knows nothing becomes no prompt
-        notes[author_note(begun.story, prompt.id)] = request.member
+        notes[author_note(begun.story, prompt.id)] = request.author or request.member
     if back_to != request.turn:
         conversation.goto(back_to)
     stories.save(begun.story, notes)
@@ -276,12 +278,6 @@ def as_shown(story: Story, turn: int, text: str, fed: str) -> Written:
     """A reply as it is shown: a member's text in bold, without the blanks at the start, which Discord drops."""
     stripped = text.lstrip() if fed else text.lstrip("\n")
     return Written(story, turn, stripped, max(0, len(fed) - (len(text) - len(stripped))))
-
-
-def check_turn(conversation: engine.Conversation, turn: int) -> None:
-    """Raise `NoStory` if there is no such turn."""
-    if turn and all(one.id != turn for one in conversation.tree):
-        raise NoStory(f"there is no turn {turn} in this story: /tree shows those that there are")
 
 
 def _joined(conversation: engine.Conversation, turn: int, request: Request, choices: Choices) -> str:

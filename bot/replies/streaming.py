@@ -12,8 +12,8 @@ import engine
 from bot.messages.buttons import to_choose, when_written, while_writing
 from bot.messages.pages import Passage
 from bot.messages.post import GoneError, Post
-from bot.replies.refusals import refusal_of
 from bot.replies.requests import Begun, Written, as_shown
+from bot.stories.refusals import refusal_of
 
 FIRST_WORDS_SECONDS = 0.12  # to wait for more of a reply before its first words are shown
 LOOK_SECONDS = 0.25  # between looks for more of a reply

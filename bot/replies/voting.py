@@ -12,13 +12,13 @@ from bot.messages.buttons import to_choose
 from bot.messages.markdown import escape
 from bot.messages.pages import FORMS, Chain, Passage
 from bot.messages.post import Post
-from bot.replies.channels import Channel
-from bot.replies.refusals import Impossible
 from bot.replies.replies import Replies
 from bot.replies.requests import Note, Saved, Written
-from bot.replies.stories import NoteKey
 from bot.replies.streaming import show_written
-from bot.replies.votes import Outcome, Vote, cast, decide, end_vote, open_votes
+from bot.stories.channels import Channel
+from bot.stories.refusals import Impossible
+from bot.stories.stories import NoteKey
+from bot.stories.votes import Outcome, Vote, cast, decide, end_vote, open_votes
 
 PostMaker = Callable[[Channel, Chain | None, int], Post]  # a post in a channel, with a chain of messages and a key
 _log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.local_discord.errors import Json, NotPossible
 from tests.local_discord.forms.messages import Draft, Upload
+from tests.local_discord.forms.modals import fill_modal
 from tests.local_discord.forms.slash_options import OptionValue, fill_options
 from tests.local_discord.world.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, Interaction
 from tests.local_discord.world.messages import REPLY, Message
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 BUTTON_LINK, COMPONENT_BUTTON = 5, 2
+MESSAGE_MENU = 3
 
 
 class Actor:
@@ -34,6 +36,10 @@ class Actor:
     def slash(self, channel: Channel, command: str, /, **options: OptionValue) -> Interaction:
         """Uses a command, subcommands after a space; returns at once."""
         return self._run(lambda: self._command(COMMAND, channel, command, options, None))
+
+    def menu(self, message: Message, name: str) -> Interaction:
+        """Uses a command of a message's context menu; returns at once."""
+        return self._run(lambda: self._menu(message, name))
 
     def complete(
         self, channel: Channel, command: str, option: str, typed: str, timeout: float = 5.0, **others: OptionValue
@@ -62,7 +68,7 @@ class Actor:
         return self._run(work)
 
     def submit(self, call: Interaction, **values: str) -> Interaction:
-        """Fills in the form that the bot has answered with, by the custom ids of its texts."""
+        """Fills in the form that the bot has answered with, by the custom ids of its fields, and sends it."""
         return self._run(lambda: self._modal(call, values))
 
     def say(
@@ -137,6 +143,20 @@ class Actor:
         data["options"], resolved = fill_options(command, below, options, channel, focused)
         return self._interact(kind, channel, data | ({"resolved": resolved} if resolved else {}))
 
+    def _menu(self, message: Message, name: str) -> Interaction:
+        channel = message.channel
+        may = self._may(channel)
+        if message.is_deleted or message.is_system or message.ephemeral_to is not None:
+            raise NotPossible(f"{message} has no context menu for {self}")
+        command = self.world.commands.find(channel.guild, name, MESSAGE_MENU)
+        if command is None:
+            raise NotPossible(f"no command {name!r} in the menu; there are {self.world.commands.names(channel.guild)}")
+        self._check_right(command, channel, may)
+        data: Json = {"id": command["id"], "name": name, "type": MESSAGE_MENU, "target_id": str(message.id)}
+        if "guild_id" in command:
+            data["guild_id"] = command["guild_id"]
+        return self._interact(COMMAND, channel, data | {"resolved": {"messages": {str(message.id): message.to_json()}}})
+
     def _check_right(self, command: Json, channel: Channel, may: P) -> None:
         context = 0 if channel.guild else 1
         if context not in command.get("contexts", [0]):
@@ -164,15 +184,9 @@ class Actor:
     def _modal(self, call: Interaction, values: dict[str, str]) -> Interaction:
         if call.modal is None or call.user is not self.user:
             raise NotPossible(f"{call} shows {self} no form")
-        rows: list[Json] = []
-        for row in call.modal["components"]:
-            inside = row.get("components") or [row["component"]]
-            filled = [{"type": i["type"], "custom_id": i["custom_id"], "value": values[i["custom_id"]]} for i in inside]
-            rows.append(
-                {"type": row["type"]} | ({"components": filled} if "components" in row else {"component": filled[0]})
-            )
+        parts = fill_modal(call.modal, values)
         return self._interact(
-            MODAL, call.channel, {"custom_id": call.modal["custom_id"], "components": rows}, call.source
+            MODAL, call.channel, {"custom_id": call.modal["custom_id"], "components": parts}, call.source
         )
 
     def _say(

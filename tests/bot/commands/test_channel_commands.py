@@ -21,17 +21,6 @@ def test_model_shows_chooses_and_completes(channel: Channel, anna: Member) -> No
     assert "there is no model" in answer(anna.slash(channel, "model", name="nobody"))
 
 
-def test_settings_are_the_moderators(channel: Channel, anna: Member, moderator: Member) -> None:
-    assert "**length** 300" in answer(anna.slash(channel, "settings"))
-    assert "Manage Channels" in answer(anna.slash(channel, "settings", length=9))
-    assert "**length** 12" in answer(moderator.slash(channel, "settings", length=12, max_length=20))
-    written(anna.slash(channel, "continue", text="ab"))
-    assert len(text_of(anna, channel)) == 14
-    refused = anna.slash(channel, "continue", length=21)
-    assert "at most 20" in answer(refused)
-    assert "**length** 300" in answer(moderator.slash(channel, "settings", reset=True))
-
-
 def test_export_gives_a_text_and_what_replays_it(channel: Channel, anna: Member, model: engine.Engine) -> None:
     written(anna.slash(channel, "continue", text="ROMEO:", length=50))
     written(anna.slash(channel, "continue", text="JULIET:", length=50))

@@ -14,8 +14,8 @@ from discord.http import Route
 import engine
 from bot.client import Textbot
 from bot.replies.requests import Request
-from bot.replies.stories import WRITING
 from bot.settings import Settings
+from bot.stories.stories import WRITING
 from engine.serving.engine import Engine
 from tests.bot.reading import answer, begun, written
 from tests.local_discord import Channel, Guild, LocalDiscord, Member, NotPossible, Permission

@@ -12,7 +12,7 @@ from bot.messages.buttons import BUTTONS, StoryButton, to_choose, when_written, 
 
 def test_a_reply_that_is_written_has_all_buttons_but_stop() -> None:
     assert [button.custom_id for button in while_writing(1, 2)] == ["textbot:stop:1:2"]
-    whole = [f"textbot:{action}:3:40" for action in ("continue", "retry", "undo", "fork")]
+    whole = [f"textbot:{action}:3:40" for action in ("continue", "write", "retry", "undo", "fork")]
     assert [button.custom_id for button in when_written(3, 40)] == whole
     assert [button.item.label for button in to_choose("vote", 3, [7, 9])] == ["1", "2"]
     assert [button.custom_id for button in to_choose("vote", 3, [7, 9])] == ["textbot:vote:3:7", "textbot:vote:3:9"]

@@ -29,7 +29,13 @@ def sent(page: Page, form: Form, serial: int = 0) -> tuple[Any, Any]:
 def test_content_holds_all_in_one_text() -> None:
     content, rows = sent(PAGE, CONTENT, 1)
     assert content == "**Once**\nthere was\n-# left out: x"
-    assert [button["label"] for row in rows for button in row["components"]] == ["Continue", "Retry", "Undo", "Fork"]
+    assert [button["label"] for row in rows for button in row["components"]] == [
+        "Continue",
+        "Write",
+        "Retry",
+        "Undo",
+        "Fork",
+    ]
     assert sent(PAGE, CONTENT)[1] is None
 
 

@@ -14,14 +14,14 @@ import engine
 from bot.messages.layout import Forms
 from bot.messages.post import Post
 from bot.messages.rate_limits import Rates
-from bot.replies.access import StoryAccess
-from bot.replies.refusals import EngineFailed, Impossible, NoStory, QueueFull, Refusal
 from bot.replies.replies import Replies
 from bot.replies.requests import Request
-from bot.replies.stories import WRITING, Stories
 from bot.settings import Limits, Writing
+from bot.stories.access import StoryAccess
+from bot.stories.refusals import EngineFailed, Impossible, NoStory, QueueFull, Refusal
+from bot.stories.stories import WRITING, Stories
 from tests.bot.reading import turn_of, written
-from tests.bot.replies.writing import HERE
+from tests.bot.writing import HERE
 from tests.local_discord import Channel, Guild, Member, NotPossible
 from tests.networks import tiny_engine
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import engine
-from bot.replies.stories import BALLOTS, VOTES, WRITING
+from bot.stories.stories import BALLOTS, VOTES, WRITING
 from tests.bot.conftest import ROOMY
 from tests.bot.reading import answer, is_choice, is_growing, is_written, same_words, story_of, text_of, written
 from tests.bot.running import TOKEN, started, until

@@ -117,7 +117,7 @@ def _check_row(row: Json, at: str) -> None:
         message = "The sum of the widths of the components is more than 5"
         raise bad_form(where, "COMPONENT_LAYOUT_WIDTH_EXCEEDED", message)
     for place, part in enumerate(inside):
-        check = _check_button if part["type"] == BUTTON else _check_select
+        check = _check_button if part["type"] == BUTTON else check_select
         check(part, f"{where}.{place}")
 
 
@@ -126,7 +126,7 @@ def _check_button(button: Json, at: str) -> None:
     if type(style) is not int or not 1 <= style <= PREMIUM:
         raise bad_form(f"{at}.style", "BASE_TYPE_CHOICES", "Value must be one of {1, 2, 3, 4, 5, 6}.")
     label, custom_id = button.get("label"), button.get("custom_id")
-    _check_length(label, 0, 80, f"{at}.label")
+    check_length(label, 0, 80, f"{at}.label")
     if not label and not button.get("emoji") and style != PREMIUM:
         raise bad_form(at, "BUTTON_COMPONENT_LABEL_OR_EMOJI_REQUIRED", "A label or emoji is required")
     if button.get("emoji"):
@@ -144,7 +144,7 @@ def _check_link(button: Json, at: str) -> None:
     address = urlsplit(str(button.get("url") or ""))
     if address.scheme not in ("http", "https", "discord") or not address.netloc:
         raise bad_form(f"{at}.url", "BASE_TYPE_REQUIRED", "A URL is required")
-    _check_length(button.get("url"), 1, 512, f"{at}.url")
+    check_length(button.get("url"), 1, 512, f"{at}.url")
     if button.get("custom_id"):
         message = "A custom id and url cannot both be specified"
         raise bad_form(at, "BUTTON_COMPONENT_CUSTOM_ID_AND_URL_MUTUALLY_EXCLUSIVE", message)
@@ -157,9 +157,10 @@ def _check_emoji(emoji: Json, at: str) -> None:
         raise bad_form(f"{at}.id", "BUTTON_COMPONENT_INVALID_EMOJI", "Invalid emoji: nobody here has custom ones")
 
 
-def _check_select(select: Json, at: str) -> None:
-    _check_length(select.get("custom_id"), 1, 100, f"{at}.custom_id")
-    _check_length(select.get("placeholder"), 0, 150, f"{at}.placeholder")
+def check_select(select: Json, at: str) -> None:
+    """A list to choose from."""
+    check_length(select.get("custom_id"), 1, 100, f"{at}.custom_id")
+    check_length(select.get("placeholder"), 0, 150, f"{at}.placeholder")
     if select["type"] != STRING_SELECT:
         return
     options: list[Json] = select.get("options") or []
@@ -167,16 +168,17 @@ def _check_select(select: Json, at: str) -> None:
         raise bad_form(f"{at}.options", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 25 in length.")
     for place, option in enumerate(options):
         where = f"{at}.options.{place}"
-        _check_length(option.get("label"), 1, 100, f"{where}.label")
-        _check_length(option.get("value"), 1, 100, f"{where}.value")
-        _check_length(option.get("description"), 0, 100, f"{where}.description")
+        check_length(option.get("label"), 1, 100, f"{where}.label")
+        check_length(option.get("value"), 1, 100, f"{where}.value")
+        check_length(option.get("description"), 0, 100, f"{where}.description")
         if option.get("emoji"):
             _check_emoji(option["emoji"], f"{where}.emoji")
     if len({option["value"] for option in options}) != len(options):
         raise bad_form(f"{at}.options", "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", "The option value is already used")
 
 
-def _check_length(value: Any, least: int, most: int, at: str) -> None:
+def check_length(value: Any, least: int, most: int, at: str) -> None:
+    """A text of so many characters; one that may be empty may be missing."""
     if value is None and least == 0:
         return
     if not isinstance(value, str):
@@ -191,7 +193,7 @@ def _check_ids(components: list[Json], at: str) -> None:
         custom_id = part.get("custom_id")
         if custom_id is None:
             continue
-        _check_length(custom_id, 1, 100, f"{where}.custom_id")
+        check_length(custom_id, 1, 100, f"{where}.custom_id")
         if custom_id in seen:
             message = "Component custom id cannot be duplicated"
             raise bad_form(f"{where}.custom_id", "COMPONENT_CUSTOM_ID_DUPLICATED", message)

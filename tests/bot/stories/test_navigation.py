@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bot.messages.pages import Passage
-from bot.replies.navigation import go_back, go_forward, go_to, story_end, take_back
-from bot.replies.refusals import NoStory
 from bot.replies.requests import Request, begin_reply, resolve_request
-from bot.replies.stories import Stories
-from tests.bot.replies.writing import HERE, write
+from bot.stories.navigation import go_back, go_forward, go_to, story_end, take_back
+from bot.stories.refusals import NoStory
+from bot.stories.stories import Stories
+from tests.bot.writing import HERE, write
 
 
 def test_what_is_refused_leaves_the_story_where_it_was(stories: Stories) -> None:

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import engine
-from bot.replies.channels import Channel, ChannelRecord, Choices
-from bot.replies.refusals import NoStory
 from bot.settings import Writing
+from bot.stories.channels import Channel, ChannelRecord, Choices
+from bot.stories.refusals import NoStory
 
 MAX_OPEN_TURNS = 1000  # kept in memory with their texts, without states; other stories are opened on demand
 _log = logging.getLogger(__name__)
@@ -189,8 +189,8 @@ class Stories:
         """Delete all stories of a channel permanently; returns their number. The channel's choices stay."""
         record = self.record(channel)
         self.drop(channel)
-        unfinished = [(WRITING, key) for key in self._mine(WRITING, channel)]
-        for key in self._mine(VOTES, channel):
+        unfinished = [(WRITING, key) for key in _on_messages(self.store, WRITING, channel)]
+        for key in _on_messages(self.store, VOTES, channel):
             ballots = f"{BALLOTS}/{key}"
             unfinished += [(VOTES, key), *((ballots, member) for member in self.store.notes(ballots))]
         self.store.write_notes(dict.fromkeys(unfinished))
@@ -210,7 +210,9 @@ class Stories:
         The model reads the stories again without them. Its own words and other members' texts stay and keep their ids.
         """
         count, record = 0, self.record(channel)
-        self.store.write_notes({(f"{BALLOTS}/{key}", str(member)): None for key in self._mine(VOTES, channel)})
+        self.store.write_notes(
+            {(f"{BALLOTS}/{key}", str(member)): None for key in _on_messages(self.store, VOTES, channel)}
+        )
         for serial, wrote in record.stories.items():
             theirs = {turn for turn, author in self.authors(channel, serial).items() if author == member}
             if not theirs:
@@ -226,10 +228,6 @@ class Stories:
             self.store.save(conversation, name, notes=notes, replaces=True)
             count += len(theirs)
         return count
-
-    def _mine(self, topic: str, channel: Channel) -> list[str]:
-        """The keys of a channel's notes on its messages."""
-        return [key for key in self.store.notes(topic) if key.startswith(f"{channel.key}/")]
 
     def _write_record(self, channel: Channel, record: ChannelRecord) -> None:
         self.store.write_notes({_record_note(channel): asdict(record)})
@@ -264,6 +262,11 @@ def author_note(story: Story, turn: int) -> NoteKey:
 
 def _authors(channel: Channel, serial: int) -> str:
     return f"discord/author/{channel.key}/{serial}"
+
+
+def _on_messages(store: engine.Store, topic: str, channel: Channel) -> list[str]:
+    """The keys of the notes on a channel's messages."""
+    return [key for key in store.notes(topic) if key.startswith(f"{channel.key}/")]
 
 
 def _records(guild: int) -> str:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.replies.refusals import NoStory
 from bot.replies.requests import Request, Saved, finish_reply
-from bot.replies.stories import BALLOTS, VOTES, Stories
-from bot.replies.votes import Vote, cast, decide, end_vote, open_votes, tally
-from tests.bot.replies.writing import HERE, note_on, write
+from bot.stories.refusals import NoStory
+from bot.stories.stories import BALLOTS, VOTES, Stories
+from bot.stories.votes import Vote, cast, decide, end_vote, open_votes, tally
+from tests.bot.writing import HERE, note_on, write
 
 
 @given(st.lists(st.sampled_from([3, 5, 9])))

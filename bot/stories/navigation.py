@@ -6,13 +6,18 @@ from collections.abc import Callable
 
 import engine
 from bot.messages.pages import Passage
-from bot.replies.access import StoryAccess
-from bot.replies.channels import Channel
-from bot.replies.refusals import NoStory
-from bot.replies.requests import check_turn
-from bot.replies.stories import Stories, Story
+from bot.stories.access import StoryAccess
+from bot.stories.channels import Channel
+from bot.stories.refusals import NoStory
+from bot.stories.stories import Stories, Story
 
 SHOWN_END = 300  # characters of the story that are shown after a move
+
+
+def check_turn(conversation: engine.Conversation, turn: int) -> None:
+    """Raise `NoStory` if there is no such turn."""
+    if turn and all(one.id != turn for one in conversation.tree):
+        raise NoStory(f"there is no turn {turn} in this story: /tree shows those that there are")
 
 
 def take_back(conversation: engine.Conversation, turn: int) -> None:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import engine
-from bot.replies.channels import Channel
-from bot.replies.refusals import NoStory
-from bot.replies.stories import BALLOTS, VOTES, NoteKey, Stories, Story
+from bot.stories.channels import Channel
+from bot.stories.refusals import NoStory
+from bot.stories.stories import BALLOTS, VOTES, NoteKey, Stories, Story
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bot.messages.pages import CONTENT, Chain
-from bot.replies.channels import Channel
 from bot.replies.requests import Note, Request, Saved, Written, begin_reply, keep_reply, resolve_request
-from bot.replies.stories import Stories
+from bot.stories.channels import Channel
+from bot.stories.stories import Stories
 
 HERE, THERE = Channel(1, 10), Channel(1, 11)
 POST = 99

@@ -1,0 +1,113 @@
+"""A Discord channel that has stories: its key, what the store keeps about it, and how its replies are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bot.settings import MEMORIES, Writing
+from bot.stories.refusals import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel, a thread or a direct message by its id; `guild` is 0 for a direct message."""
+
+    guild: int
+    id: int
+
+    @property
+    def key(self) -> str:
+        """The channel's name in the store."""
+        return f"{self.guild}/{self.id}"
+
+    def story_name(self, serial: int) -> str:
+        """The name of one of its stories in the store."""
+        return f"discord/{self.key}/{serial}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRecord:
+    """What the store keeps about a channel.
+
+    `current` is the serial number of the present story, 0 for none; `stories` has the models by serial number.
+    `chosen` holds what the channel's moderators chose in place of the operator's settings, by the names of `Choices`.
+    `last` is the highest serial number ever given, so the buttons of a deleted story never mean another one.
+    """
+
+    current: int = 0
+    stories: dict[int, str] = field(default_factory=dict)
+    chosen: dict[str, Any] = field(default_factory=dict)
+    last: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How a channel's replies are written: the operator's settings, with what the moderators chose in place of them."""
+
+    length: int
+    temperature: float
+    top_p: float
+    max_length: int
+    join: str = "space"
+    memory: str = "off"
+
+    @classmethod
+    def of(cls, writing: Writing, record: ChannelRecord) -> Choices:
+        """A channel's choices. The operator's limits hold, whatever was chosen."""
+        given = cls(writing.length, writing.temperature, writing.top_p, writing.max_length, memory=writing.memory)
+        made = replace(given, **record.chosen)
+        most = min(made.max_length, writing.max_length)
+        return replace(
+            made, max_length=most, length=min(made.length, most),
+            temperature=min(made.temperature, writing.max_temperature),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One of a channel's settings, as members read and fill it in: one of `choices`, or a number from `low` on.
+
+    The most is what the operator allows: the setting `limit` of `Writing`, or `high`.
+    """
+
+    name: str
+    title: str
+    choices: tuple[str, ...] = ()
+    is_whole: bool = False
+    low: float = 0
+    high: float = 1
+    limit: str = ""
+    is_in_form: bool = True
+
+    def range(self, writing: Writing) -> tuple[float, float]:
+        """The least and the most that a channel may choose."""
+        return self.low, getattr(writing, self.limit) if self.limit else self.high
+
+    def read(self, typed: str, writing: Writing) -> Any:
+        """The value that somebody has typed; None for nothing, which goes back to the operator's. Raises `Refusal`."""
+        if not (text := typed.strip()):
+            return None
+        if self.choices:
+            if text not in self.choices:
+                raise Refusal(f"{self.name} {text[:20]!r}: must be {' or '.join(self.choices)}")
+            return text
+        low, high = self.range(writing)
+        try:
+            value = int(text) if self.is_whole else float(text.replace(",", "."))
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            kind = "a whole number" if self.is_whole else "a number"
+            raise Refusal(f"{self.name} {text[:20]!r}: must be {kind} from {low:g} to {high:g}")
+        return value
+
+
+SETTINGS = (
+    Setting("length", "Length of a reply, in tokens", is_whole=True, low=1, limit="max_length"),
+    Setting("temperature", "Temperature: how daring", limit="max_temperature"),
+    Setting("top_p", "Choose among the likeliest (top_p)", low=0.01),
+    Setting("max_length", "The longest reply, in tokens", is_whole=True, low=1, limit="max_length", is_in_form=False),
+    Setting("memory", "Write with the story's own words", choices=MEMORIES),
+    Setting("join", "Between the story and a text", choices=("space", "line", "nothing")),
+)  # the channel's settings, in the order in which they are shown
