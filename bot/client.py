@@ -22,7 +22,7 @@ from bot.commands.commands import StoryCommands
 from bot.commands.forms import FilledForms
 from bot.commands.interactions import Interaction, Interactions, may_send
 from bot.commands.menus import MessageMenus
-from bot.commands.options import limit_options
+from bot.commands.options import limit_options, offer_in
 from bot.commands.presses import ButtonPresses
 from bot.commands.settings import ChannelSettings
 from bot.gateway import Connector
@@ -125,7 +125,14 @@ class Textbot(commands.AutoShardedBot):
         if 0 not in (self.settings.discord.shard_ids or (0,)):
             return  # the process with the first shard does it
         limit_options(self._offered, self.settings.writing)
+        offer_in(self._offered, self._is_for_persons())
         await self._sync(list(self.settings.discord.guilds))
+
+    def _is_for_persons(self) -> bool:
+        """Whether a person may install the application; commands of single servers are not for persons."""
+        application = self.application
+        is_set_up = application is not None and application.user_integration_config is not None
+        return is_set_up and not self.settings.discord.guilds
 
     async def _sync(self, guilds: list[int]) -> None:
         """Give the commands to `guilds` (to all, if it is empty), and take them from those that had them before.
@@ -167,6 +174,8 @@ class Textbot(commands.AutoShardedBot):
             return (guild >> 22) % num_shards == shard
 
         def make_post(note: Note) -> Post:
+            if note.token is not None:
+                return self._posts.by_token(note.channel.id, note.token, note.chain, note.post)
             return self._in_channel(note.channel, note.chain, note.post)
 
         self._voting.take_up(is_mine)

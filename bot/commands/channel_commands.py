@@ -16,6 +16,7 @@ from discord.ext import commands
 
 import engine
 from bot.commands.interactions import Interaction, Interactions, channel_of, is_moderator
+from bot.commands.settings import may_change
 from bot.messages.markdown import escape
 from bot.messages.pages import Passage
 from bot.replies.replies import Replies
@@ -70,7 +71,7 @@ class ChannelCommands(commands.Cog):
     @app_commands.default_permissions(manage_channels=True)
     async def remember(self, interaction: Interaction, file: discord.Attachment) -> None:
         """Add a text to the memory of the channel's story."""
-        if interaction.guild_id is not None and not interaction.permissions.manage_channels:
+        if not may_change(interaction):
             raise Refusal("having a story remember a text needs the permission Manage Channels")
         channel, most = channel_of(interaction), self._stories.writing.max_remembered
         self._interactions.admit(interaction)

@@ -9,14 +9,14 @@ from discord import app_commands
 from discord.ext import commands
 
 import engine
-from bot.commands.interactions import Interaction, Interactions, channel_of
+from bot.commands.interactions import Interaction, Interactions, channel_of, is_elsewhere
 from bot.commands.options import Alternatives, Length, Minutes, Seed, Temperature, TopP, Turns
 from bot.messages.buttons import when_written
 from bot.messages.pages import Passage
 from bot.replies.replies import Replies
 from bot.replies.requests import Request
 from bot.stories.navigation import go_back, go_forward, go_to
-from bot.stories.refusals import NoStory
+from bot.stories.refusals import NoStory, Refusal
 
 MAX_TREE = 1800  # characters of a drawn tree in a message
 TREE_COLUMNS = 56
@@ -66,6 +66,8 @@ class StoryCommands(commands.Cog):
         temperature: Temperature | None = None,
     ) -> None:  # fmt: skip
         """Write alternatives in one batch."""
+        if vote is not None and is_elsewhere(interaction):
+            raise Refusal("a vote needs me as a member here: its end comes when I cannot answer anymore")
         given = _given(length=length, temperature=temperature)
         request = Request(interaction.user.id, "alternatives", sampling=given, number=n, minutes=vote or 0)
         await self._interactions.answer(interaction, request)

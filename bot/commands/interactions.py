@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -28,6 +29,7 @@ from bot.stories.navigation import begin_with_copy, copy_at_turn, move_in_story,
 from bot.stories.refusals import Refusal
 from bot.stories.stories import Story
 
+MOST_ELSEWHERE = 1000  # tokens: even if each is a long word, the reply fits into the six messages that Discord takes
 MAX_BEGINNING = 8  # requests that are noted at once: among hundreds, the event loop can do other work between them
 ASK_SECONDS = 1.5  # a request is noted before its answer is promised, unless the store takes longer than this
 ALREADY_ANSWERED = 40060  # Discord's error code
@@ -65,7 +67,10 @@ class Interactions:
 
     def check_may_write(self, interaction: Interaction) -> None:
         """Raise `Refusal` for members who may not write here."""
-        if interaction.guild_id is not None and not may_send(interaction.channel, interaction.permissions):
+        if is_elsewhere(interaction):
+            if not interaction.is_user_integration():
+                raise Refusal("that story belongs to who asked for it: whoever installs me may begin one here, too")
+        elif interaction.guild_id is not None and not may_send(interaction.channel, interaction.permissions):
             raise Refusal("you may not write here, so I may not write here for you")
 
     def check_cooldown(self, channel: Channel, member: int) -> None:
@@ -84,7 +89,9 @@ class Interactions:
         """Answer an interaction with a reply in a new message. Raises `Refusal`."""
         channel = channel_of(interaction)
         self.admit(interaction)
-        post = self._posts.answering(interaction)
+        post = self._answering(interaction)
+        if post.only_token is not None:
+            request = replace(request, most=MOST_ELSEWHERE)
         note = self._replies.note(channel, post)
         async with self._beginning:
             await self._replies.check_limits(channel, request)
@@ -126,6 +133,8 @@ class Interactions:
         """Open a thread whose story begins as a copy of this channel's. Raises `Refusal`."""
         channel = channel_of(interaction)
         self.admit(interaction)
+        if is_elsewhere(interaction):
+            raise Refusal("I am no member here, so I cannot open a thread")
         parent = thread_parent(interaction)
         message = await self.defer(interaction)
         story, copy = await copy_at_turn(self._access, channel, serial, turn)
@@ -141,6 +150,9 @@ class Interactions:
         await self.show(interaction, message, Passage(said=f"It goes on from here in {thread.mention}, too."))
 
     # Answers
+
+    def _answering(self, interaction: Interaction) -> Post:
+        return self._posts.answering(interaction, not is_elsewhere(interaction))
 
     async def defer(self, interaction: Interaction, *, is_private: bool = False) -> int:
         """Promise an answer, because Discord waits only three seconds; returns the id of its message."""
@@ -160,7 +172,7 @@ class Interactions:
         self, interaction: Interaction, message: int, passage: Passage, buttons: Sequence[StoryButton] = ()
     ) -> None:
         """Show a promised answer to everybody, however long Discord is away."""
-        post = self._posts.answering(interaction)
+        post = self._answering(interaction)
         post.promise(message)
         await post.finish(passage, buttons)
 
@@ -198,14 +210,28 @@ class Interactions:
             await interaction.followup.send(text, ephemeral=True)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
             _log.warning("event=not-told error=%r", str(failure))
-            if promise := interaction.extras.get(PROMISE):  # everybody sees it waiting, and it needs no token
+            promise = interaction.extras.get(PROMISE)
+            if promise and not is_elsewhere(interaction):  # everybody sees it waiting, and it needs no token
                 channel = channel_of(interaction)
                 await self._posts.promised(channel.guild, channel.id, promise).finish(Passage(note=escape(text)))
 
 
+def is_elsewhere(interaction: Interaction) -> bool:
+    """Whether an interaction comes from where the bot is no member: there, somebody has installed it for themselves."""
+    if interaction.guild_id is not None:
+        return not interaction.is_guild_integration()
+    return interaction.context.private_channel
+
+
 def channel_of(interaction: Interaction) -> Channel:
-    """Where an interaction happened."""
-    return Channel(interaction.guild_id or 0, interaction.channel_id or 0)
+    """Where an interaction happened; elsewhere the stories of a channel are those of one person."""
+    place = interaction.user.id if is_elsewhere(interaction) else interaction.guild_id or 0
+    return Channel(place, interaction.channel_id or 0)
+
+
+def is_own(interaction: Interaction) -> bool:
+    """Whether a story belongs to the person alone: in a direct message, and elsewhere. They may do everything there."""
+    return interaction.guild_id is None or is_elsewhere(interaction)
 
 
 def may_send(channel: object, permissions: discord.Permissions) -> bool:
@@ -215,8 +241,8 @@ def may_send(channel: object, permissions: discord.Permissions) -> bool:
 
 
 def is_moderator(interaction: Interaction) -> bool:
-    """Whether a member may delete others' messages; in a direct message everybody may do everything."""
-    return interaction.guild_id is None or interaction.permissions.manage_messages
+    """Whether a member may delete others' messages, or whether the story is their own."""
+    return is_own(interaction) or interaction.permissions.manage_messages
 
 
 def thread_parent(interaction: Interaction) -> discord.TextChannel:

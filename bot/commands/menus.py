@@ -6,6 +6,7 @@ import discord
 from discord import app_commands
 
 from bot.commands.interactions import Interaction, Interactions, channel_of
+from bot.commands.settings import may_change
 from bot.messages.pages import Passage
 from bot.messages.reading import place_of, text_of
 from bot.replies.replies import Replies
@@ -51,7 +52,7 @@ class MessageMenus:
 
     async def remember_this(self, interaction: Interaction, message: discord.Message) -> None:
         """Have the story's memory know what somebody has written."""
-        if interaction.guild_id is not None and not interaction.permissions.manage_channels:
+        if not may_change(interaction):
             raise Refusal("having a story remember a text needs the permission Manage Channels")
         if message.author.id == interaction.application_id:
             raise Refusal("that is of the story itself: `/settings memory:all` takes up what I write")

@@ -20,6 +20,20 @@ Minutes = app_commands.Range[int, 1, 24 * 60]
 Command = app_commands.Command[Any, ..., Any]
 
 
+def offer_in(commands: Iterable[object], is_anywhere: bool) -> None:
+    """Have Discord offer the commands on servers and in direct messages, and perhaps wherever a person is.
+
+    What is for servers alone stays there: it needs the bot as a member.
+    """
+    for command in commands:
+        if isinstance(command, app_commands.Command | app_commands.ContextMenu):
+            in_private = not command.guild_only
+            command.allowed_contexts = app_commands.AppCommandContext(
+                guild=True, dm_channel=in_private, private_channel=in_private and is_anywhere
+            )
+            command.allowed_installs = app_commands.AppInstallationType(guild=True, user=in_private and is_anywhere)
+
+
 def limit_options(commands: Iterable[object], writing: Writing) -> None:
     """Have Discord offer no more than the operator allows, so that nothing is typed only to be refused.
 

@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.commands.interactions import Interaction, Interactions, channel_of
+from bot.commands.interactions import Interaction, Interactions, channel_of, is_own
 from bot.commands.options import Length, Temperature, TopP
 from bot.messages.buttons import StoryButton
 from bot.messages.forms import SETTINGS_FORM, choice_field, form, line_field
@@ -94,8 +94,8 @@ def settings_form(choices: Choices, writing: Writing) -> discord.ui.Modal:
 
 
 def may_change(interaction: Interaction) -> bool:
-    """Whether a member may change the channel's settings; in a direct message everybody may do everything."""
-    return interaction.guild_id is None or interaction.permissions.manage_channels
+    """Whether a member may change the channel's settings, or whether the story is their own."""
+    return is_own(interaction) or interaction.permissions.manage_channels
 
 
 def check_may_change(interaction: Interaction) -> None:

@@ -22,6 +22,7 @@ BUTTONS = {
     "vote": ("", Style.secondary),
     "settings": ("Change", Style.secondary),
 }
+OF_MEMBERS = ("fork", "vote")  # what needs the bot as a member of the channel
 BELOW_REPLY = ("continue", "write", "retry", "undo", "fork")
 
 

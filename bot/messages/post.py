@@ -11,18 +11,19 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
 import discord
 
-from bot.messages.buttons import StoryButton
+from bot.messages.buttons import OF_MEMBERS, StoryButton
 from bot.messages.layout import Forms, arguments
 from bot.messages.pages import CONTENT, Chain, Page, Passage, pages
-from bot.messages.rate_limits import Rates
+from bot.messages.rate_limits import Pace, Rates
 
 TOKEN_SECONDS = 14 * 60  # an interaction's token lives for a quarter of an hour
+MARGIN_SECONDS = 30.0  # in which a last edit arrives
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0)  # between attempts to deliver a last edit; the last one repeats
 UNKNOWN_WEBHOOK, INVALID_TOKEN, INVALID_FORM = 10015, 50027, 50035  # Discord's error codes
 MAX_NONCE = 25  # characters, of Discord
@@ -32,9 +33,31 @@ _log = logging.getLogger(__name__)
 class GoneError(Exception):
     """The message or its channel is not there anymore, or closed to the bot; or Discord does not take the form."""
 
-    def __init__(self, error: discord.HTTPException) -> None:
-        super().__init__(_one_line(error))
-        self.is_form = error.code == INVALID_FORM
+    def __init__(self, reason: str, is_form: bool = False) -> None:
+        super().__init__(reason)
+        self.is_form = is_form
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An interaction's token, by which messages are sent and edited for a quarter of an hour after it was `asked`.
+
+    `asked` is in seconds of Unix time.
+    """
+
+    application: int
+    value: str = field(repr=False)
+    asked: float
+
+    @classmethod
+    def of(cls, interaction: discord.Interaction[Any]) -> Token:
+        """The token of an interaction."""
+        return cls(interaction.application_id, interaction.token, interaction.created_at.timestamp())
+
+    @property
+    def seconds_left(self) -> float:
+        """For how long it can be used."""
+        return self.asked + TOKEN_SECONDS - time.time()
 
 
 class Post:
@@ -42,27 +65,31 @@ class Post:
 
     def __init__(
         self,
-        channel: discord.PartialMessageable,
+        channel: discord.PartialMessageable | None,
         rates: Rates,
         forms: Forms,
         *,
-        interaction: discord.Interaction[Any] | None = None,
+        pace: Pace,
+        token: Token | None = None,
+        webhook: discord.Webhook | None = None,
         answers: discord.MessageReference | None = None,
         chain: Chain | None = None,
         key: int = 0,
     ) -> None:
-        """`chain` has messages that exist already; `answers` is what the first message replies to."""
+        """`chain` has messages that exist already; `answers` is what the first message replies to.
+
+        `webhook` sends and edits through the `token`. Without a `channel` there is no other way: where the bot is no
+        member.
+        """
         self.chain = chain or Chain([], forms.new)
-        self.key = key or (interaction.id if interaction else (answers and answers.message_id) or 0)
+        self.key = key or (answers and answers.message_id) or 0
         """The post's permanent number in its channel."""
         self.on_sent: Callable[[], Awaitable[None]] | None = None
         """This is awaited after a further message was sent."""
         self._is_told = False
-        self._interaction, self._answers = interaction, answers
-        self._original: int | None = None  # the message that answers the interaction itself
-        self._of_token: set[int] = set()  # messages sent through the token: it can edit no others
-        self._channel, self._rates, self._forms = channel, rates, forms
-        self._pace = rates.channel(channel.id, interaction.token if interaction else None)
+        self._token, self._webhook, self._answers = token, webhook, answers
+        self._of_token = set(self.chain.messages if token else ())  # sent through the token: it can edit no others
+        self._channel, self._rates, self._forms, self._pace = channel, rates, forms, pace
         self._shown: list[tuple[Page, str] | None] = [None] * len(self.chain.messages)
 
     @property
@@ -77,6 +104,8 @@ class Post:
 
     async def show(self, passage: Passage, buttons: Sequence[StoryButton] = ()) -> None:
         """Show a passage, with buttons below its last message, in one attempt. Raises `GoneError`."""
+        if self._channel is None:
+            buttons = [button for button in buttons if button.action not in OF_MEMBERS]
         try:
             await self._show(passage, buttons)
         except GoneError as error:
@@ -107,7 +136,18 @@ class Post:
     def promise(self, message: int) -> None:
         """Note that the interaction was answered with a promise, and that the reply will appear in this message."""
         self.messages[:], self._shown = [message], [None]
-        self._original, self._of_token = message, {message}
+        self._of_token = {message}
+
+    @property
+    def only_token(self) -> Token | None:
+        """The token, where nothing else reaches the messages."""
+        return self._token if self._channel is None else None
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether what is shown later may not arrive anymore."""
+        token = self.only_token
+        return token is not None and token.seconds_left < MARGIN_SECONDS
 
     @property
     def is_begun(self) -> bool:
@@ -144,18 +184,16 @@ class Post:
 
     async def _edit(self, message: int, page: Page, buttons: Sequence[StoryButton]) -> None:
         given = arguments(page, buttons, self.chain.form)
-        if (interaction := self._alive()) is not None and message in self._of_token:
+        if (webhook := self._alive()) is not None and message in self._of_token:
             try:
-                if message == self._original:
-                    await interaction.edit_original_response(**given)
-                else:
-                    await interaction.followup.edit_message(message, **given)
+                await webhook.edit_message(message, **given)
                 return
             except discord.HTTPException as error:
                 self._check(error)
+        channel = self._reachable()
         await self._rates.wait_overall()
         try:
-            await self._channel.get_partial_message(message).edit(**given)
+            await channel.get_partial_message(message).edit(**given)
         except discord.HTTPException as error:
             self._check(error)
             raise
@@ -169,37 +207,42 @@ class Post:
         """
         given = arguments(page, buttons, self.chain.form)
         more = {name: value for name, value in given.items() if value is not None}
-        if (interaction := self._alive()) is not None:
+        if (webhook := self._alive()) is not None:
             try:
-                message = (await interaction.followup.send(wait=True, **more)).id
+                message = (await webhook.send(wait=True, **more)).id
                 self._of_token.add(message)
                 return message
             except discord.HTTPException as error:
                 self._check(error)
         if not self.messages and self._answers is not None:
             more["reference"] = self._answers
+        channel = self._reachable()
         await self._rates.wait_overall()
         try:
             nonce = f"{self.key}.{len(self.messages)}"[-MAX_NONCE:]
-            return (await self._channel.send(nonce=nonce, **more)).id
+            return (await channel.send(nonce=nonce, **more)).id
         except discord.HTTPException as error:
             self._check(error)
             raise
 
-    def _alive(self) -> discord.Interaction[Any] | None:
-        """The interaction, while its token lives."""
-        if self._interaction is not None:
-            age = discord.utils.utcnow() - self._interaction.created_at
-            if age.total_seconds() > TOKEN_SECONDS:
-                self._interaction = None
-        return self._interaction
+    def _alive(self) -> discord.Webhook | None:
+        """What sends and edits through the token, while that lives."""
+        if self._token is not None and self._token.seconds_left <= 0:
+            self._webhook = None
+        return self._webhook
+
+    def _reachable(self) -> discord.PartialMessageable:
+        """The channel. Raises `GoneError` where the bot is no member."""
+        if self._channel is None:
+            raise GoneError("the token has run out, and the bot is no member there")
+        return self._channel
 
     def _check(self, error: discord.HTTPException) -> None:
         """Return if the token has run out, so that the channel can be used. Raises `GoneError`, or the error itself."""
-        if error.code in (UNKNOWN_WEBHOOK, INVALID_TOKEN) and self._interaction is not None:
-            self._interaction = None
+        if error.code in (UNKNOWN_WEBHOOK, INVALID_TOKEN) and self._webhook is not None:
+            self._webhook = None
         elif error.status in (400, 401, 403, 404):
-            raise GoneError(error) from error
+            raise GoneError(_one_line(error), error.code == INVALID_FORM) from error
         else:
             raise error
 
@@ -214,10 +257,15 @@ class Posts:
     def __init__(self, client: discord.Client, rates: Rates, forms: Forms) -> None:
         self._client, self._rates, self._forms = client, rates, forms
 
-    def answering(self, interaction: discord.Interaction[Any]) -> Post:
-        """A post that answers an interaction."""
-        channel = self._channel(interaction.guild_id or 0, interaction.channel_id or 0)
-        return Post(channel, self._rates, self._forms, interaction=interaction)
+    def answering(self, interaction: discord.Interaction[Any], is_member: bool = True) -> Post:
+        """A post that answers an interaction in a channel where the bot is a member, or is not."""
+        channel, token = interaction.channel_id or 0, Token.of(interaction)
+        place = self._channel(interaction.guild_id or 0, channel) if is_member else None
+        return self._through(token, channel, place, Chain([], self._forms.new), interaction.id)
+
+    def by_token(self, channel: int, token: Token, chain: Chain, key: int) -> Post:
+        """A post with the messages that it has already, where the bot is no member."""
+        return self._through(token, channel, None, chain, key)
 
     def in_channel(
         self, guild: int, channel: int, *, answers: discord.MessageReference | None = None,
@@ -225,12 +273,23 @@ class Posts:
     ) -> Post:  # fmt: skip
         """A post in a channel (in a direct message, `guild` is 0), new or with the messages that it has already."""
         return Post(
-            self._channel(guild, channel), self._rates, self._forms, answers=answers, chain=chain, key=key
+            self._channel(guild, channel), self._rates, self._forms, pace=self._rates.channel(channel), answers=answers,
+            chain=chain, key=key,
         )  # fmt: skip
 
     def promised(self, guild: int, channel: int, message: int) -> Post:
         """A post in a message that was promised and shows nothing yet."""
         return self.in_channel(guild, channel, chain=Chain([message], self._forms.new))
+
+    def _through(
+        self, token: Token, channel: int, place: discord.PartialMessageable | None, chain: Chain, key: int
+    ) -> Post:
+        data: Any = {"id": token.application, "type": discord.WebhookType.application.value, "token": token.value}
+        webhook = discord.Webhook.from_state(data, self._client._connection)
+        pace = self._rates.channel(channel, token.value)
+        return Post(
+            place, self._rates, self._forms, pace=pace, token=token, webhook=webhook, chain=chain, key=key
+        )  # fmt: skip
 
     def _channel(self, guild: int, channel: int) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(channel, guild_id=guild or None)

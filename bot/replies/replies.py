@@ -69,7 +69,7 @@ class Replies:
         writing, given = self.access.stories.writing, request.sampling
         for name, value, most in (
             ("text", len(request.text), writing.max_text),
-            ("length", given.get("length", 0), choices.max_length),
+            ("length", given.get("length", 0), min(choices.max_length, request.most or choices.max_length)),
             ("temperature", given.get("temperature", 0), writing.max_temperature),
             ("n", request.number, writing.max_alternatives),
         ):
@@ -78,7 +78,7 @@ class Replies:
 
     def note(self, channel: Channel, post: Post) -> Note:
         """A note beside a post that is about to show a reply."""
-        return Note(self.access.stories.store, channel, post.key, post.chain)
+        return Note(self.access.stories.store, channel, post.key, post.chain, token=post.only_token)
 
     async def write(self, request: Request, post: Post, note: Note) -> None:
         """Write a reply into a post; returns after its last edit has arrived. Raises `Refusal`."""
@@ -175,6 +175,8 @@ class Replies:
         try:
             await self._wait_in_queue(ticket, post)
             self._check_open()
+            if post.is_ending:
+                raise Refusal("it took too long until I could begin: try again")
             yield
         finally:
             self.queue.give_back(ticket)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import engine
 from bot.messages.pages import CONTENT, FORMS, Chain
+from bot.messages.post import Token
 from bot.stories.channels import Channel, Choices
 from bot.stories.navigation import check_turn
 from bot.stories.refusals import NoStory
@@ -36,6 +37,7 @@ class Request:
     sampling: dict[str, Any] = field(default_factory=dict)
     number: int = 1  # of alternatives
     author: int = 0  # of the text, if that is another member
+    most: int = 0  # tokens that are certain to arrive there, if that is fewer than the channel's limit
     minutes: int = 0  # of a vote among these; 0: whoever presses first chooses
 
 
@@ -107,12 +109,15 @@ class Note:
     request: Request | None = None
     attempts: int = 0
     saved: Saved | None = None
+    token: Token | None = None  # where nothing else reaches the post
 
     @classmethod
     def read(cls, store: engine.Store, channel: Channel, post: int, value: Mapping[str, Any]) -> Note:
         """The note that an earlier process left on a post, from its JSON."""
         form = FORMS[value.get("form", CONTENT.name)]  # earlier versions had only one
         note = cls(store, channel, post, Chain(list(value["messages"]), form))
+        if "token" in value:
+            note.token = Token(**value["token"])
         if "turn" in value:
             note.saved = Saved(value["serial"], value["turn"], value["fed"], value.get("options", []))
         else:
@@ -126,7 +131,9 @@ class Note:
 
     def value(self, saved: Saved | None = None) -> dict[str, Any] | None:
         """Its JSON, once the reply is `saved` or as it is; None if nothing is known."""
-        messages = {"messages": list(self.chain.messages), "form": self.chain.form.name}
+        messages: dict[str, Any] = {"messages": list(self.chain.messages), "form": self.chain.form.name}
+        if self.token is not None:
+            messages["token"] = asdict(self.token)
         if saved := saved or self.saved:
             return {**asdict(saved), **messages}
         if self.request is None:
@@ -164,6 +171,8 @@ def resolve_request(stories: Stories, channel: Channel, request: Request) -> tup
     defaults = {name: getattr(choices, name) for name in ("length", "temperature", "top_p", "memory")}
     text = _joined(story.conversation, turn, request, choices)
     sampling = {**defaults, **request.sampling}
+    if request.most:
+        sampling["length"] = min(sampling["length"], request.most)
     return story, replace(request, serial=story.serial, turn=turn, sampling=sampling, text=text)
 
 

@@ -70,6 +70,8 @@ async def _show_growing(begun: Begun, post: Post, ended: asyncio.Task[None]) -> 
     if not post.is_begun:  # a short reply is ready at once: let it appear whole
         await asyncio.wait({ended}, timeout=FIRST_WORDS_SECONDS)
     while not ended.done():
+        if post.is_ending:
+            begun.stop()
         waiting = asyncio.create_task(post.wait())
         await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()

@@ -11,7 +11,10 @@ from bot.stories.refusals import Refusal
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel, a thread or a direct message by its id; `guild` is 0 for a direct message."""
+    """A channel, a thread or a direct message by its id; `guild` is 0 for a direct message.
+
+    Where the bot is no member, `guild` is the id of the person who uses it there: each has stories of their own.
+    """
 
     guild: int
     id: int

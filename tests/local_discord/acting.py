@@ -113,7 +113,7 @@ class Actor:
         if channel.is_deleted:
             raise NotPossible(f"{channel} is deleted")
         if channel.guild is None:
-            if channel.recipient is not self.user:
+            if self.user not in channel.people:
                 raise NotPossible(f"{self} is not in this direct message")
         elif self.user.id not in channel.guild.members:
             raise NotPossible(f"{self} is not in {channel.guild}")
@@ -123,8 +123,6 @@ class Actor:
         return self.user if channel.guild is None else channel.guild.members[self.user.id]
 
     def _interact(self, kind: int, channel: Channel, data: Json, source: Message | None = None) -> Interaction:
-        if channel.guild is not None and not channel.guild.has_bot:
-            raise NotPossible(f"the bot is not in {channel.guild}")
         interaction = Interaction(self.world, kind, channel, self._here(channel), data, source)
         interaction.deliver()
         return interaction
@@ -133,7 +131,7 @@ class Actor:
         self, kind: int, channel: Channel, path: str, options: dict[str, OptionValue], focused: str | None
     ) -> Interaction:
         may, (name, *below) = self._may(channel), path.split()
-        command = self.world.commands.find(channel.guild, name)
+        command = self.world.commands.find(channel.guild if channel.has_bot else None, name)
         if command is None:
             raise NotPossible(f"no command /{name} here; there are {self.world.commands.names(channel.guild)}")
         self._check_right(command, channel, may)
@@ -148,7 +146,7 @@ class Actor:
         may = self._may(channel)
         if message.is_deleted or message.is_system or message.ephemeral_to is not None:
             raise NotPossible(f"{message} has no context menu for {self}")
-        command = self.world.commands.find(channel.guild, name, MESSAGE_MENU)
+        command = self.world.commands.find(channel.guild if channel.has_bot else None, name, MESSAGE_MENU)
         if command is None:
             raise NotPossible(f"no command {name!r} in the menu; there are {self.world.commands.names(channel.guild)}")
         self._check_right(command, channel, may)
@@ -158,9 +156,11 @@ class Actor:
         return self._interact(COMMAND, channel, data | {"resolved": {"messages": {str(message.id): message.to_json()}}})
 
     def _check_right(self, command: Json, channel: Channel, may: P) -> None:
-        context = 0 if channel.guild else 1
-        if context not in command.get("contexts", [0]):
+        if channel.context not in command.get("contexts", [0]):
             raise NotPossible(f"/{command['name']} is not for this kind of channel")
+        installs = command.get("integration_types", [0])
+        if not ((channel.has_bot and 0 in installs) or (self.user.has_installed and 1 in installs)):
+            raise NotPossible(f"nobody has installed /{command['name']} for {channel}: not {self}, either")
         if channel.guild is None:
             return
         if not may & P.USE_APPLICATION_COMMANDS or not may & P.VIEW_CHANNEL:

@@ -13,7 +13,7 @@ import pytest
 import engine
 from bot.messages.layout import Forms
 from bot.messages.post import Post
-from bot.messages.rate_limits import Rates
+from bot.messages.rate_limits import Pace, Rates
 from bot.replies.replies import Replies
 from bot.replies.requests import Request
 from bot.settings import Limits, Writing
@@ -63,7 +63,9 @@ def test_only_what_the_next_process_can_do_leaves_a_note(
     async def main(store: engine.Store, model: engine.Engine) -> dict[str, Any]:
         replies = Replies(StoryAccess(Stories(store, {"tiny": model}, Writing()), 5), Limits())
         client = discord.Client(intents=discord.Intents.none())
-        post = Post(client.get_partial_messageable(HERE.id, guild_id=HERE.guild), Rates(), Forms("auto"), key=99)
+        post = Post(
+            client.get_partial_messageable(HERE.id, guild_id=HERE.guild), Rates(), Forms("auto"), pace=Pace(), key=99
+        )
         note = replies.note(HERE, post)
         await prepare(replies, model)
         await replies.access.call(lambda: note.ask(request_))

@@ -62,7 +62,7 @@ def _is_allowed(kind: str, number: int, allowed: Json) -> bool:
 def _users(message: Message, text: str) -> list[User]:
     world, guild = message.channel.world, message.channel.guild
     ids = dict.fromkeys(int(found) for found in USER.findall(text))
-    here = guild.members.keys() if guild else {user.id for user in (world.bot, message.channel.recipient) if user}
+    here = guild.members.keys() if guild else {user.id for user in (world.bot, *message.channel.people)}
     return [world.users[number] for number in ids if number in here]
 
 

@@ -163,6 +163,7 @@ def follow_up(incoming: Incoming) -> Json:
     if draft.is_empty:
         raise Refused(400, 50006)
     _require_place(interaction)
+    interaction.count_followup()
     return _add(interaction, draft).to_json()
 
 
