@@ -20,6 +20,7 @@ import engine
 from bot.commands.channel_commands import ChannelCommands
 from bot.commands.commands import StoryCommands
 from bot.commands.forms import FilledForms
+from bot.commands.inspection import InspectionCommands
 from bot.commands.interactions import Interaction, Interactions, may_send
 from bot.commands.menus import MessageMenus
 from bot.commands.options import limit_options, offer_in
@@ -111,6 +112,7 @@ class Textbot(commands.AutoShardedBot):
         await self._voting.look_back()
         self.add_dynamic_items(StoryButton)
         await self.add_cog(StoryCommands(self.replies, self.interactions))
+        await self.add_cog(InspectionCommands(self.replies, self.interactions))
         await self.add_cog(ChannelCommands(self.replies, self.interactions, self.models, self.statistics))
         settings = ChannelSettings(self.replies, self.interactions)
         await self.add_cog(settings)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
-import discord
 from discord import app_commands
 from discord.ext import commands
 
@@ -17,9 +14,6 @@ from bot.replies.replies import Replies
 from bot.replies.requests import Request
 from bot.stories.navigation import go_back, go_forward, go_to
 from bot.stories.refusals import NoStory, Refusal
-
-MAX_TREE = 1800  # characters of a drawn tree in a message
-TREE_COLUMNS = 56
 
 
 class StoryCommands(commands.Cog):
@@ -94,24 +88,6 @@ class StoryCommands(commands.Cog):
         """Copy the story into a thread."""
         await self._interactions.fork(interaction, name)
 
-    @app_commands.command(description="All that was written here, also what was taken back")
-    async def tree(self, interaction: Interaction) -> None:
-        """Draw the turns of the story."""
-        await self._interactions.defer(interaction, is_private=True)
-        channel = channel_of(interaction)
-
-        def drawn() -> list[str]:
-            conversation = self._access.stories.peek(channel).conversation
-            return engine.outline(conversation.tree, conversation.present, TREE_COLUMNS)
-
-        lines = await self._access.run(channel, drawn, is_slow=True)
-        text, is_whole = around_present(lines)
-
-        def files() -> list[discord.File]:
-            return [] if is_whole else [discord.File(io.BytesIO("\n".join(lines).encode()), "tree.txt")]
-
-        await self._interactions.show_privately(interaction, f"```\n{text}\n```", files)
-
     @app_commands.command(description="Go to any turn of /tree")
     @app_commands.describe(turn="its number; 0 is the very beginning")
     @app_commands.default_permissions(send_messages=True)
@@ -156,23 +132,3 @@ class StoryCommands(commands.Cog):
 def _given(**values: float | None) -> dict[str, float]:
     """The options that a member has typed."""
     return {name: value for name, value in values.items() if value is not None}
-
-
-def around_present(lines: list[str]) -> tuple[str, bool]:
-    """As many lines up to the present turn as a message holds, then some after it; and whether those are all.
-
-    They are safe in a code block.
-    """
-    safe = [line.replace("```", "'''") for line in lines]
-    if sum(len(line) + 1 for line in safe) <= MAX_TREE:
-        return "\n".join(safe), True
-    first = next((number for number, line in enumerate(lines) if line.endswith("<- here")), 0)
-    last, size = first, len(safe[first])
-    while sides := [
-        number for number in (first - 1, last + 1)
-        if 0 <= number < len(safe) and size + len(safe[number]) + 1 <= MAX_TREE - 10
-    ]:  # fmt: skip
-        size += len(safe[sides[0]]) + 1
-        first, last = min(first, sides[0]), max(last, sides[0])
-    shown = safe[first : last + 1]
-    return "\n".join(["..."] * (first > 0) + shown + ["..."] * (last < len(safe) - 1)), False

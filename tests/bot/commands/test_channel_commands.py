@@ -47,7 +47,7 @@ def test_forget_deletes_for_good(channel: Channel, anna: Member, moderator: Memb
     assert "Deleted 1 of your texts" in answer(anna.slash(channel, "forget", what="what I wrote"))
     assert not on_disk("unmistakable Anna")
     assert on_disk("unmistakable Bea")
-    assert "unmistakable Bea" in answer(anna.slash(channel, "tree"), "Bea")
+    assert "unmistakable Bea" in answer(anna.slash(channel, "tree", as_text=True), "Bea")
     assert "Deleted 1 of your texts" in answer(bea.slash(channel, "forget", what="what I wrote"))
     assert not on_disk("unmistakable Bea")
     assert "nothing to delete" in answer(bea.slash(channel, "forget", what="what I wrote"))
@@ -66,7 +66,7 @@ def test_a_moderator_has_the_story_remember_a_text(channel: Channel, anna: Membe
         anna.slash(channel, "remember", file=("tale.txt", words.encode()))
     told = answer(moderator.slash(channel, "remember", file=("tale.txt", words.encode())))
     assert "knows 540 characters of tale.txt" in told
-    assert "(remembered) Zanzibar" in answer(anna.slash(channel, "tree"), "Zanzibar")
+    assert "(remembered) Zanzibar" in answer(anna.slash(channel, "tree", as_text=True), "Zanzibar")
     assert "/settings memory:mine" in told
     assert "**memory** mine" in answer(moderator.slash(channel, "settings", memory="mine"))
     written(anna.slash(channel, "continue", text="Zanzibar the unm", length=40, temperature=0))

@@ -7,7 +7,6 @@ import re
 import pytest
 
 import engine
-from bot.commands.commands import MAX_TREE, around_present
 from bot.messages.markdown import BLANK
 from tests.bot.reading import answer, is_choice, is_written, same_words, story_of, text_of, turn_of, written
 from tests.local_discord import Channel, Guild, LocalDiscord, Member, NotPossible
@@ -16,7 +15,8 @@ pytestmark = pytest.mark.usefixtures("bot")
 COMMANDS = {
     "continue": {"text", "length", "temperature", "top_p", "seed"}, "retry": {"temperature", "seed"},
     "alternatives": {"n", "vote", "length", "temperature"},
-    "undo": {"turns"}, "redo": {"turns"}, "fork": {"name"}, "tree": set(), "goto": {"turn"}, "restart": set(),
+    "undo": {"turns"}, "redo": {"turns"}, "fork": {"name"}, "tree": {"as_text"}, "heat": set(),
+    "why": set(), "goto": {"turn"}, "restart": set(),
     "model": {"name"}, "remember": {"file"},
     "settings": {"length", "temperature", "top_p", "max_length", "memory", "join", "reset"},
     "export": set(), "forget": {"what"}, "status": set(),
@@ -40,7 +40,7 @@ def test_alternatives_stand_side_by_side_and_anybody_goes_on_with_one(
     chosen = written(guild.add_member("Bea").press(message, "3"))
     assert same_words(story_of(chosen), texts[2])
     assert text_of(anna, channel) == talk.text + texts[2]
-    tree = answer(anna.slash(channel, "tree"), "here")
+    tree = answer(anna.slash(channel, "tree", as_text=True), "here")
     assert all(re.search(rf"^\W*{turn}\b", tree, re.MULTILINE) for turn in (3, 4, 5, 6))
     assert same_words(story_of(written(anna.press(message, "1"))), texts[0])
 
@@ -97,7 +97,7 @@ def test_undo_redo_goto_and_retry(channel: Channel, anna: Member) -> None:
 def test_tree_shows_the_branches_to_the_one_who_asks(channel: Channel, anna: Member) -> None:
     written(anna.slash(channel, "continue", text="```ROMEO:", length=20))
     written(anna.slash(channel, "retry", temperature=1.0))
-    message = anna.slash(channel, "tree").wait_message(lambda m: "<- here" in m.text)
+    message = anna.slash(channel, "tree", as_text=True).wait_message(lambda m: "<- here" in m.text)
     assert message.text.count("```") == 2
     assert "`-- " in message.text
     assert message.ephemeral_to is not None
@@ -106,7 +106,7 @@ def test_tree_shows_the_branches_to_the_one_who_asks(channel: Channel, anna: Mem
 def test_a_large_tree_comes_as_a_file(channel: Channel, anna: Member) -> None:
     for _ in range(45):
         written(anna.slash(channel, "continue", text="words and words and words and words", length=1))
-    message = anna.slash(channel, "tree").wait_message(lambda m: m.attachments)
+    message = anna.slash(channel, "tree", as_text=True).wait_message(lambda m: m.attachments)
     assert len(message.text) <= 2000
     assert "<- here" in message.text
     assert len(message.attachments[0].data.decode().splitlines()) == 91
@@ -138,7 +138,7 @@ def test_restart_begins_anew_and_keeps_the_old_story(channel: Channel, anna: Mem
     assert text_of(anna, channel).startswith("JULIET:")
     again = written(anna.press(old, "Continue"))
     assert again.buttons[0]["custom_id"].split(":")[2] == "1"
-    tree = answer(anna.slash(channel, "tree"), "ROMEO")
+    tree = answer(anna.slash(channel, "tree", as_text=True), "ROMEO")
     assert "JULIET" not in tree
 
 
@@ -147,16 +147,3 @@ def test_nothing_was_refused_and_nobody_was_pinged(discord: LocalDiscord, channe
     written(anna.slash(channel, "continue", text=text, length=10))
     assert not discord.pings
     assert not discord.refused
-
-
-@pytest.mark.parametrize("here", [0, 1, 50, 98, 99])
-def test_of_a_large_tree_the_turns_up_to_the_present_one_are_shown(here: int) -> None:
-    lines = [f"```{number}``` {'word ' * 10}" + " <- here" * (number == here) for number in range(100)]
-    text, is_whole = around_present(lines)
-    assert not is_whole
-    assert MAX_TREE - 80 < len(text) <= MAX_TREE
-    assert text.count("<- here") == 1
-    assert "```" not in text
-    assert text.startswith("...\n") == (here > 40)
-    assert text.endswith("\n...") == (here < 99)
-    assert around_present(lines[here : here + 3])[1]

@@ -59,6 +59,6 @@ def test_a_message_is_remembered(channel: Channel, guild: Guild, anna: Member, m
     told = answer(moderator.menu(said, "Remember this"))
     assert "knows that message now, with 539 characters" in told
     assert "/settings memory:mine" in told
-    assert "(remembered) Zanzibar" in answer(anna.slash(channel, "tree"), "Zanzibar")
+    assert "(remembered) Zanzibar" in answer(anna.slash(channel, "tree", as_text=True), "Zanzibar")
     reply = written(anna.slash(channel, "continue", length=10))
     assert "of the story itself" in answer(moderator.menu(reply, "Remember this"))
