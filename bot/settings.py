@@ -13,6 +13,7 @@ from typing import Any
 import engine
 
 NAMES = {"models": "storyteller", "remember": "chapter.txt"}  # keys that list names, each with an example
+ENDS = ("any", "word", "line", "sentence")  # of a reply
 MEMORIES = ("off", "mine", "all")  # what a story remembers of itself
 MAX_ALTERNATIVES = 5  # as many buttons as Discord puts in a row
 
@@ -59,6 +60,10 @@ class Writing:
     """How replies are written unless a channel or a command says otherwise."""
 
     length: int = _key(300, "tokens of a reply", 1, 4000)
+    end: str = _key(
+        "sentence", "where a reply may end once it has its length: after half as much more at the latest",
+        choices=ENDS,
+    )  # fmt: skip
     temperature: float = _key(0.8, "0 always takes the likeliest, 1 writes as the text it learned from", 0, 2)
     top_p: float = _key(1.0, "choose among the likeliest that together have this probability", 0.01, 1)
     max_length: int = _key(2000, "the longest reply that anybody may ask for, in tokens", 1, 4000)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from engine.conversation.replay import Texts, read_again, replay
     from engine.conversation.reply import Reply
     from engine.conversation.tree import Turn
+    from engine.conversation.walk import Place, Token
     from engine.model.card import About, about, model_names
     from engine.model.directory import only_fast
     from engine.serving.engine import Activity, Engine, Info, Score
@@ -54,12 +55,14 @@ __all__ = [
     "Info",
     "ModelLoadError",
     "OtherWeights",
+    "Place",
     "Reply",
     "Sampling",
     "Score",
     "Store",
     "StoreError",
     "Texts",
+    "Token",
     "Toml",
     "TrainingError",
     "Turn",
@@ -96,6 +99,7 @@ _HOMES = {
     "serving.loading": ("load",),
     "conversation.reply": ("Reply",),
     "conversation.replay": ("Texts", "read_again", "replay"),
+    "conversation.walk": ("Place", "Token"),
     "store.store": ("Store",),
     "text.files": ("read_stream", "read_text"),
     "text.toml": ("Toml",),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from engine.settings import Sampling as Sampling
 
 Probabilities = NDArray[np.float64]
 Logits = NDArray[np.float32]
+Floating = TypeVar("Floating", bound=np.floating[Any])
 
 
 def uniforms(keys: Sequence[int] | int, offsets: Sequence[int] | int, count: int) -> NDArray[np.float64]:
@@ -117,7 +119,7 @@ def _filter(weights: Probabilities, settings: Sampling) -> Probabilities:
     return filtered
 
 
-def only(logits: Logits, ids: Sequence[int]) -> Logits:
+def only(logits: NDArray[Floating], ids: Sequence[int]) -> NDArray[Floating]:
     """The logits `[V]` with all but some ids impossible."""
     kept = np.full_like(logits, -np.inf)
     kept[ids] = logits[ids]

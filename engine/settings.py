@@ -13,6 +13,7 @@ from engine.names import typed
 
 PENALTY_WINDOW = 64  # tokens back that the repetition penalty looks
 MEMORIES = ("off", "mine", "all")
+ENDS = ("any", "word", "line", "sentence")
 
 
 def _setting(default: Any, low: float, high: float, help: str, choices: tuple[str, ...] = ()) -> Any:
@@ -33,7 +34,10 @@ class Sampling:
         1.0, 1.0, 100.0, f"make the last {PENALTY_WINDOW} tokens less likely again; 1 for not at all"
     )
     stop: tuple[str, ...] = _setting((), 0, 0, "end before this text would be written")
-    length: int = _setting(200, 0, 10**9, "how many tokens to write at most")
+    length: int = _setting(200, 0, 10**9, "how many tokens to write")
+    end: str = _setting(
+        "any", 0, 0, "where a reply may end once it has its length: after half as much more at the latest", ENDS
+    )
     seed: int | None = _setting(None, 0, 2**64 - 1, "the same seed gives the same text; none for another each time")
     memory: str = _setting(
         "off", 0, 0, "write with the words of this story: 'mine' takes up yours, 'all' its own replies, too", MEMORIES

@@ -13,22 +13,22 @@ from repl.settings import SETTINGS
 SHELLS = ("bash", "zsh", "fish")
 HELP = """\
 usage: textrepl [MODEL] [options]
-Write with a small recurrent network; in a terminal it opens a prompt.
+Write with a small recurrent network; in a terminal it opens a prompt (/help).
 MODEL: a directory, a .keras file or a name under models/; else the bundled one.
 
 how it writes   --temperature T (0.8)  0 always takes the likeliest
-                --length N (200)  tokens at most    --seed N  the same again
+                --length N (200)  in tokens    --seed N  the same again
+                --end any|word|line|sentence  where it ends then, --stop TEXT
                 --top-k K  --top-p P  --min-p P     leave the unlikely out
-                --repetition-penalty R  1 for none  --stop TEXT  end before it
+                --repetition-penalty R  1 for none
 its memory      --memory off|mine|all  of this story's words    --remember FILE
 once, to stdout --prompt TEXT  or a text on standard input: go on from it
                 --samples N  in one batch    --echo  prompt first    --json
 sessions        --session NAME  every turn is kept    --store URL  where
 the network     --backend auto|onnx|keras    --precision float32|int8
-the program     --init-config  write a file of all settings
-                --completions bash|zsh|fish    --version    -h, --help
+the program     --init-config  write a file of all settings    -h, --help
+                --completions bash|zsh|fish    --version
 
-  textrepl                              a prompt; /help there shows the rest
   textrepl models/mine --session novel  a story that goes on next time
   textrepl --prompt "ROMEO:" --length 300 --seed 7
   echo "Next morning" | textrepl --session novel >> chapter.txt

@@ -9,7 +9,10 @@ from typing import Any
 import engine
 
 SETTINGS = {item.name: item for item in dataclasses.fields(engine.Sampling)}
-PROMPT_DEFAULTS = {"memory": "mine"}  # of the prompt and of sessions, where these differ from the engine's
+PROMPT_DEFAULTS = {
+    "memory": "mine",
+    "end": "sentence",
+}  # of the prompt and of sessions, where these differ from the engine's
 PRESETS: dict[str, dict[str, Any]] = {
     "careful": {"temperature": 0.5, "top_p": 0.9, "min_p": 0.0},
     "balanced": {"temperature": 0.8, "top_p": 1.0, "min_p": 0.0},

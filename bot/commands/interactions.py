@@ -29,7 +29,7 @@ from bot.stories.navigation import begin_with_copy, copy_at_turn, move_in_story,
 from bot.stories.refusals import Refusal
 from bot.stories.stories import Story
 
-MOST_ELSEWHERE = 1000  # tokens: even if each is a long word, the reply fits into the six messages that Discord takes
+MOST_ELSEWHERE = 700  # tokens: even with 20 characters each, and half as many until the sentence's end, six messages do
 MAX_BEGINNING = 8  # requests that are noted at once: among hundreds, the event loop can do other work between them
 ASK_SECONDS = 1.5  # a request is noted before its answer is promised, unless the store takes longer than this
 ALREADY_ANSWERED = 40060  # Discord's error code

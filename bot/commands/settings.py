@@ -29,21 +29,23 @@ class ChannelSettings(commands.Cog):
 
     @app_commands.command(description="Show or change how replies are written in this channel")
     @app_commands.describe(
-        length="of a reply, where nobody says otherwise", temperature="how daring", top_p="choose among the likeliest",
+        length="of a reply, where nobody says otherwise", end="where a reply ends, once it has its length",
+        temperature="how daring", top_p="choose among the likeliest",
         max_length="the longest reply that anybody may ask for here",
         memory="write with the story's own words: mine takes up what members wrote, all the bot's replies, too",
         join="what stands between the story and a text that is added", reset="go back to the bot's own settings first",
     )  # fmt: skip
     async def settings(
-        self, interaction: Interaction, length: Length | None = None, temperature: Temperature | None = None,
+        self, interaction: Interaction, length: Length | None = None,
+        end: Literal["any", "word", "line", "sentence"] | None = None, temperature: Temperature | None = None,
         top_p: TopP | None = None, max_length: Length | None = None,
         memory: Literal["off", "mine", "all"] | None = None, join: Literal["space", "line", "nothing"] | None = None,
         reset: bool = False,
     ) -> None:  # fmt: skip
         """Show or change the channel's defaults and limits."""
         given = {
-            "length": length, "temperature": temperature, "top_p": top_p, "max_length": max_length, "memory": memory,
-            "join": join,
+            "length": length, "end": end, "temperature": temperature, "top_p": top_p, "max_length": max_length,
+            "memory": memory, "join": join,
         }  # fmt: skip
         chosen = {name: value for name, value in given.items() if reset or value is not None}
         if chosen:

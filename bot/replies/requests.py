@@ -168,7 +168,7 @@ def resolve_request(stories: Stories, channel: Channel, request: Request) -> tup
     if request.kind == "continue":
         turn = _after_remembered(story.conversation, turn)
     choices = stories.choices(channel)
-    defaults = {name: getattr(choices, name) for name in ("length", "temperature", "top_p", "memory")}
+    defaults = {name: getattr(choices, name) for name in ("length", "end", "temperature", "top_p", "memory")}
     text = _joined(story.conversation, turn, request, choices)
     sampling = {**defaults, **request.sampling}
     if request.most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.settings import MEMORIES, Writing
+from bot.settings import ENDS, MEMORIES, Writing
 from bot.stories.refusals import Refusal
 
 
@@ -54,11 +54,15 @@ class Choices:
     max_length: int
     join: str = "space"
     memory: str = "off"
+    end: str = "sentence"
 
     @classmethod
     def of(cls, writing: Writing, record: ChannelRecord) -> Choices:
         """A channel's choices. The operator's limits hold, whatever was chosen."""
-        given = cls(writing.length, writing.temperature, writing.top_p, writing.max_length, memory=writing.memory)
+        given = cls(
+            writing.length, writing.temperature, writing.top_p, writing.max_length, memory=writing.memory,
+            end=writing.end,
+        )  # fmt: skip
         made = replace(given, **record.chosen)
         most = min(made.max_length, writing.max_length)
         return replace(
@@ -108,9 +112,10 @@ class Setting:
 
 SETTINGS = (
     Setting("length", "Length of a reply, in tokens", is_whole=True, low=1, limit="max_length"),
+    Setting("end", "Where a reply ends, once it has its length", choices=ENDS),
     Setting("temperature", "Temperature: how daring", limit="max_temperature"),
-    Setting("top_p", "Choose among the likeliest (top_p)", low=0.01),
+    Setting("top_p", "Choose among the likeliest (top_p)", low=0.01, is_in_form=False),
     Setting("max_length", "The longest reply, in tokens", is_whole=True, low=1, limit="max_length", is_in_form=False),
     Setting("memory", "Write with the story's own words", choices=MEMORIES),
-    Setting("join", "Between the story and a text", choices=("space", "line", "nothing")),
+    Setting("join", "Between the story and a text", choices=("space", "line", "nothing"), is_in_form=False),
 )  # the channel's settings, in the order in which they are shown

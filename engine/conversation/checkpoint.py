@@ -57,7 +57,7 @@ class Request:
 
     The repetition penalty looks at the `recent` tokens before it. Where many wait, owners take turns. `memory`, if it
     is on, knows the story up to the first of the pending tokens and goes along; of the settled ones, the last `said`
-    were typed.
+    were typed. The reply begins with the tokens `begun`, before it draws any.
     """
 
     start: Checkpoint
@@ -67,6 +67,7 @@ class Request:
     owner: Hashable
     memory: Memory | None = None
     said: int = 0
+    begun: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,9 @@ class Result:
     text: str
     end: Checkpoint
     finish_reason: FinishReason
+    begun: int = 0  # so many of the first tokens were given, not drawn
 
     @property
     def drawn(self) -> int:
-        """How many random numbers it took. Its text has fewer tokens if a stop string ended it."""
+        """How many random numbers it took, one a token. Its text has fewer tokens if a stop string ended it."""
         return self.end.offset - self.prompt_end.offset

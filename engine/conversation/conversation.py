@@ -17,18 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.conversation.checkpoint import Checkpoint, Request
+from engine.conversation.moves import Moves
 from engine.conversation.prompt import Prompt, read_prompt
 from engine.conversation.recall import Recall, typed
 from engine.conversation.reply import Reply
-from engine.conversation.tree import (
-    Snapshot,
-    StoredTurn,
-    Tree,
-    Turn,
-    recent_tokens,
-    story_turns,
-    there_are,
-)  # fmt: skip
+from engine.conversation.tree import Snapshot, StoredTurn, Tree, Turn, recent_tokens
+from engine.conversation.walk import Place, Token, branch
 from engine.errors import EngineError
 from engine.memory.counts import Index
 from engine.memory.memory import Memory
@@ -73,9 +67,12 @@ class Runner(Protocol):
         self, checkpoint: Checkpoint, n: int, sampling: Sampling | None = None, recent: tuple[int, ...] = (),
         memory: Memory | None = None, said: int = 0,
     ) -> list[tuple[str, float]]: ...  # fmt: skip
+    def places(
+        self, before: Checkpoint, tokens: tuple[int, ...], n: int, memory: Memory | None, said: range, counts: str
+    ) -> tuple[Place, ...]: ...
 
 
-class Conversation:
+class Conversation(Moves):
     """A tree of turns. The next turn follows the present one."""
 
     def __init__(self, runner: Runner, sampling: Sampling | None = None, owner: Hashable = None) -> None:
@@ -136,9 +133,8 @@ class Conversation:
         changed.
         """
         _check_sampling(sampling)
+        _check_count(n)
         here = self.settle()
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"n {n!r}: must be a whole number, at least 1")
         if not here.checkpoint.pending:
             raise ValueError("there is nothing to go on from yet")
         settings, attempts = sampling or self.sampling, self._tree.replies_after(here)
@@ -183,24 +179,6 @@ class Conversation:
         self._tree.add("memory", encoding.text, tokens, here.id, here.checkpoint)
         return dict(encoding.replaced)
 
-    def undo(self, n: int = 1) -> None:
-        """Go back `n` turns (a prompt is one, a reply is one). Raises `ValueError` if there are fewer."""
-        if not isinstance(n, int) or n < 1 or n > len(self.turns):
-            raise ValueError(f"undo {n}: {there_are(len(self.turns))} to take back")
-        self._tree.back(n)
-
-    def redo(self, n: int = 1) -> None:
-        """Go forward `n` turns, to those last visited. Raises `ValueError` if there are fewer."""
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"redo {n}: must be a whole number, at least 1")
-        self.settle()
-        self._tree.ahead(n)
-
-    def goto(self, turn_id: int) -> None:
-        """Go to any turn of the tree; 0 is the start. Raises `ValueError` if there is no such turn."""
-        self.settle()
-        self._tree.go(turn_id)
-
     def fork(self, turn_id: int | None = None) -> Conversation:
         """Another conversation: a copy of the present branch, or of the branch to a turn. Neither changes the other."""
         branch = Conversation(self.runner, self.sampling, self._owner)
@@ -220,12 +198,14 @@ class Conversation:
         weights = {turn.id: turn.checkpoint.weights for turn in snapshot.turns}
 
         def further(turn: Turn) -> dict[str, Any]:
-            """What few turns have: new weights of the memory, and tokens that a stop left unfed."""
+            """What few turns have: new weights of the memory, tokens left unfed, the first ones of a branch."""
             found: dict[str, Any] = {}
             if turn.kind == "prompt" and weights[turn.id] != weights[turn.parent or 0]:
                 found["weights"] = base64.b64encode(weights[turn.id]).decode()
             if turn.kind == "prompt" and (unfed := len(turn.checkpoint.settled) - 1) > 0:
                 found["unfed"] = unfed
+            if turn.begun:
+                found["begun"] = turn.tokens[: turn.begun]
             return found
 
         return json.dumps(
@@ -291,32 +271,61 @@ class Conversation:
             if result.drawn:
                 self._tree.add(
                     "reply", result.text, result.tokens, parent, result.end, writing.sampling, result.finish_reason,
-                    result.drawn,
+                    result.drawn, result.begun,
                 )  # fmt: skip
             if writing.is_alternative:
                 self._tree.present = here
         return self._tree.here
 
-    @property
-    def text(self) -> str:
-        """The text of the present branch, without what is remembered."""
-        return "".join(turn.text for turn in story_turns(self.turns))
+    def walk(self, turn_id: int, n: int = 10) -> tuple[Place, ...]:
+        """A turn token by token: each with its surprisal and the `n` likeliest others there.
 
-    @property
-    def turns(self) -> list[Turn]:
-        """The turns of the present branch, from the start's first child to the present one."""
-        return self._tree.path(self.settle())
+        They are the network's, with the story's memory where the turn's settings have it (of a prompt: the
+        conversation's). It is read once more from its start. Raises `ValueError` if there is no such turn, or it is one
+        that is remembered.
+        """
+        _check_count(n)
+        turn, before = self._turn_read(turn_id)
+        return self._places(turn, before, turn.tokens, n)
 
-    @property
-    def tree(self) -> list[Turn]:
-        """All turns in the order they were made, without the start."""
-        self.settle()
-        return [turn for turn in self._tree.turns.values() if turn.parent is not None]
+    def choices(self, turn_id: int, place: int, n: int = 10) -> list[tuple[Token, float]]:
+        """The `n` likeliest tokens at a place inside a turn with their probabilities, likeliest first.
 
-    @property
-    def present(self) -> int:
-        """The id of the turn that the next one follows; 0 at the start."""
-        return self.settle().id
+        `place` is a token's index in `Turn.tokens`; otherwise as `walk`. Raises `ValueError` for a place that is not
+        there, or that nothing comes before.
+        """
+        _check_count(n)
+        turn, before = self._turn_read(turn_id, place)
+        here = self._places(turn, before, turn.tokens[: place + 1], n)[-1]
+        own = (here.token, 2.0 ** -(here.surprisal_bits or 0.0))
+        return sorted([*here.others, own], key=lambda choice: -choice[1])[:n]
+
+    def branch(
+        self, turn_id: int, place: int, token: str | int, *, length: int | None = None,
+        sampling: Sampling | None = None,
+    ) -> Reply:  # fmt: skip
+        """Go on from a place inside a turn with another token: the story up to there, that token, and a reply.
+
+        The reply stands beside the turn, and its text begins with the tokens before the place, and then the token. Of a
+        prompt, what comes before the place becomes a prompt of its own, before the reply. Then `length` more tokens are
+        drawn, with fresh random numbers as `retry` has them and the turn's settings, unless others are given.
+        `token` is one of `choices` or `walk`, an id, or a text: that of the likeliest token that looks so. Raises
+        `ValueError` for a place that is not there or a token that cannot stand there.
+        """
+        _check_sampling(sampling)
+        turn, before = self._turn_read(turn_id, place)
+        vocabulary, start = self.runner.vocabulary, before.checkpoint
+        begin = branch(vocabulary, start, turn, place, self._token_id(turn, before, place, token))
+        settings = sampling or turn.sampling or self.sampling
+        if length is not None:
+            settings = replace(settings, length=length)
+        if sampling is not None and sampling.seed is not None:
+            start = _reseeded(start, sampling.seed)
+        else:
+            start = _attempt(start, before.id, self._tree.children(before))
+        if begin.prompt:
+            start = replace(start, pending=start.settled + begin.prompt, reopened=0)
+        return self._write(before, Prompt(start, begin.text, begin.prompt), settings, begin.begun)
 
     def next_tokens(self, n: int = 10, sampling: Sampling | None = None) -> list[tuple[str, float]]:
         """The `n` likeliest next tokens with their probabilities, likeliest first.
@@ -324,8 +333,7 @@ class Conversation:
         They are the network's own, or with `sampling` those that a token is drawn from, the story's memory included.
         """
         _check_sampling(sampling)
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"n {n!r}: must be a whole number, at least 1")
+        _check_count(n)
         here = self.settle()
         checkpoint = here.checkpoint
         if not checkpoint.pending:
@@ -335,9 +343,47 @@ class Conversation:
         memory = None if sampling is None else self._recall.at(path, sampling.memory)
         return self.runner.likeliest(checkpoint, n, sampling, recent, memory, typed(path))
 
-    def _write(self, before: Turn, prompt: Prompt, sampling: Sampling) -> Reply:
+    def _turn_read(self, turn_id: int, place: int | None = None) -> tuple[Turn, Turn]:
+        """A turn that the network has read, and the one before it. Raises `ValueError`, also for a wrong place."""
+        self.settle()
+        turn = self._tree.turn(turn_id)
+        if turn.parent is None or turn.kind == "memory":
+            raise ValueError(f"turn_id {turn_id}: must be a prompt or a reply")
+        before, size = self._tree.turns[turn.parent], len(turn.tokens)
+        if place is not None:
+            if not isinstance(place, int) or not 0 <= place < size:
+                raise ValueError(f"place {place!r}: must be from 0 to {size - 1} in turn {turn_id}")
+            if not place and not before.checkpoint.pending:
+                raise ValueError("place 0: nothing comes before a story's first token, so nothing is likelier there")
+        return turn, before
+
+    def _places(self, turn: Turn, before: Turn, tokens: tuple[int, ...], n: int) -> tuple[Place, ...]:
+        mode, path = (turn.sampling or self.sampling).memory, self._tree.path(before)
+        memory, counts = self._recall.at(path, mode), "all" if mode == "all" else "mine"
+        given = len(before.checkpoint.settled)
+        said = range(given - typed(path), given + (len(tokens) if turn.kind == "prompt" else 0))
+        try:
+            return self.runner.places(before.checkpoint, tokens, n, memory, said, counts)
+        except BaseException:  # nobody knows how far it came
+            self._recall.forget()
+            raise
+
+    def _token_id(self, turn: Turn, before: Turn, place: int, token: str | int) -> int:
+        if isinstance(token, Token):
+            return token.id
+        size = len(self.runner.vocabulary)
+        if isinstance(token, str):
+            here = self._places(turn, before, turn.tokens[: place + 1], size)[-1]
+            found = next((one for one, _ in (*here.others, (here.token, 0.0)) if one == token), None)
+            if found is not None:
+                return found.id
+        elif isinstance(token, int) and 0 <= token < size:
+            return token
+        raise ValueError(f"token {token!r}: is none of this model's that can stand there")
+
+    def _write(self, before: Turn, prompt: Prompt, sampling: Sampling, begun: tuple[int, ...] = ()) -> Reply:
         start, text, tokens = prompt.start, prompt.text, prompt.tokens
-        if sampling.length and not start.pending:
+        if sampling.length and not start.pending and not begun:
             vocabulary = self.runner.vocabulary
             tokens = (vocabulary.start_id,)
             start, text = replace(start, pending=tokens), text + vocabulary.decode(tokens)
@@ -345,9 +391,14 @@ class Conversation:
         recent = recent_tokens(self._tree.turns, before, sampling, tokens, start.reopened)
         path = self._tree.path(before)
         memory, said = self._recall.at(path, sampling.memory), typed(path) + len(tokens) - start.reopened
-        reply = self.runner.run(Request(start, recent, sampling, prompt.unseen, self._owner, memory, said))
+        reply = self.runner.run(Request(start, recent, sampling, prompt.unseen, self._owner, memory, said, begun))
         self._writing.append(Writing(reply, before.id, sampling, text, tokens))
         return reply
+
+
+def _check_count(n: object) -> None:
+    if not isinstance(n, int) or n < 1:
+        raise ValueError(f"n {n!r}: must be a whole number, at least 1")
 
 
 def _check_sampling(sampling: Sampling | None) -> None:

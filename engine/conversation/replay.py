@@ -147,13 +147,14 @@ def _write_again(
             end = replace(end, weights=_weights(row["weights"]))
         return Turn(row["id"], "prompt", row["text"], prompt.tokens, before.id, end)
     sampling = _sampling(row["sampling"])
-    settings = replace(sampling, length=row["drawn"])
+    given = _tokens(model, row.get("begun", []))
+    settings = replace(sampling, length=max(0, row["drawn"] - len(given)), end="any")  # wherever it ended
     path = Tree(turns, before.id, {}).path(before)
     memory, recent = recall.at(path, sampling.memory), recent_tokens(turns, before, sampling)
-    result = _run(model, Request(begin, recent, settings, {}, object(), memory, typed(path)), wait)
+    result = _run(model, Request(begin, recent, settings, {}, object(), memory, typed(path), given), wait)
     return Turn(
         row["id"], "reply", result.text, result.tokens, before.id, result.end, sampling, row["finish_reason"],
-        row["drawn"],
+        row["drawn"], len(given),
     )  # fmt: skip
 
 
@@ -171,6 +172,13 @@ def _weights(text: Any) -> bytes:
         raise ValueError("exported: weights: are damaged") from None
     Weights.unpacked(packed)
     return packed
+
+
+def _tokens(model: Runner, given: Any) -> tuple[int, ...]:
+    """Tokens in an export, checked."""
+    if not isinstance(given, list) or not all(type(one) is int and 0 <= one < len(model.vocabulary) for one in given):
+        raise ValueError(f"exported: begun {given!r}: must be tokens of the model")
+    return tuple(given)
 
 
 def _check_numbers(row: dict[str, Any]) -> None:

@@ -34,6 +34,7 @@ class Turn:
     sampling: Sampling | None = None  # of a reply
     finish_reason: FinishReason | None = None  # of a reply
     drawn: int = 0  # random numbers that a reply took; its text has fewer tokens if a stop string ended it
+    begun: int = 0  # of a reply, so many of its first tokens were given, not drawn
 
     @property
     def tokens(self) -> tuple[int, ...]:
@@ -88,12 +89,16 @@ class Tree:
         """How many replies were written there."""
         return sum(child.parent == turn.id and child.kind == "reply" for child in self.turns.values())
 
+    def children(self, turn: Turn) -> int:
+        """How many turns follow it."""
+        return sum(child.parent == turn.id for child in self.turns.values())
+
     def add(
         self, kind: Kind, text: str, tokens: tuple[int, ...], parent: int, end: Checkpoint,
-        sampling: Sampling | None = None, reason: FinishReason | None = None, drawn: int = 0,
+        sampling: Sampling | None = None, reason: FinishReason | None = None, drawn: int = 0, begun: int = 0,
     ) -> int:  # fmt: skip
         """Add a turn after `parent` and go there. Returns its id."""
-        turn = Turn(self.next_id, kind, text, tokens, parent, end, sampling, reason, drawn)
+        turn = Turn(self.next_id, kind, text, tokens, parent, end, sampling, reason, drawn, begun)
         self.turns[turn.id] = turn
         self.next_id += 1
         self.forward[parent] = self.present = turn.id

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine.memory.memory import Counted, count, mix
 from engine.model.step import Ids, Logits, State, StepFunction
-from engine.sampling import PENALTY_WINDOW, Sampler, only, uniforms
+from engine.sampling import PENALTY_WINDOW, Sampler, uniforms
 from engine.serving.rows import ReplyRow, Row
 
 ANNOUNCE_SECONDS, ANNOUNCE_SECONDS_A_ROW = 0.004, 0.0004  # readers are woken this often: waking costs a switch
@@ -149,9 +149,9 @@ class Drawing:
         self.others = [index for index, row in enumerate(rows) if not row.draws]
         self.rows = cast(list[ReplyRow], [rows[index] for index in self.indices])
         self.left = min((row.left for row in self.rows), default=0)  # tokens until the first of them is done
-        self.may_stop = any(row.sampling.stop for row in self.rows)  # at any token
+        self.is_watched = any(row.is_watched for row in self.rows)  # at any token
         self._fresh = [row for row in self.rows if row.is_fresh]
-        self._opened = [(place, row) for place, row in enumerate(self.rows) if row.open]  # a prompt's last word
+        self._limited = [(place, row) for place, row in enumerate(self.rows) if row.is_limited]
         self._memories = Memories(self.rows) if any(row.memory is not None for row in self.rows) else None
         self._sampler = Sampler([row.sampling for row in self.rows], unwritten)
         self._recent = [
@@ -171,8 +171,8 @@ class Drawing:
             self._numbers = np.ascontiguousarray(uniforms(self._keys, offsets, NUMBERS_AHEAD).T)
         if self._memories is not None:
             logits = self._memories.mixed(logits)
-        if self._opened:
-            logits = self._continuing(logits)
+        if self._limited:
+            logits = self._limit(logits)
         tokens = self._sampler(logits, self._numbers[number], self._recent).astype(np.int32)
         for row, _ in self._sampler.penalized:
             self._recent[row].append(int(tokens[row]))
@@ -183,18 +183,18 @@ class Drawing:
         self.left -= 1
         return tokens
 
-    def _continuing(self, logits: Logits) -> Logits:
-        """The logits with only such tokens for a row whose prompt's last word is open as write it or go on with it."""
-        self._opened = [(place, row) for place, row in self._opened if row.open]
+    def _limit(self, logits: Logits) -> Logits:
+        """The logits with only the tokens that may come next, for rows that cannot draw just any."""
+        self._limited = [(place, row) for place, row in self._limited if row.is_limited]
         logits = logits.copy()
-        for place, row in self._opened:
-            logits[place] = only(logits[place], row.continuing)
+        for place, row in self._limited:
+            logits[place] = row.limited(logits[place])
         return logits
 
     @property
     def is_due(self) -> bool:
         """Whether to hand over now: a row is or may be done, its next token depends on this one, or numbers run out."""
-        return self.left <= 0 or self.may_stop or bool(self._opened) or self._count % NUMBERS_AHEAD == 0
+        return self.left <= 0 or self.is_watched or bool(self._limited) or self._count % NUMBERS_AHEAD == 0
 
     def take_fresh(self) -> list[ReplyRow]:
         """The rows that wrote their first token just now."""

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import math
+import sys
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -19,13 +20,14 @@ from numpy.typing import NDArray
 from engine.conversation.checkpoint import Checkpoint, Request
 from engine.conversation.conversation import Conversation
 from engine.conversation.reply import Reply
+from engine.conversation.walk import Choices, Place, Token, allowed, texts
 from engine.errors import EngineError
 from engine.memory.counts import Index
 from engine.memory.memory import Memory, mix
 from engine.memory.weights import classes_of
 from engine.model.step import StepFunction
 from engine.sampling import Sampler, Sampling, only
-from engine.serving.rows import ReplyRow, ScoringRow
+from engine.serving.rows import Logits, ReplyRow, ScoringRow
 from engine.serving.worker import Worker
 from engine.text.vocabulary import Vocabulary
 
@@ -227,7 +229,7 @@ class Engine:
     def run(self, request: Request) -> Reply:
         """Queue a reply. Raises `EngineBusy` if `max_waiting` replies wait already, `EngineClosed`, and `EngineError`
         for a damaged state."""
-        self._check(request.start)
+        _check(self._step_function, request.start, request.begun)
         self._worker.check_room(self.max_waiting)
         reply = Reply(request.unseen, self._worker.wake)
         self._worker.submit(ReplyRow(request, self.vocabulary, reply))
@@ -242,11 +244,13 @@ class Engine:
         With `sampling`, the probabilities are those that a token is drawn with after the `recent` ones. `memory` is the
         story's, up to the first of the pending tokens, of whose settled ones the last `said` were typed.
         """
-        self._check(checkpoint)
+        _check(self._step_function, checkpoint)
         counts = "all" if sampling is not None and sampling.memory == "all" else "mine"
         if memory is not None and not len(memory):
             memory.add(checkpoint.settled[0], is_counted=True)
-        row = self._read(np.array(checkpoint.settled, np.int32), checkpoint.state, None, memory, said, counts)
+        settled = np.array(checkpoint.settled, np.int32)
+        last = range(len(settled) - said, len(settled))
+        row = self._read(settled, checkpoint.state, memory=memory, said=last, counts=counts)
         logits = row.logits
         if memory is not None:
             logits = mix(logits[None], [memory]).logits[0].astype(np.float32)
@@ -264,17 +268,41 @@ class Engine:
         shown = (int(i) for i in order if i not in never and (shares[i] > 0 or not (sampling or checkpoint.reopened)))
         return [(show(i, before), float(shares[i])) for i in shown]
 
-    def _check(self, checkpoint: Checkpoint) -> None:
-        """Raise `EngineError` for what the network cannot take: in the batch it would end everybody's replies."""
-        pending = checkpoint.pending or (0,)
-        fits = min(pending) >= 0 and max(pending) < len(self.vocabulary)
-        fits = fits and 0 <= checkpoint.reopened < len(pending)
-        if checkpoint.state.shape != (self._step_function.state_size,) or not fits:
-            raise EngineError("the state of this turn is damaged: go to another turn, or begin another conversation")
+    def places(
+        self, before: Checkpoint, tokens: tuple[int, ...], n: int, memory: Memory | None, said: range, counts: str
+    ) -> tuple[Place, ...]:
+        """The tokens of a turn after the checkpoint `before`, each with its surprisal and the `n` likeliest others.
+
+        `memory` is the story's, up to the first of the pending tokens. Of these and the turn's together, those with the
+        indices `said` were typed. It `counts` these ("mine"), or "all".
+        """
+        if not tokens:
+            return ()
+        _check(self._step_function, before)
+        given, may = before.settled, allowed(self.vocabulary, before, tokens)
+        ids = np.array((*given, *tokens), np.int32)
+        found = dict[int, tuple[float, Choices]]()  # by index
+
+        def look(index: int, logits: Logits) -> None:
+            if index >= len(given):
+                found[index] = _others(
+                    self.vocabulary, logits, int(ids[index]), int(ids[index - 1]), may[index - len(given)], n
+                )
+
+        if memory is not None and not len(memory):
+            memory.add(int(ids[0]), is_counted=True)
+        self._read(ids, before.state, memory=memory, said=said, counts=counts, look=look)
+        shown, pieces = self.vocabulary.shown, texts(self.vocabulary, before, tokens)
+        made = []
+        for index, (token, piece) in enumerate(zip(tokens, pieces, strict=True), len(given)):
+            bits, others = found.get(index, (None, ()))
+            made.append(Place(Token(shown(token, int(ids[index - 1]) if index else None), token), piece, bits, others))
+        return tuple(made)
 
     def _read(
         self, ids: NDArray[np.int32], state: NDArray[np.float32], tell: Callable[[float], None] | None = None,
-        memory: Memory | None = None, said: int | None = None, counts: str = "all",
+        memory: Memory | None = None, said: range | None = None, counts: str = "all",
+        look: Callable[[int, Logits], None] | None = None,
     ) -> ScoringRow:  # fmt: skip
         """Feed ids in a row of the batch and wait for its end."""
         done, errors = threading.Event(), list[Exception]()
@@ -284,7 +312,7 @@ class Engine:
                 errors.append(error)
             done.set()
 
-        row = ScoringRow(ids, state, finished, memory, said, counts)
+        row = ScoringRow(ids, state, finished, memory, said, counts, look)
         self._worker.submit(row)
         try:
             while not done.wait(None if tell is None else TELL_SECONDS):
@@ -297,3 +325,31 @@ class Engine:
         if errors:
             raise errors[0]
         return row
+
+
+def _check(step_function: StepFunction, start: Checkpoint, begun: tuple[int, ...] = ()) -> None:
+    """Raise `EngineError` for what the network cannot take: in the batch it would end everybody's replies."""
+    tokens = (*start.pending, *begun) or (0,)
+    fits = min(tokens) >= 0 and max(tokens) < step_function.vocabulary_size
+    fits = fits and 0 <= start.reopened < max(1, len(start.pending))
+    if start.state.shape != (step_function.state_size,) or not fits:
+        raise EngineError("the state of this turn is damaged: go to another turn, or begin another conversation")
+
+
+def _others(
+    vocabulary: Vocabulary, logits: Logits, token: int, before: int, may: list[int] | None, n: int
+) -> tuple[float, Choices]:
+    """A token's surprisal in bits, and the `n` likeliest others, of those that `may` stand there.
+
+    `logits [V]` are those after the token `before`.
+    """
+    if may is not None:
+        logits = only(logits, may)
+    shares = np.exp(logits - logits.max(), dtype=np.float64)
+    shares[list(vocabulary.unwritten)] = 0  # they stand for no text
+    shares /= shares.sum()
+    bits = -math.log2(max(float(shares[token]), sys.float_info.min))
+    shares[[token, *vocabulary.never_written]] = 0
+    most = np.argpartition(-shares, min(n, len(shares)) - 1)[:n]
+    order = most[np.lexsort((most, -shares[most]))].tolist()
+    return bits, tuple((Token(vocabulary.shown(one, before), one), float(shares[one])) for one in order if shares[one])

@@ -14,13 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.conversation.checkpoint import Checkpoint, FinishReason, Request, Result
+from engine.conversation.drawn import Drawn
 from engine.conversation.reply import Reply
 from engine.memory.memory import Memory, mix
-from engine.sampling import PENALTY_WINDOW, Sampling, surprisal_nats
-from engine.serving.stop import StopFinder
+from engine.sampling import PENALTY_WINDOW, Sampling, only, surprisal_nats
+from engine.serving.feed import Feed
+from engine.serving.watch import Watch, limits
+from engine.text.ends import LOOK_BACK
 from engine.text.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
+Logits = NDArray[np.float32] | NDArray[np.float64]
 
 SCORE_BLOCK = 1024  # logits kept before their surprisals are computed together
 
@@ -60,10 +64,13 @@ class Row(Protocol):
 
 
 class ReplyRow:
-    """A reply: feeds the pending tokens, then draws until its length, a stop string or a cancellation.
+    """A reply: feeds the pending tokens, then draws until its length and the end that was asked for, a stop string or a
+    cancellation.
 
-    Where a prompt's last word is `open`, it is drawn first, from the tokens that write it again and those that go on
+    Where a prompt's last word is open, it is drawn first, from the tokens that write it again and those that go on
     with it; its own text is not written a second time. A reply that ends before that has written nothing.
+
+    A branch has the tokens it is `begun` with: they are fed, not drawn, and each takes the place of a random number.
 
     Its text has whole characters only. A reply that ends within a character takes back that character's tokens and
     their random numbers, so that going on draws the same again. A reply too short for one character goes on until it
@@ -77,184 +84,174 @@ class ReplyRow:
         self.sampling: Sampling = request.sampling
         self.key, self.offset = start.key, start.offset  # of its random numbers
         self.draws = False
-        self.left = request.sampling.length  # tokens to write at most
-        self._start, self._reply, self._vocabulary = start, reply, vocabulary
-        self.open: tuple[int, ...] = ()  # tokens of the prompt that are to be written again
-        self._cut = self._reopened = 0  # characters of it that are to be written still, and in all
-        self._has_text = False
-        settled = start.settled
-        self._before = settled[-1] if settled else None  # the token that the reply follows
-        self._decoder = vocabulary.decoder(self._before)
-        self._whole: tuple[int, Checkpoint] | None = None  # tokens and state at an earlier end of a character
-        self._pending = deque(start.pending)
-        given = max(1, len(start.pending))
-        reply.feeding = lambda: 1 - len(self._pending) / given
+        self._begun = deque(request.begun)  # tokens to take before any is drawn
+        self._given = len(request.begun)
+        self.left = self._given + self.sampling.length  # tokens to write before it may end
+        self.memory, self.counts_all = request.memory, self.sampling.memory == "all"  # also what is drawn
+        self.reply = reply
+        self._start, self._may_split = start, vocabulary.may_split
+        self._feed = feed = Feed(request)
+        reply.feeding = lambda: feed.share
+        self._drawn = Drawn(vocabulary, start.settled[-1] if start.settled else None, start.open)
         self._recent = request.recent
-        self.memory, self._said = request.memory, request.said
-        self.counts_all = request.sampling.memory == "all"  # also what is drawn
-        if self.memory is not None and not len(self.memory) and settled:
-            self.memory.add(settled[0], is_counted=True)  # the story's first token
-        self._tokens: list[int] = []
+        self._length = self.left
+        self._limit, _ = limits(self.sampling, self._given)
+        self._watch = Watch(self.sampling, self._given) if self.is_watched else None
+        self._latest = ""  # text, for the watch that begins once the reply has its length
+        self._known: tuple[int, Checkpoint] | None = None  # a checkpoint of whole text, after so many tokens
         self._prompt_end: Checkpoint | None = None
-        self._stops = StopFinder(request.sampling.stop) if request.sampling.stop else None
         self.next = -1
         self.is_done = self._advance(start.state)
 
     @property
+    def is_watched(self) -> bool:
+        """Whether it has to see every token at once, from the first on."""
+        return bool(self.sampling.stop)
+
+    @property
     def is_cancelled(self) -> bool:
-        return self._reply.is_cancelled
+        return self.reply.is_cancelled
 
     @property
     def is_ahead(self) -> bool:
-        return self._reply.is_ahead
+        return self.reply.is_ahead
 
     @property
     def is_fresh(self) -> bool:
         """Whether nothing was written yet."""
-        return not self._tokens
+        return not self._drawn.tokens
 
     @property
     def recent(self) -> tuple[int, ...]:
         """The latest tokens, oldest first, as many as the repetition penalty looks at."""
-        return (*self._recent, *self._tokens[-PENALTY_WINDOW:])[-PENALTY_WINDOW:]
+        return (*self._recent, *self._drawn.tokens[-PENALTY_WINDOW:])[-PENALTY_WINDOW:]
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the next token cannot be just any."""
+        return bool(self._drawn.open)
+
+    def limited(self, logits: Floats) -> Floats:
+        """The logits `[V]` with only the tokens that may come next."""
+        return only(logits, self._drawn.continuing) if self._drawn.open else logits
 
     def suspend(self, state: Floats) -> None:
         self.state = state.copy()
-        self._reply.announce()
-
-    def park(self, state: Floats) -> None:
-        """The row leaves the batch until its reader has caught up."""
-        self._reply.is_parked = True
-        self.suspend(state)
-
-    def unpark(self) -> None:
-        """The row comes back into the queue."""
-        self._reply.is_parked = False
+        self.reply.announce()
 
     def _advance(self, state: Floats) -> bool:
         """Choose the next token to feed; True if nothing is to be fed or written."""
-        if len(self._pending) > 1 + self._start.reopened:
-            self.next = self._pending.popleft()
-            return False
-        self._keep_weights()
-        pending = tuple(self._pending)
-        self._prompt_end = replace(self._start, source=state.copy(), pending=pending, offset=self.offset)
-        if not self.left or not self._pending:
-            return True
-        self.next = self._pending.popleft()
-        self.open = tuple(self._pending)
-        self._cut = self._reopened = len(self._vocabulary.decode(self.open))
-        self._pending.clear()
-        self.draws = True
+        left = self._feed.left
+        if len(left) <= 1:
+            if self.memory is not None:  # checkpoints from now on know what it has learned
+                self._start = replace(self._start, weights=self.memory.weights)
+            pending = (*left, *self._start.open)
+            self._prompt_end = replace(self._start, source=state.copy(), pending=pending)
+            if not self.left or not (left or self._begun):
+                return True
+            if not left:
+                return self._begin(state)
+            self.draws = not self._begun
+        self.next = left.popleft()
         return False
 
     def observe(self, logits: Floats, state: Floats) -> bool:
-        memory, left = self.memory, len(self._pending) - self._start.reopened  # settled tokens that come yet
-        if memory is not None and left:
-            token, is_said = self._pending[0], left <= self._said
-            if is_said:  # of what was typed, the weights learn, too
-                mix(logits[None], [memory]).learn([memory], [token])
-            memory.add(token, is_counted=is_said or self.counts_all)
+        if self._prompt_end is not None:
+            return self._begin(state)
+        self._feed.observe(logits)
         return self._advance(state)
 
-    def _keep_weights(self) -> None:
-        """Have checkpoints from now on know what the memory has learned."""
+    def _begin(self, state: Floats) -> bool:
+        """Take the next of the tokens that were given, as if it had been drawn."""
+        token = self._begun.popleft()
         if self.memory is not None:
-            self._start = replace(self._start, weights=self.memory.weights)
-
-    @property
-    def continuing(self) -> list[int]:
-        """The tokens that may be drawn next while a word is open."""
-        return self._vocabulary.continuing(self.open)
+            self.memory.add(token, is_counted=self.counts_all)
+        self.draws = not self._begun
+        return self.take([token], state)
 
     def take(self, tokens: list[int], state: Floats) -> bool:
         """Tokens were drawn, `state [S]` being that before the last is fed. True when the reply is done.
 
-        With stop strings, and while a word is open, the tokens come one by one.
+        The tokens come one by one where the row `is_watched` or `is_limited`, and once it has its length.
         """
         if not tokens:
             return False
-        self._tokens += tokens
+        drawn = self._drawn
+        piece = drawn.add(tokens)
         self.next = tokens[-1]
         self.offset += len(tokens)
         self.left -= len(tokens)
-        if self.open:
-            self.open = self.open[1:] if self.next == self.open[0] else ()
-        piece = self._decoder.add(tokens)
-        if self._cut:
-            piece, self._cut = piece[self._cut :], max(0, self._cut - len(piece))
-        self._has_text = self._has_text or bool(piece)
-        if self._stops is not None:
-            piece = self._stops.add(self.next, piece, state, self._tail == 0)
-        if piece:
-            self._reply.push(piece)
-        if self._vocabulary.may_split and not self._tail:
-            self._whole = len(self._tokens), self._checkpoint_after(self.next, state, self.offset)
-        if self._stops is not None and self._stops.found:
-            return True
-        return self.left <= 0 and len(self._tokens) > self._tail
+        if self._watch is not None:
+            self._push(self._watch.add(self.next, piece, state, not drawn.tail))
+            return self._watch.kept is not None
+        self._push(piece)
+        if not drawn.tail and (self._may_split or self.left <= 0):
+            self._known = len(drawn.tokens), _after(self._start, self.next, state, self.offset)
+        count = len(drawn.tokens) - drawn.tail
+        if self.left > 0 or not count or (drawn.tail and self._limit > self._length):
+            return False
+        if count < self._limit and self._limit > self._length:
+            self._watch = Watch(self.sampling, self._given, count, self._latest)
+        return self._watch is None
 
-    @property
-    def _tail(self) -> int:
-        """How many of the latest tokens are no text yet: they end within a character, or write the prompt's word."""
-        return len(self._tokens) if self._reopened and not self._has_text else self._decoder.tail
+    def _push(self, piece: str) -> None:
+        if piece:
+            self.reply.push(piece)
+            if self.sampling.end != "any":
+                self._latest = (self._latest + piece)[-LOOK_BACK:]
 
     def announce(self) -> None:
         """Wake the reader, if there is anything to read."""
-        self._reply.announce()
+        self.reply.announce()
 
     def end(self, state: Floats, reason: FinishReason) -> None:
-        end, text_tokens = self._end_checkpoint(state), self._tokens
-        if self._stops is not None and self._stops.found:
-            reason = "stop"
-            text_tokens = self._tokens[: len(self._tokens) - self._stops.held_tokens]
+        if self._prompt_end is None:  # stopped before the prompt was fed
+            weights = self._start.weights if self.memory is None else self.memory.weights
+            unfed = (self.next, *self._feed.left, *self._start.open)
+            end = replace(self._start, source=state.copy(), pending=unfed, weights=weights)
+            self.reply.finish(Result(end, (), "", end, reason))
+            return
+        drawn, watch, offset = self._drawn, self._watch, self.offset
+        if watch is None:
+            count = len(drawn.tokens) - drawn.tail
+            if count and not drawn.tail:
+                self._known = count, _after(self._start, self.next, state, offset)
         else:
-            text_tokens = self._tokens[: len(self._tokens) - self._tail]
-            if self._stops is not None and self._stops.held:
-                self._reply.push(self._stops.held)
-        if self._reopened and not text_tokens:
-            text_tokens = list(end.open)  # the word is open still
-        text = self._vocabulary.decode(text_tokens, self._before)[self._reopened :]
-        self._reply.finish(Result(self._prompt_end or end, tuple(text_tokens), text, end, reason))
+            if watch.kept is None:
+                self._push(watch.finish())
+            count = watch.released
+            if watch.last is not None:
+                self._known = count, _after(self._start, *watch.last, offset)
+        if watch is not None and watch.is_stopped:
+            reason = "stop"
+        else:
+            offset -= len(drawn.tokens) - count  # going on draws the same again
+        end = self._checkpoint_after(count, offset)
+        tokens = tuple(drawn.tokens[:count]) or end.open  # the word is open still, if nothing was written
+        self.reply.finish(Result(self._prompt_end, tokens, drawn.text(count), end, reason, min(count, self._given)))
 
     def fail(self, error: Exception) -> None:
-        self._reply.fail(error)
+        self.reply.fail(error)
 
-    def _end_checkpoint(self, state: Floats) -> Checkpoint:
-        """The checkpoint at the end of the text, `state` being before the next token is fed."""
-        if self._prompt_end is None:  # stopped before the prompt was fed
-            self._keep_weights()
-            unfed = (self.next, *self._pending)
-            return replace(self._start, source=state.copy(), pending=unfed)
-        if not self._tokens:
-            return self._prompt_end
-        offset = self.offset
-        if self._stops is not None and self._stops.found:
-            if self._stops.last is None:
-                return replace(self._prompt_end, offset=offset)
-            token, state = self._stops.last
-            return self._checkpoint_after(token, state, offset)
-        if self._tail:
-            return self._whole_checkpoint(offset - self._tail)
-        return self._checkpoint_after(self._tokens[-1], state, offset)
+    def _checkpoint_after(self, count: int, offset: int) -> Checkpoint:
+        """The checkpoint after so many tokens: the known one, with the tokens since then as pending ones."""
+        known, earlier = self._known or (0, self._prompt_end or self._start)
+        if fed_again := tuple(self._drawn.tokens[known:count]):
+            return replace(earlier, pending=earlier.settled + fed_again, offset=offset, reopened=0)
+        return replace(earlier, offset=offset)
 
-    def _checkpoint_after(self, token: int, state: Floats, offset: int) -> Checkpoint:
-        return replace(self._start, source=state.copy(), pending=(token,), offset=offset, reopened=0)
 
-    def _whole_checkpoint(self, offset: int) -> Checkpoint:
-        """The end of the last whole character: an earlier checkpoint, with the tokens after it as pending ones."""
-        count, earlier = self._whole or (0, self._prompt_end or self._start)
-        fed_again = tuple(self._tokens[count : len(self._tokens) - self._tail])
-        if not fed_again:
-            return replace(earlier, offset=offset)
-        return replace(earlier, pending=earlier.settled + fed_again, offset=offset, reopened=0)
+def _after(start: Checkpoint, token: int, state: Floats, offset: int) -> Checkpoint:
+    """The checkpoint after a token, `state` being that before it is fed."""
+    return replace(start, source=state.copy(), pending=(token,), offset=offset, reopened=0)
 
 
 class ScoringRow:
     """A text that is scored: keeps the surprisal of each token but the first, and the logits after the last.
 
     With a `memory`, which is at the first token and goes along, it keeps the surprisals of the mixed ones, too. Of the
-    last `said` tokens (None for all) the memory's weights learn. It `counts` these ("mine"), "all", or "none".
+    tokens with the indices `said` (None for all) the memory's weights learn. It `counts` these ("mine"), "all", or
+    "none". `look` gets the index of each token but the first, and the logits `[V]` that it is predicted with.
     """
 
     draws = is_done = is_ahead = False
@@ -265,8 +262,9 @@ class ScoringRow:
         state: Floats,
         done: Callable[[Exception | None], None],
         memory: Memory | None = None,
-        said: int | None = None,
+        said: range | None = None,
         counts: str = "all",
+        look: Callable[[int, Logits], None] | None = None,
     ) -> None:
         self.state = state
         self.owner: Hashable = self  # nobody's but its own
@@ -274,7 +272,8 @@ class ScoringRow:
         self.is_cancelled = False
         self.logits: Floats = np.zeros(0, np.float32)
         self._ids, self._fed, self._done = ids, 0, done
-        self._memory, self._said, self._counts = memory, len(ids) if said is None else said, counts
+        self._memory, self._said, self._counts = memory, range(len(ids)) if said is None else said, counts
+        self._look = look
         self.mixed_nats: list[float] = []
         """`-log p` of every token but the first with the memory, `[N - 1]`; none without one."""
         self._block: list[Floats] = []
@@ -297,10 +296,13 @@ class ScoringRow:
             self.logits = logits.copy()
             return True
         self.next = int(self._ids[self._fed])
+        mixture, is_said = None, self._fed in self._said
+        if self._memory is not None and (is_said or self._look is not None):
+            mixture = mix(logits[None], [self._memory])
+        if self._look is not None:
+            self._look(self._fed, logits if mixture is None else mixture.logits[0])
         if self._memory is not None:
-            is_said = len(self._ids) - self._fed <= self._said
-            if is_said:
-                mixture = mix(logits[None], [self._memory])
+            if mixture is not None and is_said:
                 self.mixed_nats.append(float(surprisal_nats(mixture.logits, self._ids[self._fed : self._fed + 1])[0]))
                 mixture.learn([self._memory], [self.next])
             self._memory.add(self.next, is_counted=self._counts == "all" or (is_said and self._counts == "mine"))

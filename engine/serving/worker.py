@@ -173,7 +173,8 @@ class Worker:
         self._batch.hand_over()
         for index in indices:
             row = cast(ReplyRow, self._scheduler.running[index])
-            row.park(self._batch.states[index])
+            row.reply.is_parked = True
+            row.suspend(self._batch.states[index])
             self._parked.append(row)
         self._remove(indices)
         self._unpark()  # a reader may have caught up before it could see that its reply was parked
@@ -181,7 +182,7 @@ class Worker:
     def _unpark(self) -> None:
         for row in [row for row in self._parked if row.is_cancelled or not row.is_ahead]:
             self._parked.remove(row)
-            row.unpark()
+            row.reply.is_parked = False
             if row.is_cancelled:
                 row.end(row.state, "cancelled")
             else:

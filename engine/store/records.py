@@ -56,6 +56,7 @@ def row_of(turn: Turn, before: Turn | None) -> dict[str, Any]:
         "sampling": None if turn.sampling is None else _dump_sampling(turn.sampling),
         "finish_reason": turn.finish_reason,
         "drawn": turn.drawn,
+        "begun": turn.begun,
         "reopened": checkpoint.reopened,
         "weights": None if is_same else checkpoint.weights,
     }
@@ -101,6 +102,7 @@ def _read_turn(
         None if row["sampling"] is None else load_sampling(row["sampling"]),
         row["finish_reason"],
         row["drawn"],
+        row["begun"],
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 
-VERSION = 4
+VERSION = 5
 CACHE_KILOBYTES = 512  # a connection: each thread has one, and the system keeps the file in memory anyway
 BUSY_SECONDS = 10  # how long a save waits for another process to finish its own
 BUSY_PRAGMA = f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}"
@@ -54,6 +54,9 @@ turns = sql.Table(
     sql.Column(
         "weights", sql.LargeBinary
     ),  # of the story's memory, packed; null where they are those of the turn before
+    sql.Column(
+        "begun", sql.Integer, nullable=False, server_default="0"
+    ),  # of a reply's tokens, the first that were given
 )
 notes = sql.Table(
     "notes",
@@ -80,6 +83,10 @@ def _add_weights(connection: Connection) -> None:
     _add(connection, turns.c.weights)
 
 
+def _add_begun(connection: Connection) -> None:
+    _add(connection, turns.c.begun, " NOT NULL DEFAULT 0")
+
+
 def _add(connection: Connection, column: sql.Column[Any], rest: str = "") -> None:
     """Add a column to the turns, unless the tables were made with it just now."""
     if column.name not in {known["name"] for known in sql.inspect(connection).get_columns(turns.name)}:
@@ -88,7 +95,13 @@ def _add(connection: Connection, column: sql.Column[Any], rest: str = "") -> Non
 
 
 # from each version to the next
-MIGRATIONS: list[Callable[[Connection], None]] = [_create_conversations, _create_notes, _add_reopened, _add_weights]
+MIGRATIONS: list[Callable[[Connection], None]] = [
+    _create_conversations,
+    _create_notes,
+    _add_reopened,
+    _add_weights,
+    _add_begun,
+]
 
 
 def prepare_sqlite(connection: Any, record: object) -> None:

@@ -56,6 +56,7 @@ class Bot:
         given.setdefault("discord", {})["api_url"] = discord.api_url
         given.setdefault("store", {}).setdefault("url", f"sqlite:///{folder}/stories.db")
         given.setdefault("engine", {}).setdefault("models", ["shakespeare"])  # whose tokens are characters
+        given["writing"] = {"end": "any"} | given.get("writing", {})
         limits = {"member_seconds": 0.0, "channel_seconds": 0.0}
         given["limits"] = limits | given.get("limits", {})
         self.path.write_text(toml(given), encoding="utf-8")

@@ -175,7 +175,7 @@ def test_a_signal_reads_the_configuration_again(discord: LocalDiscord, folder: P
     with started(discord, folder) as bot:
         text = bot.path.read_text(encoding="utf-8")
         assert offered_length(discord) == 2000
-        bot.path.write_text(text + "\n[writing]\nlength = 5\nmax_length = 9\n", encoding="utf-8")
+        bot.path.write_text(text.replace("[writing]", "[writing]\nlength = 5\nmax_length = 9"), encoding="utf-8")
         bot.process.send_signal(signal.SIGHUP)
         until(lambda: any("event=reloaded" in line for line in bot.log))
         until(lambda: offered_length(discord) == 9)
@@ -183,7 +183,7 @@ def test_a_signal_reads_the_configuration_again(discord: LocalDiscord, folder: P
             anna.slash(channel, "continue", length=10)
         written(anna.slash(channel, "continue", text="ab"))
         assert len(text_of(anna, channel)) == 7
-        bot.path.write_text(text + "\n[writing]\nlenth = 5\n", encoding="utf-8")
+        bot.path.write_text(text.replace("[writing]", "[writing]\nlenth = 5"), encoding="utf-8")
         bot.process.send_signal(signal.SIGHUP)
         refused = until(lambda: [line for line in bot.log if "event=not-reloaded" in line])
         assert "no key 'lenth'" in refused[0]

@@ -43,7 +43,7 @@ def test_a_speed_has_limits() -> None:
 
 def test_settings_are_shown_as_they_are_typed() -> None:
     sampling = engine.Sampling(top_k=3, stop=("\n",))
-    assert shown_values(changed_settings(sampling)) == "temperature 0.8, top_k 3, stop '\\n', memory off"
+    assert shown_values(changed_settings(sampling)) == "temperature 0.8, top_k 3, stop '\\n', end any, memory off"
     assert setting_line(sampling, "top_k").startswith("top_k = 3 (0 or more): ")
     assert shown(None) == shown(()) == "none"
 

@@ -31,7 +31,7 @@ def test_what_is_typed_into_a_form_is_read_within_the_operators_limits() -> None
 
 
 def test_what_was_chosen_stays_within_the_operators_limits() -> None:
-    assert Choices.of(WRITING, ChannelRecord()) == Choices(300, 0.8, 1.0, 500)
+    assert Choices.of(WRITING, ChannelRecord()) == Choices(300, 0.8, 1.0, 500, end="sentence")
     chosen = {"length": 450, "temperature": 1.9, "max_length": 2000, "join": "line"}
-    assert Choices.of(WRITING, ChannelRecord(chosen=chosen)) == Choices(450, 1.5, 1.0, 500, "line")
+    assert Choices.of(WRITING, ChannelRecord(chosen=chosen)) == Choices(450, 1.5, 1.0, 500, "line", end="sentence")
     assert Choices.of(WRITING, ChannelRecord(chosen={"max_length": 100})).length == 100
