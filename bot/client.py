@@ -10,6 +10,8 @@ import json
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import discord
@@ -71,7 +73,11 @@ class Tree(app_commands.CommandTree["Textbot"]):
 class Textbot(commands.AutoShardedBot):
     """The client of all shards in this process."""
 
-    def __init__(self, settings: Settings, models: dict[str, engine.Engine], store: engine.Store) -> None:
+    def __init__(
+        self, settings: Settings, models: dict[str, engine.Engine], store: engine.Store,
+        speakers: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """`speakers` are those of the chats that models were trained on, by the names of the models."""
         self.rates = Rates()
         intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
         given = settings.discord
@@ -85,7 +91,7 @@ class Textbot(commands.AutoShardedBot):
             connector=Connector(), **shards,
         )  # fmt: skip
         self.models, self.settings, self.statistics = models, settings, Statistics(models)
-        self.access = StoryAccess(Stories(store, models, settings.writing), settings.limits.channel_waiting)
+        self.access = StoryAccess(Stories(store, models, settings.writing, speakers), settings.limits.channel_waiting)
         self.replies = Replies(self.access, settings.limits)
         self._posts = Posts(self, self.rates, Forms(given.components))
         self.interactions = Interactions(self.replies, self._posts, self.statistics, settings)
@@ -198,7 +204,8 @@ class Textbot(commands.AutoShardedBot):
         reference = message.to_reference(fail_if_not_exists=False)
         post = self._posts.in_channel(channel.guild, channel.id, answers=reference)
         try:
-            request = Request(message.author.id, text=text_of(message, self.application_id or 0))
+            text, author = text_of(message, self.application_id or 0), message.author
+            request = Request(author.id, text=text, name=author.display_name, is_said=True)
             self.interactions.check_cooldown(channel, request.member)
             await self.replies.check_limits(channel, request)
             await self.interactions.write(request, post, self.replies.note(channel, post))

@@ -13,8 +13,7 @@ from typing import Any
 import engine
 
 NAMES = {"models": "storyteller", "remember": "chapter.txt"}  # keys that list names, each with an example
-ENDS = ("any", "word", "line", "sentence")  # of a reply
-MEMORIES = ("off", "mine", "all")  # what a story remembers of itself
+ENDS, MEMORIES = (engine.Sampling.__dataclass_fields__[name].metadata["choices"] for name in ("end", "memory"))
 MAX_ALTERNATIVES = 5  # as many buttons as Discord puts in a row
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from discord import app_commands
 from discord.ext import commands
 
@@ -9,9 +11,12 @@ import engine
 from bot.commands.interactions import Interaction, Interactions, channel_of, is_elsewhere
 from bot.commands.options import Alternatives, Length, Minutes, Seed, Temperature, TopP, Turns
 from bot.messages.buttons import when_written
+from bot.messages.markdown import escape
 from bot.messages.pages import Passage
 from bot.replies.replies import Replies
 from bot.replies.requests import Request
+from bot.stories.channels import Choices
+from bot.stories.chats import MAX_NAME, name_of, other_than
 from bot.stories.navigation import go_back, go_forward, go_to
 from bot.stories.refusals import NoStory, Refusal
 
@@ -88,6 +93,35 @@ class StoryCommands(commands.Cog):
         """Copy the story into a thread."""
         await self._interactions.fork(interaction, name)
 
+    @app_commands.command(name="as", description="In a chat: whose lines I write")
+    @app_commands.describe(name="one of the speakers that the model knows, or any other name; nothing shows who it is")
+    @app_commands.default_permissions(send_messages=True)
+    async def as_(self, interaction: Interaction, name: app_commands.Range[str, 1, MAX_NAME] | None = None) -> None:
+        """Show or choose whose lines the model writes in this channel."""
+        channel, stories = channel_of(interaction), self._access.stories
+        if name is not None:
+            self._interactions.admit(interaction)
+        message = await self._interactions.defer(interaction, is_private=name is None)
+
+        def chosen() -> str:
+            speaker = name_of(name) if name is not None else ""
+            choices = stories.choose(channel, speaker=speaker) if speaker else stories.choices(channel)
+            known = stories.speakers.get(stories.model(channel), ())
+            return describe_speaker(choices, other_than("", choices.speaker, known), known)
+
+        told = await self._access.run(channel, chosen)
+        if name is None:
+            await self._interactions.show_privately(interaction, told)
+        else:
+            await self._interactions.show(interaction, message, Passage(said=told))
+
+    @as_.autocomplete("name")
+    async def _speakers(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        channel, stories = channel_of(interaction), self._access.stories
+        known = stories.speakers.get(await self._access.call(lambda: stories.model(channel)), ())
+        found = [name[:MAX_NAME] for name in known if typed.casefold() in name.casefold()]
+        return [app_commands.Choice(name=name, value=name) for name in found[:25]]
+
     @app_commands.command(description="Go to any turn of /tree")
     @app_commands.describe(turn="its number; 0 is the very beginning")
     @app_commands.default_permissions(send_messages=True)
@@ -127,6 +161,16 @@ class StoryCommands(commands.Cog):
         story = await self._access.run(channel, lambda: stories.begin(channel, stories.model(channel)))
         buttons = when_written(story.serial, story.conversation.present)
         await self._interactions.show(interaction, message, Passage(said="A new story: /continue begins it."), buttons)
+
+
+def describe_speaker(choices: Choices, speaker: str, known: Sequence[str]) -> str:
+    """Whose lines the model writes, in words."""
+    told = f"I write as **{escape(speaker)}** in chats here."
+    if choices.style != "chat":
+        told += " This channel is a story: `/settings style:chat` makes it a chat."
+    if known:
+        told += f" The model knows {len(known)} speakers, most of all {escape(', '.join(known[:5]))}."
+    return told
 
 
 def _given(**values: float | None) -> dict[str, float]:

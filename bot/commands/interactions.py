@@ -90,6 +90,7 @@ class Interactions:
         channel = channel_of(interaction)
         self.admit(interaction)
         post = self._answering(interaction)
+        request = replace(request, name=request.name or interaction.user.display_name)
         if post.only_token is not None:
             request = replace(request, most=MOST_ELSEWHERE)
         note = self._replies.note(channel, post)

@@ -40,7 +40,8 @@ class MessageMenus:
             serial, turn = _place(message)
             request = Request(member, serial=serial, turn=turn)
         else:
-            request = Request(member, text=_text(message, me), author=message.author.id)
+            text, author = _text(message, me), message.author
+            request = Request(member, text=text, author=author.id, name=author.display_name, is_said=True)
         await self._interactions.answer(interaction, request)
 
     async def story_from_here(self, interaction: Interaction, message: discord.Message) -> None:

@@ -33,19 +33,21 @@ class ChannelSettings(commands.Cog):
         temperature="how daring", top_p="choose among the likeliest",
         max_length="the longest reply that anybody may ask for here",
         memory="write with the story's own words: mine takes up what members wrote, all the bot's replies, too",
+        style="chat: members' lines have their names, and I answer as one of the model's speakers",
         join="what stands between the story and a text that is added", reset="go back to the bot's own settings first",
     )  # fmt: skip
     async def settings(
         self, interaction: Interaction, length: Length | None = None,
         end: Literal["any", "word", "line", "sentence"] | None = None, temperature: Temperature | None = None,
         top_p: TopP | None = None, max_length: Length | None = None,
-        memory: Literal["off", "mine", "all"] | None = None, join: Literal["space", "line", "nothing"] | None = None,
+        memory: Literal["off", "mine", "all"] | None = None, style: Literal["story", "chat"] | None = None,
+        join: Literal["space", "line", "nothing"] | None = None,
         reset: bool = False,
     ) -> None:  # fmt: skip
         """Show or change the channel's defaults and limits."""
         given = {
             "length": length, "end": end, "temperature": temperature, "top_p": top_p, "max_length": max_length,
-            "memory": memory, "join": join,
+            "memory": memory, "style": style, "join": join,
         }  # fmt: skip
         chosen = {name: value for name, value in given.items() if reset or value is not None}
         if chosen:

@@ -86,6 +86,8 @@ class Post:
         """The post's permanent number in its channel."""
         self.on_sent: Callable[[], Awaitable[None]] | None = None
         """This is awaited after a further message was sent."""
+        self.is_answering = True
+        """Whether the first message refers to what it answers."""
         self._is_told = False
         self._token, self._webhook, self._answers = token, webhook, answers
         self._of_token = set(self.chain.messages if token else ())  # sent through the token: it can edit no others
@@ -159,6 +161,13 @@ class Post:
         await self.show(Passage(note=note))
         self._is_told = True
 
+    async def show_typing(self) -> None:
+        """Show for some seconds that the bot is typing, unless it has promised an answer, which shows as much."""
+        if self._channel is not None and self._token is None:
+            with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+                await self._rates.wait_overall()
+                await self._channel.typing()
+
     async def add(self, note: str) -> None:
         """Put small print below the last message and take its buttons away, in one attempt that may fail."""
         if shown := self._shown[-1]:
@@ -214,7 +223,7 @@ class Post:
                 return message
             except discord.HTTPException as error:
                 self._check(error)
-        if not self.messages and self._answers is not None:
+        if not self.messages and self._answers is not None and self.is_answering:
             more["reference"] = self._answers
         channel = self._reachable()
         await self._rates.wait_overall()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ import engine
 from bot.messages.pages import CONTENT, FORMS, Chain
 from bot.messages.post import Token
 from bot.stories.channels import Channel, Choices
+from bot.stories.chats import chat_stops, chat_text, name_of, other_than, said_lines, shown_lines
 from bot.stories.navigation import check_turn
 from bot.stories.refusals import NoStory
 from bot.stories.stories import WRITING, NoteKey, Stories, Story, author_note
@@ -35,6 +36,9 @@ class Request:
     serial: int | None = None
     turn: int | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
+    name: str = ""  # of who wrote the text, as members see it
+    is_said: bool = False  # whether the text stands in the channel as a message of theirs
+    speaker: str = ""  # whose lines the model writes, in a chat; none in a story
     number: int = 1  # of alternatives
     author: int = 0  # of the text, if that is another member
     most: int = 0  # tokens that are certain to arrive there, if that is fewer than the channel's limit
@@ -75,6 +79,7 @@ class Written:
     num_bold: int
     options: dict[int, str] = field(default_factory=dict)
     vote: Vote | None = None
+    is_bare: bool = False  # like a member's message: without buttons
 
     @property
     def rules(self) -> str:
@@ -92,6 +97,7 @@ class Saved:
     turn: int
     fed: str
     options: list[int] = field(default_factory=list)
+    speaker: str = ""
 
 
 @dataclass(slots=True)
@@ -119,7 +125,8 @@ class Note:
         if "token" in value:
             note.token = Token(**value["token"])
         if "turn" in value:
-            note.saved = Saved(value["serial"], value["turn"], value["fed"], value.get("options", []))
+            known = Saved.__dataclass_fields__.keys() & value.keys()  # earlier versions had fewer
+            note.saved = Saved(**{name: value[name] for name in known})
         else:
             note.request, note.attempts = Request(**value["plan"]), value["attempts"]
         return note
@@ -169,8 +176,12 @@ def resolve_request(stories: Stories, channel: Channel, request: Request) -> tup
         turn = _after_remembered(story.conversation, turn)
     choices = stories.choices(channel)
     defaults = {name: getattr(choices, name) for name in ("length", "end", "temperature", "top_p", "memory")}
-    text = _joined(story.conversation, turn, request, choices)
     sampling = {**defaults, **request.sampling}
+    is_chat = choices.style == "chat" and request.kind != "alternatives"
+    if is_chat:
+        request, stops = _as_chat(story, turn, request, choices.speaker, stories.speakers.get(story.model, ()))
+        sampling["stop"] = stops
+    text = request.text if is_chat else _joined(story.conversation, turn, request, choices)
     if request.most:
         sampling["length"] = min(sampling["length"], request.most)
     return story, replace(request, serial=story.serial, turn=turn, sampling=sampling, text=text)
@@ -225,7 +236,8 @@ def keep_reply(stories: Stories, begun: Begun, note: Note, back_to: int) -> Writ
     conversation, request = begun.story.conversation, begun.request
     turn, is_choice = conversation.present, request.kind == "alternatives"
     options = {one.id: one.text for one in conversation.tree if one.id > begun.last} if is_choice else {}
-    saved = Saved(begun.story.serial, turn, begun.fed, list(options))
+    fed = "" if request.speaker and request.is_said else begun.fed
+    saved = Saved(begun.story.serial, turn, fed, list(options), request.speaker)
     notes: dict[NoteKey, Any] = {note.key: note.value(saved)}
     vote = None
     if options and request.minutes:
@@ -241,7 +253,7 @@ def keep_reply(stories: Stories, begun: Begun, note: Note, back_to: int) -> Writ
     note.saved = saved
     if options:
         return Written(begun.story, turn, "", 0, options, vote)
-    return as_shown(begun.story, turn, "" if is_choice else begun.fed + begun.reply.text, begun.fed)
+    return as_shown(begun.story, turn, "" if is_choice else begun.reply.text, fed, request.speaker)
 
 
 def finish_reply(stories: Stories, note: Note) -> Written:
@@ -280,22 +292,50 @@ def _find_saved(stories: Stories, note: Note, saved: Saved) -> Written:
     found = next((turn for turn in story.conversation.tree if turn.id == saved.turn), None)
     if found is None:
         raise NoStory("that part of the story was forgotten")
-    return as_shown(story, found.id, saved.fed + (found.text if found.kind == "reply" else ""), saved.fed)
+    return as_shown(story, found.id, found.text if found.kind == "reply" else "", saved.fed, saved.speaker)
 
 
-def as_shown(story: Story, turn: int, text: str, fed: str) -> Written:
-    """A reply as it is shown: a member's text in bold, without the blanks at the start, which Discord drops."""
+def as_shown(story: Story, turn: int, reply: str, fed: str, speaker: str = "") -> Written:
+    """A reply as it is shown: after a member's text in bold, without the blanks at the start, which Discord drops.
+
+    In a chat they are lines, and those of the `speaker` have no name. An answer to a message is that alone.
+    """
+    if speaker:
+        said, lines = said_lines(fed, speaker), shown_lines(reply, speaker)
+        return Written(story, turn, f"{said}\n{lines}" if said else lines, len(said), is_bare=not fed)
+    text = fed + reply
     stripped = text.lstrip() if fed else text.lstrip("\n")
     return Written(story, turn, stripped, max(0, len(fed) - (len(text) - len(stripped))))
 
 
-def _joined(conversation: engine.Conversation, turn: int, request: Request, choices: Choices) -> str:
-    """The request's text, with the channel's joiner before it if there is no blank between story and text."""
+def _as_chat(
+    story: Story, turn: int, request: Request, chosen: str, speakers: Sequence[str]
+) -> tuple[Request, list[str]]:
+    """The request as lines of a chat, and the texts that end the reply."""
+    turns = {one.id: one for one in story.conversation.tree}
+    before = _last_words(story.conversation, turn)
+    me = name_of(request.name)
+    other = other_than(me, chosen, speakers)
+    here = turns.get(turn)
+    is_open = here is not None and here.kind == "reply" and here.finish_reason != "stop"
+    text = request.text
+    if request.kind == "continue":
+        text = chat_text(text, me, other, before, is_open)
+    return replace(request, text=text, speaker=other), chat_stops(me, other, speakers)
+
+
+def _last_words(conversation: engine.Conversation, turn: int) -> str:
+    """The text of the last turn up to this one that is part of the story and has any."""
     turns = {one.id: one for one in conversation.tree}
     here = turns.get(turn)
     while here is not None and (not here.text or here.kind == "memory"):
         here = turns.get(here.parent or 0)
-    before, text = here.text if here is not None else "", request.text
+    return here.text if here is not None else ""
+
+
+def _joined(conversation: engine.Conversation, turn: int, request: Request, choices: Choices) -> str:
+    """The request's text, with the channel's joiner before it if there is no blank between story and text."""
+    before, text = _last_words(conversation, turn), request.text
     if request.kind == "retry" or not text or not before or before[-1].isspace() or text[0].isspace():
         return text
     is_mark = choices.join == "space" and not text[0].isalnum() and text[0] not in "\"'(["

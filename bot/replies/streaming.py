@@ -19,6 +19,7 @@ FIRST_WORDS_SECONDS = 0.12  # to wait for more of a reply before its first words
 LOOK_SECONDS = 0.25  # between looks for more of a reply
 READ_PER_SECOND = 100  # characters, by a very fast reader: what nobody has read yet needs no edit behind it
 MAX_READING_SECONDS = 2.0
+TYPING_SECONDS = 8.0  # Discord shows it for ten
 _log = logging.getLogger(__name__)
 
 
@@ -31,7 +32,10 @@ async def stream(begun: Begun, post: Post) -> bool:
         await _ready(begun)
         ended = asyncio.create_task(_ready(begun, is_whole=True))
         try:
-            await _show_growing(begun, post, ended)
+            if begun.request.speaker:
+                await _show_typing(post, ended)
+            else:
+                await _show_growing(begun, post, ended)
         except GoneError:
             begun.stop()
             await ended
@@ -56,7 +60,16 @@ async def show_written(written: Written, post: Post, note: str = "") -> bool:
         note = " \N{MIDDLE DOT} ".join(filter(None, (written.rules, note)))
         passage = Passage(options=tuple(written.options.values()), note=note)
         return await post.finish(passage, to_choose(action, serial, list(written.options)))
-    return await post.finish(Passage(written.text, written.num_bold, note=note), when_written(serial, written.turn))
+    buttons = [] if written.is_bare else when_written(serial, written.turn)
+    return await post.finish(Passage(written.text, written.num_bold, note=note), buttons)
+
+
+async def _show_typing(post: Post, ended: asyncio.Task[None]) -> None:
+    """Show that the bot is typing until the reply has ended, as members see it of each other."""
+    post.is_answering = False
+    while not ended.done():
+        await post.show_typing()
+        await asyncio.wait({ended}, timeout=TYPING_SECONDS)
 
 
 async def _ready(begun: Begun, *, is_whole: bool = False) -> None:
@@ -90,7 +103,7 @@ async def _show_growing(begun: Begun, post: Post, ended: asyncio.Task[None]) -> 
 async def _show(begun: Begun, post: Post, texts: list[str]) -> None:
     """Show the texts so far. If an edit fails, the next one shows them."""
     buttons = while_writing(begun.story.serial, begun.request.turn or 0)
-    so_far = as_shown(begun.story, 0, begun.fed + texts[0], begun.fed)
+    so_far = as_shown(begun.story, 0, texts[0], begun.fed)
     is_choice = begun.request.kind == "alternatives"
     passage = Passage(options=tuple(texts)) if is_choice else Passage(so_far.text, so_far.num_bold)
     try:

@@ -55,6 +55,8 @@ class Choices:
     join: str = "space"
     memory: str = "off"
     end: str = "sentence"
+    style: str = "story"
+    speaker: str = ""
 
     @classmethod
     def of(cls, writing: Writing, record: ChannelRecord) -> Choices:
@@ -69,6 +71,9 @@ class Choices:
             made, max_length=most, length=min(made.length, most),
             temperature=min(made.temperature, writing.max_temperature),
         )  # fmt: skip
+
+
+STYLES = ("story", "chat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,5 +122,6 @@ SETTINGS = (
     Setting("top_p", "Choose among the likeliest (top_p)", low=0.01, is_in_form=False),
     Setting("max_length", "The longest reply, in tokens", is_whole=True, low=1, limit="max_length", is_in_form=False),
     Setting("memory", "Write with the story's own words", choices=MEMORIES),
+    Setting("style", "A story, or a chat line by line", choices=STYLES),
     Setting("join", "Between the story and a text", choices=("space", "line", "nothing"), is_in_form=False),
 )  # the channel's settings, in the order in which they are shown

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import engine
@@ -44,8 +45,12 @@ class Story:
 class Stories:
     """Opens and saves stories. Several threads may call it, but only one at a time for each channel."""
 
-    def __init__(self, store: engine.Store, models: Mapping[str, engine.Engine], writing: Writing) -> None:
-        self.store, self.models, self.writing = store, models, writing
+    def __init__(
+        self, store: engine.Store, models: Mapping[str, engine.Engine], writing: Writing,
+        speakers: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """`speakers` are those of the chats that models were trained on, by the names of the models."""
+        self.store, self.models, self.writing, self.speakers = store, models, writing, speakers
         self._open: OrderedDict[tuple[Channel, int], Story] = OrderedDict()
         self._guard = threading.Lock()
 

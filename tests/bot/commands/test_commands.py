@@ -18,7 +18,8 @@ COMMANDS = {
     "undo": {"turns"}, "redo": {"turns"}, "fork": {"name"}, "tree": {"as_text"}, "heat": set(),
     "why": set(), "goto": {"turn"}, "restart": set(),
     "model": {"name"}, "remember": {"file"},
-    "settings": {"length", "end", "temperature", "top_p", "max_length", "memory", "join", "reset"},
+    "settings": {"length", "end", "temperature", "top_p", "max_length", "memory", "style", "join", "reset"},
+    "as": {"name"},
     "export": set(), "forget": {"what"}, "status": set(),
 }  # fmt: skip
 

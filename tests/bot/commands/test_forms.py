@@ -44,7 +44,7 @@ def test_settings_are_a_form_for_who_may_change_them(channel: Channel, anna: Mem
     assert not anna.slash(channel, "settings").wait_message(lambda m: m.text).buttons
     shown = moderator.slash(channel, "settings").wait_message(lambda m: m.buttons)
     form = moderator.press(shown, "Change")
-    assert fields(form) == {"length": "300", "end": "any", "temperature": "0.8", "memory": "off"}
+    assert fields(form) == {"length": "300", "end": "any", "temperature": "0.8", "memory": "off", "style": "story"}
     told = answer(moderator.submit(form, length="12", temperature="0,5", memory="mine"))
     assert "**length** 12" in told
     assert "**temperature** 0.5" in told
