@@ -12,7 +12,9 @@ from typing import Any
 from engine.names import typed
 
 PENALTY_WINDOW = 64  # tokens back that the repetition penalty looks
+TOKENS_A_CHARACTER = 4  # at most: the bytes of UTF-8
 MEMORIES = ("off", "mine", "all")
+TEXTS = ("stop", "ban")  # settings that are several texts
 ENDS = ("any", "word", "line", "sentence")
 
 
@@ -34,6 +36,9 @@ class Sampling:
         1.0, 1.0, 100.0, f"make the last {PENALTY_WINDOW} tokens less likely again; 1 for not at all"
     )
     stop: tuple[str, ...] = _setting((), 0, 0, "end before this text would be written")
+    ban: tuple[str, ...] = _setting(
+        (), 0, 0, "never write this text: go back to where it began, and write on otherwise"
+    )
     length: int = _setting(200, 0, 10**9, "how many tokens to write")
     end: str = _setting(
         "any", 0, 0, "where a reply may end once it has its length: after half as much more at the latest", ENDS
@@ -44,20 +49,15 @@ class Sampling:
     )
 
     def __post_init__(self) -> None:
-        stop = (self.stop,) if isinstance(self.stop, str) else self.stop
-        if not isinstance(stop, tuple | list):
-            raise ValueError(f"stop {stop!r}: must be texts")
-        stop = tuple(typed(text) if isinstance(text, str) else text for text in stop)
-        object.__setattr__(self, "stop", stop)
-        if not all(isinstance(text, str) and text for text in stop):
-            raise ValueError(f"stop {stop!r}: must be texts, none of them empty")
+        for name in TEXTS:
+            object.__setattr__(self, name, _texts(name, getattr(self, name)))
         for name, item in self.__dataclass_fields__.items():
             value, whole = getattr(self, name), isinstance(item.default, int) or name == "seed"
             if choices := item.metadata["choices"]:
                 if value not in choices:
                     raise ValueError(f"{name} {value!r}: must be {', '.join(choices[:-1])} or {choices[-1]}")
                 continue
-            if name == "stop" or (name == "seed" and value is None):
+            if name in TEXTS or (name == "seed" and value is None):
                 continue
             if isinstance(value, bool) or not isinstance(value, numbers.Integral if whole else numbers.Real):
                 raise ValueError(f"{name} {value!r}: must be a {'whole ' if whole else ''}number")
@@ -69,3 +69,20 @@ class Sampling:
                 raise ValueError(f"{name} {value}: must be {limits}")
         if self.top_p == 0:
             raise ValueError("top_p 0: must be above 0, at most 1")
+
+    @property
+    def context(self) -> int:
+        """How many tokens of the story before a place these settings look at, beside what the network knows."""
+        longest = max(map(len, self.ban), default=0)
+        return max(PENALTY_WINDOW if self.repetition_penalty > 1 else 0, TOKENS_A_CHARACTER * longest)
+
+
+def _texts(name: str, given: Any) -> tuple[str, ...]:
+    """Texts as a model reads them. Raises `ValueError`."""
+    texts = (given,) if isinstance(given, str) else given
+    if not isinstance(texts, tuple | list):
+        raise ValueError(f"{name} {texts!r}: must be texts")
+    texts = tuple(typed(text) if isinstance(text, str) else text for text in texts)
+    if not all(isinstance(text, str) and text for text in texts):
+        raise ValueError(f"{name} {texts!r}: must be texts, none of them empty")
+    return texts

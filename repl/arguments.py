@@ -20,7 +20,7 @@ how it writes   --temperature T (0.8)  0 always takes the likeliest
                 --length N (200)  in tokens    --seed N  the same again
                 --end any|word|line|sentence  where it ends then, --stop TEXT
                 --top-k K  --top-p P  --min-p P     leave the unlikely out
-                --repetition-penalty R  1 for none
+                --repetition-penalty R  1 for none  --ban TEXT  never write it
 its memory      --memory off|mine|all  of this story's words    --remember FILE
 once, to stdout --prompt TEXT  or a text on standard input: go on from it
                 --samples N  in one batch    --echo  prompt first    --json
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--prompt", type=engine.decoded, metavar="TEXT", help="go on from this text and exit")
     for item in SETTINGS.values():
         name, help_text = f"--{item.name.replace('_', '-')}", item.metadata["help"]
-        if item.name == "stop":
+        if item.default == ():
             made.add_argument(name, action="append", metavar="TEXT", help=help_text)
         elif choices := item.metadata["choices"]:
             made.add_argument(name, choices=choices, help=help_text)

@@ -18,20 +18,25 @@ PRESETS: dict[str, dict[str, Any]] = {
     "balanced": {"temperature": 0.8, "top_p": 1.0, "min_p": 0.0},
     "wild": {"temperature": 1.2, "top_p": 1.0, "min_p": 0.02},
 }
-ESCAPES = {r"\n": "\n", r"\t": "\t", "\\\\": "\\"}  # what may be written in a stop text
+ESCAPES = {r"\n": "\n", r"\t": "\t", "\\\\": "\\"}  # what may be written in a text
 MAX_SPEED = 100_000
 SPEED_HELP = "characters a second on the screen, like a typewriter; 0 for as fast as it writes"
 
 
 def parse_setting(name: str, text: str) -> Any:
     """The value of a setting from what a person typed. Raises `ValueError` that names both."""
-    if name == "stop":
-        return () if text == "none" else (re.sub(r"\\[nt\\]", lambda found: ESCAPES[found[0]], text),)
+    if SETTINGS[name].default == ():
+        return () if text == "none" else (unescaped(text),)
     if name == "seed" and text == "none":
         return None
     if SETTINGS[name].metadata["choices"]:
         return text  # `engine.Sampling` refuses what is none of them
     return _number(name, text, float if isinstance(SETTINGS[name].default, float) else int)
+
+
+def unescaped(text: str) -> str:
+    r"""A text with the line ends, tabs and backslashes that `\n`, `\t` and `\\` stand for."""
+    return re.sub(r"\\[nt\\]", lambda found: ESCAPES[found[0]], text)
 
 
 def parse_speed(text: str) -> float:
@@ -46,7 +51,7 @@ def setting_line(sampling: engine.Sampling, name: str) -> str:
     """A setting with its range and what it does."""
     value, item = getattr(sampling, name), SETTINGS[name]
     low, high = item.metadata["low"], item.metadata["high"]
-    limits = "" if name in ("stop", "seed") else f" ({low:g} or more)" if high >= 10**9 else f" ({low:g} to {high:g})"
+    limits = "" if item.default in ((), None) else f" ({low:g} or more)" if high >= 10**9 else f" ({low:g} to {high:g})"
     if choices := item.metadata["choices"]:
         limits = f" ({', '.join(choices)})"
     return f"{name} = {shown(value)}{limits}: {item.metadata['help']}"

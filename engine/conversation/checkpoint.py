@@ -55,7 +55,7 @@ class Checkpoint:
 class Request:
     """A reply to be written from `start`, whose pending tokens are fed first.
 
-    The repetition penalty looks at the `recent` tokens before it. Where many wait, owners take turns. `memory`, if it
+    The settings look at the `recent` tokens before it. Where many wait, owners take turns. `memory`, if it
     is on, knows the story up to the first of the pending tokens and goes along; of the settled ones, the last `said`
     were typed. The reply begins with the tokens `begun`, before it draws any.
     """

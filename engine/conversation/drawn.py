@@ -16,7 +16,7 @@ class Drawn:
         self.tokens: list[int] = []
         self.open = open
         """The tokens of the prompt that are to be written again still."""
-        self._vocabulary, self._before = vocabulary, before
+        self._vocabulary, self._before, self._opened = vocabulary, before, open
         self._decoder = vocabulary.decoder(before)
         self._cut = self._reopened = len(vocabulary.decode(open))  # characters to be written again: still, and in all
         self._has_text = False
@@ -31,6 +31,15 @@ class Drawn:
             piece, self._cut = piece[self._cut :], max(0, self._cut - len(piece))
         self._has_text = self._has_text or bool(piece)
         return piece
+
+    def back(self, count: int, whole: int) -> None:
+        """Forget all but the first `count` tokens. After the first `whole`, not more than these, the text is whole."""
+        again, self.tokens = self.tokens[whole:count], self.tokens[:whole]
+        self._decoder = self._vocabulary.decoder(self.tokens[-1] if whole else self._before)
+        if not whole:
+            self.open, self._cut, self._has_text = self._opened, self._reopened, False
+        for token in again:
+            self.add([token])
 
     @property
     def tail(self) -> int:

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from engine.conversation.checkpoint import Checkpoint, FinishReason, State
-from engine.sampling import PENALTY_WINDOW, Sampling
+from engine.sampling import Sampling
 
 Kind = Literal["start", "prompt", "reply", "memory"]
 
@@ -165,15 +165,15 @@ def closed_tokens(turn: Turn) -> tuple[int, ...]:
 def recent_tokens(
     turns: Mapping[int, Turn], turn: Turn, sampling: Sampling, tokens: tuple[int, ...] = (), reopened: int = 0
 ) -> tuple[int, ...]:
-    """The last tokens up to `turn`, then `tokens`, oldest first: as many as the repetition penalty looks at.
+    """The last tokens up to `turn`, then `tokens`, oldest first: as many as the settings look at.
 
     The last `reopened` of `tokens` are left out, for they are written again.
     """
-    if sampling.repetition_penalty == 1:
+    if not (most := sampling.context):
         return ()
-    recent = tokens[: len(tokens) - reopened][-PENALTY_WINDOW:]
-    while turn.parent is not None and len(recent) < PENALTY_WINDOW:
+    recent = tokens[: len(tokens) - reopened][-most:]
+    while turn.parent is not None and len(recent) < most:
         if turn.kind != "memory":
-            recent = closed_tokens(turn)[-(PENALTY_WINDOW - len(recent)) :] + recent
+            recent = closed_tokens(turn)[-(most - len(recent)) :] + recent
         turn = turns[turn.parent]
     return recent

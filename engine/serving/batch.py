@@ -90,11 +90,21 @@ class Batch:
         drawing = self._drawing
         if drawing is None:
             return []
-        return [
+        finished = [
             index
             for index, row, tokens in zip(drawing.indices, drawing.rows, drawing.take_drawn(), strict=True)
             if row.take(tokens, self.states[index])
         ]
+        if drawing.is_watched:
+            self._move(drawing)
+        return finished
+
+    def _move(self, drawing: Drawing) -> None:
+        """Feed rows that went back from where they are now."""
+        for index, row in zip(drawing.indices, drawing.rows, strict=True):
+            if (moved := row.moved()) is not None:
+                self._ids[index], self.states[index] = moved
+                self._drawing = None
 
     def _draw(self, drawing: Drawing, logits: Logits) -> list[int]:
         if drawing.others:

@@ -89,15 +89,21 @@ class ReplyRow:
         self.left = self._given + self.sampling.length  # tokens to write before it may end
         self.memory, self.counts_all = request.memory, self.sampling.memory == "all"  # also what is drawn
         self.reply = reply
-        self._start, self._may_split = start, vocabulary.may_split
+        self._start, self._vocabulary = start, vocabulary
         self._feed = feed = Feed(request)
         reply.feeding = lambda: feed.share
         self._drawn = Drawn(vocabulary, start.settled[-1] if start.settled else None, start.open)
         self._recent = request.recent
         self._length = self.left
         self._limit, _ = limits(self.sampling, self._given)
-        self._watch = Watch(self.sampling, self._given) if self.is_watched else None
+        self._watch = None
+        if self.is_watched:
+            story = vocabulary.decode((*request.recent, *start.open)) if self.sampling.ban else ""
+            self._watch = Watch(self.sampling, self._given, story)
         self._latest = ""  # text, for the watch that begins once the reply has its length
+        self._refused: dict[int, set[int]] = {}  # after so many tokens, those that would begin a banned phrase
+        self._moved: tuple[int, Floats] | None = None
+        self._is_stuck = False
         self._known: tuple[int, Checkpoint] | None = None  # a checkpoint of whole text, after so many tokens
         self._prompt_end: Checkpoint | None = None
         self.next = -1
@@ -106,7 +112,7 @@ class ReplyRow:
     @property
     def is_watched(self) -> bool:
         """Whether it has to see every token at once, from the first on."""
-        return bool(self.sampling.stop)
+        return bool(self.sampling.stop or self.sampling.ban)
 
     @property
     def is_cancelled(self) -> bool:
@@ -129,11 +135,13 @@ class ReplyRow:
     @property
     def is_limited(self) -> bool:
         """Whether the next token cannot be just any."""
-        return bool(self._drawn.open)
+        return bool(self._drawn.open) or len(self._drawn.tokens) in self._refused
 
     def limited(self, logits: Floats) -> Floats:
         """The logits `[V]` with only the tokens that may come next."""
-        return only(logits, self._drawn.continuing) if self._drawn.open else logits
+        logits = only(logits, self._drawn.continuing) if self._drawn.open else logits.copy()
+        logits[list(self._refused.get(len(self._drawn.tokens), ()))] = -np.inf
+        return logits
 
     def suspend(self, state: Floats) -> None:
         self.state = state.copy()
@@ -183,16 +191,38 @@ class ReplyRow:
         self.left -= len(tokens)
         if self._watch is not None:
             self._push(self._watch.add(self.next, piece, state, not drawn.tail))
-            return self._watch.kept is not None
+            return self._watch.kept is not None if self._watch.back is None else self._go_back(self._watch)
         self._push(piece)
-        if not drawn.tail and (self._may_split or self.left <= 0):
+        if not drawn.tail and (self._vocabulary.may_split or self.left <= 0):
             self._known = len(drawn.tokens), _after(self._start, self.next, state, self.offset)
         count = len(drawn.tokens) - drawn.tail
         if self.left > 0 or not count or (drawn.tail and self._limit > self._length):
             return False
         if count < self._limit and self._limit > self._length:
-            self._watch = Watch(self.sampling, self._given, count, self._latest)
+            self._watch = Watch(self.sampling, self._given, "", count, self._latest)
         return self._watch is None
+
+    def _go_back(self, watch: Watch) -> bool:
+        """Go back to before a banned phrase, and never take its first token there again. True if none is left."""
+        place, drawn, ended = watch.back or 0, self._drawn, self._prompt_end or self._start
+        self._refused = {at: tokens for at, tokens in self._refused.items() if watch.released <= at <= place}
+        refused = self._refused.setdefault(place, set())
+        refused.add(drawn.tokens[place])
+        gone = len(drawn.tokens) - place
+        self.offset -= gone
+        self.left += gone
+        drawn.back(place, watch.released)
+        if self.memory is not None:
+            self.memory.rewind(len(self.memory) - gone)
+        self.next, self.state = self._moved = watch.go_back() or (ended.settled[-1], ended.state)
+        may = drawn.continuing if drawn.open else range(len(self._vocabulary))
+        self._is_stuck = refused.union(self._vocabulary.never_written).issuperset(may)
+        return self._is_stuck
+
+    def moved(self) -> tuple[int, Floats] | None:
+        """The token to feed and the state before it, where the row has just gone back to these."""
+        moved, self._moved = self._moved, None
+        return moved
 
     def _push(self, piece: str) -> None:
         if piece:
@@ -222,9 +252,9 @@ class ReplyRow:
             count = watch.released
             if watch.last is not None:
                 self._known = count, _after(self._start, *watch.last, offset)
-        if watch is not None and watch.is_stopped:
+        if self._is_stuck or (watch is not None and watch.is_stopped):
             reason = "stop"
-        else:
+        if watch is None or not watch.is_stopped:
             offset -= len(drawn.tokens) - count  # going on draws the same again
         end = self._checkpoint_after(count, offset)
         tokens = tuple(drawn.tokens[:count]) or end.open  # the word is open still, if nothing was written

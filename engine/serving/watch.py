@@ -1,13 +1,15 @@
 """Watches a reply's text, token by token: where it ends, and what has to be held back meanwhile.
 
-A stop string ends it, and the end that was asked for (`Sampling.end`) once it has its length. Text is released by whole
-tokens and whole characters, and what is released is never taken back. Each held token is kept with the state before it
-was fed, so that a reply ends in the state of its text. Knows no batch and no thread.
+A stop string ends it, and the end that was asked for (`Sampling.end`) once it has its length. Once a banned phrase is
+whole, the reply goes back to the place before the phrase's first token. Text is released by whole tokens and whole
+characters, and what is released is never taken back: what may become a stop string or a banned phrase is held. Each
+held token is kept with the state before it was fed, so that a reply ends in the state of its text, or goes back to one.
+Knows no batch and no thread.
 """
 
 from __future__ import annotations
 
-import itertools
+import re
 import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -39,98 +41,151 @@ class Boundary(NamedTuple):
 
 
 class Phrases:
-    """Texts that are looked for in one that grows."""
+    """Texts that are looked for in one that grows, piece by piece."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         # a model made elsewhere may write an accent as a character of its own
-        self._texts = tuple({form: None for text in texts for form in (text, unicodedata.normalize("NFD", text))})
-        self._beginnings = {text[:size] for text in self._texts for size in range(1, len(text))}
-        self._longest = max(map(len, self._texts), default=1) - 1
+        forms = {form for text in texts for form in (text, unicodedata.normalize("NFD", text))}
+        self.longest = max(map(len, forms), default=0)
+        self.open = 0
+        """The length of the longest end of the text so far that one of them could begin with."""
+        self._beginnings = {text[:size] for text in forms for size in range(1, len(text))}
+        self._any = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
 
-    def find(self, text: str) -> int:
-        """Where the first of them begins, -1 for none."""
-        return min((index for one in self._texts if (index := text.find(one)) >= 0), default=-1)
+    def look(self, text: str, new: int) -> int:
+        """Take the `new` last characters of the text. Where the first begins of those that end there; -1 for none."""
+        if self._any is None:
+            return -1
+        begin = before = len(text) - new - self.open
+        while (found := self._any.search(text, begin)) is not None:
+            if found.end() > len(text) - new:
+                return found.start()
+            begin = found.start() + 1  # it stood there before
+        self.reopen(text[before:])
+        return -1
 
-    def unfinished(self, text: str) -> int:
-        """The length of the longest end of the text that one of them could begin with."""
-        sizes = range(min(self._longest, len(text)), 0, -1)
-        return next((size for size in sizes if text[-size:] in self._beginnings), 0)
+    def reopen(self, text: str) -> None:
+        """Look anew at the end of the text, to see which of them could have begun there."""
+        sizes = range(min(self.longest - 1, len(text)), 0, -1)
+        self.open = next((size for size in sizes if text[-size:] in self._beginnings), 0)
 
 
 class Watch:
     """Holds back the end of a reply's text, and finds where it ends.
 
-    It begins after `count` tokens, whose latest text is `before`. The first `begun` of the reply were given, not drawn:
-    nothing is looked for in them.
+    It begins after `count` tokens of the reply, whose latest text is `before`. The first `begun` of the reply were
+    given, not drawn: nothing is looked for in them. `story` is the latest text before the reply, where a banned phrase
+    may begin: the reply then goes back to its own first token. It goes back to no token that was final: that in its
+    time no phrase could begin in.
     """
 
-    def __init__(self, sampling: Sampling, begun: int, count: int = 0, before: str = "") -> None:
+    def __init__(self, sampling: Sampling, begun: int, story: str = "", count: int = 0, before: str = "") -> None:
         self.kept: int | None = None
         """How many tokens of the reply are its text, once it has ended."""
         self.is_stopped = False
         """Whether a stop string ended it."""
+        self.back: int | None = None
+        """After how many tokens the reply has to go on with others, where it has written a banned phrase."""
         self.last: tuple[int, Floats] | None = None  # the last token released here, and the state before it was fed
         self.released = count  # tokens
+        self._final = Boundary(count, 0)  # no phrase begins before it, and nothing goes back behind it
         self._end, self._begun, self._length = sampling.end, begun, begun + sampling.length
         self._limit, self._last_part = limits(sampling, begun)
-        self._before = before[-LOOK_BACK:]
+        self._stops, self._bans = Phrases(sampling.stop), Phrases(sampling.ban)
+        self._before, self._story = before[-LOOK_BACK:], story
+        self._bans.reopen(story)
         self._held = ""
         self._trail: deque[Held] = deque()
-        self._stops = Phrases(sampling.stop)
 
     def add(self, token: int, piece: str, state: Floats, is_whole: bool) -> str:
-        """Take a token; returns the text that can be released now. `kept` says whether the reply has ended."""
+        """Take a token; returns the text that can be released now.
+
+        `kept` says whether the reply has ended, `back` whether it has to go back.
+        """
         self._held += piece
         self._trail.append(Held(token, state.copy(), len(piece), is_whole))
-        count, allowed = self.released + len(self._trail), len(self._held)
+        count, text, begin = self.released + len(self._trail), self._story + self._held, -1
         if count > self._begun:
-            begin = self._stops.find(self._held)
-            if begin >= 0 and count <= self._limit:
-                self.is_stopped = True
-                self.kept = self._last_within(begin).tokens
-                return self._release(self.kept)
-            allowed = begin if begin >= 0 else allowed - self._stops.unfinished(self._held)
+            begin = self._bans.look(text, len(piece))
+            if begin >= 0:
+                place = self._last_within(max(0, begin - len(self._story)))
+                self.back = max(self._begun, self._final.tokens, place.tokens)
+                return ""
+            begin = self._stops.look(self._held, len(piece))
+        elif self._bans.longest:
+            self._bans.reopen(text)
+        if is_whole and count < self._length and begin < 0 and not self._bans.open and not self._stops.open:
+            return self._release(count)  # as it mostly is
+        if begin >= 0 and count <= self._limit:
+            self.is_stopped = True
+            self.kept = self._last_within(begin).tokens
+            return self._release(self.kept)
+        sure = self._last_within(max(0, len(self._held) - self._bans.open))
+        self._final = max(self._final, sure)
         self.kept, undecided = self._find_end()
-        return self._release(self._last_within(min(allowed, undecided)).tokens if self.kept is None else self.kept)
+        if self.kept is None:
+            allowed = begin if begin >= 0 else len(self._held) - self._stops.open
+            return self._release(self._last_within(min(allowed, undecided)).tokens)
+        return self._release(self.kept)
 
     def finish(self) -> str:
-        """The reply is ended from outside; returns the rest of its whole text."""
-        self.kept = self._last_within(len(self._held)).tokens
+        """The reply is ended from outside; returns the rest of its text, without what may become a banned phrase."""
+        self.kept = self._final.tokens
         return self._release(self.kept)
+
+    def go_back(self) -> tuple[int, Floats] | None:
+        """Forget the tokens after `back`; returns the one before it with the state before that was fed.
+
+        None at the beginning of a reply.
+        """
+        assert self.back is not None
+        while self.released + len(self._trail) > self.back:
+            gone = self._trail.pop()
+            self._held = self._held[: len(self._held) - gone.size]
+        self.back = None
+        self._bans.reopen(self._story + self._held)
+        self._stops.reopen(self._held)
+        return (self._trail[-1].token, self._trail[-1].state) if self._trail else self.last
 
     def _find_end(self) -> tuple[int | None, int]:
         """How many tokens are the text, if that is known, and up to which character it can go on."""
-        for place in self._boundaries():
-            if self._length <= place.tokens < self._limit and place.tokens:
-                before, after = self._before + self._held[: place.characters], self._held[place.characters :]
-                verdicts = [is_end(self._end, before, after)]
-                if place.tokens >= self._last_part:
-                    verdicts.append(is_end("word", before, after))
-                if any(verdicts):
+        bound: int | None = None  # where it ends at the limit: not behind it, unless no character would be whole
+        undecided: int | None = None
+        for place in self._boundaries(self._final.characters):
+            if place.tokens and (bound is None or place.tokens <= self._limit):
+                bound = place.tokens
+            if place.tokens >= self._limit and bound is not None:
+                return bound, place.characters
+            if undecided is None and place.tokens >= max(1, self._length):
+                verdict = self._is_end(place)
+                if verdict:
                     return place.tokens, place.characters
-                if None in verdicts:
-                    return self._bound(), place.characters
-        return self._bound(), len(self._held)
+                undecided = place.characters if verdict is None else None
+        return None, self._final.characters if undecided is None else undecided
 
-    def _bound(self) -> int | None:
-        """How many tokens are the text where it ends at the limit: no more than that, unless no character would be
-        whole. None as long as that is not known."""
-        ends = [place.tokens for place in self._boundaries() if place.tokens]
-        if not ends or ends[-1] < self._limit:
-            return None
-        return max((end for end in ends if end <= self._limit), default=ends[0])
+    def _is_end(self, place: Boundary) -> bool | None:
+        before, after = self._before + self._held[: place.characters], self._held[place.characters :]
+        verdict = is_end(self._end, before, after)
+        if place.tokens < self._last_part or verdict:
+            return verdict
+        word = is_end("word", before, after)
+        return word or (None if verdict is None else word)
 
-    def _boundaries(self) -> Iterator[Boundary]:
-        """The places where the text may end, from that after what was released."""
-        yield Boundary(self.released, 0)
-        counts = itertools.accumulate(held.size for held in self._trail)
-        for number, (held, characters) in enumerate(zip(self._trail, counts, strict=True), 1):
+    def _boundaries(self, most: int) -> Iterator[Boundary]:
+        """The places where the text may end with so many held characters at most, from that of what was released."""
+        count, characters = self.released, 0
+        yield Boundary(count, characters)
+        for held in self._trail:
+            count += 1
+            characters += held.size
+            if characters > most:
+                break
             if held.is_whole:
-                yield Boundary(self.released + number, characters)
+                yield Boundary(count, characters)
 
     def _last_within(self, characters: int) -> Boundary:
-        """The last place where the text may end with so many held characters at most."""
-        return max(place for place in self._boundaries() if place.characters <= characters)
+        """The last of these places."""
+        return max(self._boundaries(characters))
 
     def _release(self, tokens: int) -> str:
         """Release the text up to so many tokens of the reply."""
@@ -141,7 +196,11 @@ class Watch:
             size += held.size
         text, self._held = self._held[:size], self._held[size:]
         self.released = tokens
-        self._before = (self._before + text)[-LOOK_BACK:]
+        self._final = Boundary(max(tokens, self._final.tokens), max(0, self._final.characters - size))
+        if self._end != "any":
+            self._before = (self._before + text)[-LOOK_BACK:]
+        if self._bans.longest:
+            self._story = (self._story + text)[-self._bans.longest :]
         return text
 
 

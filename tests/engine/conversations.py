@@ -15,6 +15,7 @@ from engine.serving.engine import Engine
 KINDS: list[dict[str, Any]] = [
     {}, {"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.1}, {"temperature": 0.0}, {"repetition_penalty": 1.5},
     {"stop": ("zzzz",)}, {"memory": "all"}, {"memory": "mine", "stop": ("zzzz",)},
+    {"ban": ("e", "th", " a")}, {"ban": ("e", ":"), "memory": "all", "temperature": 0.0}, {"end": "word"},
 ]  # fmt: skip
 
 

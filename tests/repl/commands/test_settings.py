@@ -46,3 +46,20 @@ def test_presets_and_the_typewriters_speed(session: Session) -> None:
     assert "speed -1" in said(session, "/set speed -1")
     assert "must be a number" in said(session, "/set speed fast")
     assert "speed = 40" in said(session, "/set")
+
+
+def test_texts_are_banned_and_allowed_again(session: Session) -> None:
+    assert said(session, "/ban").startswith("nothing is banned; ")
+    assert "'e'" in said(session, "/ban e")
+    said(session, '/ban " the "')
+    said(session, r"/ban \n")
+    assert said(session, "/ban e") == said(session, "/ban")
+    assert session.sampling.ban == ("e", " the ", "\n")
+    assert not {"e", "\n"} & {*write(session, "ab")}
+    assert said(session, "/unban the") == "unban 'the': is not banned; there is 'e' ' the ' '\\n'"
+    assert said(session, '/unban " the "') == "never written: 'e' '\\n'"
+    assert said(session, "/unban all") == "never written: none"
+    assert said(session, "/unban") == "unban '': is not banned; nothing is banned"
+    assert said(session, "/set ban king").startswith("ban = 'king': ")
+    said(session, "/set ban none")
+    assert not session.sampling.ban
