@@ -12,7 +12,11 @@ from typing import Any
 
 import engine
 
-NAMES = {"models": "storyteller", "remember": "chapter.txt"}  # keys that list names, each with an example
+NAMES = {
+    "models": "storyteller",
+    "remember": "chapter.txt",
+    "ban": "the end",
+}  # keys that list names, each with an example
 ENDS, MEMORIES = (engine.Sampling.__dataclass_fields__[name].metadata["choices"] for name in ("end", "memory"))
 MAX_ALTERNATIVES = 5  # as many buttons as Discord puts in a row
 
@@ -76,6 +80,9 @@ class Writing:
         choices=MEMORIES,
     )  # fmt: skip
     remember: tuple[str, ...] = _key((), "files whose words every new story's memory knows")
+    max_memory: str = _key("all", "the most of that which a channel may choose", choices=MEMORIES)
+    ban: tuple[str, ...] = _key((), "phrases that are never written; a channel may have more, never fewer")
+    max_banned: int = _key(50, "phrases that a channel may ban; 0: none", 0, 1000)
     max_remembered: int = _key(500_000, "characters of a file that /remember takes; 0: none", 0, 5_000_000)
 
 
@@ -205,6 +212,8 @@ def _contradiction(settings: Settings) -> tuple[str, str, str] | None:
         return "discord", "shard_ids", "shard_ids needs shard_count, the number of shards of all processes"
     if any(number >= count for number in ids):
         return "discord", "shard_ids", f"shard_ids {list(ids)}: must be from 0 to {count - 1}"
+    if MEMORIES.index(writing.memory) > MEMORIES.index(writing.max_memory):
+        return "writing", "max_memory", f"max_memory must not be below memory ({writing.memory})"
     for key in ("length", "temperature"):
         if getattr(writing, key) > getattr(writing, f"max_{key}"):
             return "writing", f"max_{key}", f"max_{key} must not be below {key} ({getattr(writing, key)})"

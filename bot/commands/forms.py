@@ -9,7 +9,7 @@ from discord.ext import commands
 
 from bot.commands.interactions import Interaction, Interactions
 from bot.commands.settings import ChannelSettings
-from bot.messages.forms import SETTINGS_FORM, WRITE_FORM, Filled, read_form
+from bot.messages.forms import WRITE_FORM, Filled, read_form
 from bot.replies.requests import Request
 
 
@@ -36,5 +36,5 @@ class FilledForms(commands.Cog):
             text = filled.fields["text"]
             request = Request(interaction.user.id, text=text, serial=filled.serial, turn=filled.turn)
             await self._interactions.answer(interaction, request)
-        elif filled.form == SETTINGS_FORM:
-            await self._settings.fill_in(interaction, filled.fields)
+        else:
+            await self._settings.fill_in(interaction, filled)

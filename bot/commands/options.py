@@ -8,7 +8,7 @@ from typing import Any
 
 from discord import app_commands
 
-from bot.settings import MAX_ALTERNATIVES, Writing
+from bot.settings import MAX_ALTERNATIVES, MEMORIES, Writing
 
 Length = app_commands.Range[int, 1, 4000]
 Temperature = app_commands.Range[float, 0.0, 2.0]
@@ -47,3 +47,7 @@ def limit_options(commands: Iterable[object], writing: Writing) -> None:
         if isinstance(command, app_commands.Command):
             for name in most.keys() & command._params.keys():
                 command._params[name] = dataclasses.replace(command._params[name], max_value=most[name])
+            if (memory := command._params.get("memory")) is not None:
+                allowed = MEMORIES[: MEMORIES.index(writing.max_memory) + 1]
+                choices = [app_commands.Choice(name=one, value=one) for one in allowed]
+                command._params["memory"] = dataclasses.replace(memory, choices=choices)

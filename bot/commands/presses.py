@@ -46,7 +46,7 @@ class ButtonPresses(commands.Cog):
             if action == "stop":
                 await self._stop(interaction, message)
                 return
-            if action in ("vote", "write", "settings"):  # as often as anybody wants
+            if action in ("vote", "write", "settings", "ban"):  # as often as anybody wants
                 await self._ask(interaction, action, serial, turn)
                 return
             with self._once((message, f"{action}:{turn}")):
@@ -88,8 +88,8 @@ class ButtonPresses(commands.Cog):
 
     async def _ask(self, interaction: Interaction, action: str, serial: int, turn: int) -> None:
         """Take a ballot, or show a form."""
-        if action == "settings":
-            await self._settings.open_form(interaction)
+        if action in ("settings", "ban"):
+            await self._settings.open_form(interaction, action)
             return
         self._interactions.check_may_write(interaction)
         if action == "write":

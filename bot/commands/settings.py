@@ -12,11 +12,11 @@ from discord.ext import commands
 from bot.commands.interactions import Interaction, Interactions, channel_of, is_own
 from bot.commands.options import Length, Temperature, TopP
 from bot.messages.buttons import StoryButton
-from bot.messages.forms import SETTINGS_FORM, choice_field, form, line_field
+from bot.messages.forms import BAN_FORM, MAX_FIELD, SETTINGS_FORM, Filled, choice_field, form, line_field, text_field
 from bot.messages.pages import Passage
 from bot.replies.replies import Replies
 from bot.settings import Writing
-from bot.stories.channels import SETTINGS, Choices
+from bot.stories.channels import SETTINGS, Choices, read_phrases
 from bot.stories.refusals import Refusal
 
 
@@ -56,7 +56,7 @@ class ChannelSettings(commands.Cog):
         await self._interactions.defer(interaction, is_private=True)
         channel = channel_of(interaction)
         choices = await self._access.run(channel, lambda: self._stories.choices(channel))
-        buttons = [StoryButton("settings", 0, 0)] if may_change(interaction) else []
+        buttons = [StoryButton(form, 0, 0) for form in ("settings", "ban")] if may_change(interaction) else []
         await self._interactions.show_privately(interaction, describe_choices(choices), buttons=buttons)
 
     async def change(self, interaction: Interaction, chosen: Mapping[str, Any]) -> None:
@@ -67,18 +67,22 @@ class ChannelSettings(commands.Cog):
         choices = await self._access.run(channel, lambda: self._stories.choose(channel, **chosen))
         await self._interactions.show(interaction, message, Passage(said=describe_choices(choices)))
 
-    async def open_form(self, interaction: Interaction) -> None:
-        """Show the form with the settings as they are. Raises `Refusal`."""
+    async def open_form(self, interaction: Interaction, form: str) -> None:
+        """Show the form with the settings, or with the banned phrases, as they are. Raises `Refusal`."""
         check_may_change(interaction)
         channel = channel_of(interaction)
         choices = await self._access.call(lambda: self._stories.choices(channel))
-        await interaction.response.send_modal(settings_form(choices, self._stories.writing))
+        make = ban_form if form == "ban" else settings_form
+        await interaction.response.send_modal(make(choices, self._stories.writing))
 
-    async def fill_in(self, interaction: Interaction, filled: Mapping[str, str]) -> None:
+    async def fill_in(self, interaction: Interaction, filled: Filled) -> None:
         """Change what was filled in. Raises `Refusal` for what cannot be."""
-        writing = self._stories.writing
-        chosen = {one.name: one.read(filled[one.name], writing) for one in SETTINGS if one.name in filled}
-        await self.change(interaction, chosen)
+        writing, fields = self._stories.writing, filled.fields
+        if filled.form == BAN_FORM:
+            await self.change(interaction, {"ban": read_phrases(fields["ban"], writing) or None})
+        elif filled.form == SETTINGS_FORM:
+            chosen = {one.name: one.read(fields[one.name], writing) for one in SETTINGS if one.name in fields}
+            await self.change(interaction, chosen)
 
 
 def settings_form(choices: Choices, writing: Writing) -> discord.ui.Modal:
@@ -89,11 +93,20 @@ def settings_form(choices: Choices, writing: Writing) -> discord.ui.Modal:
         if not setting.is_in_form:
             continue
         if setting.choices:
-            made.add_item(choice_field(setting.name, setting.title, setting.choices, value))
+            made.add_item(choice_field(setting.name, setting.title, setting.allowed(writing), value))
         else:
             low, high = setting.range(writing)
             hint = f"{low:g} to {high:g}; nothing: as everywhere else"
             made.add_item(line_field(setting.name, setting.title, hint, f"{value:g}"))
+    return made
+
+
+def ban_form(choices: Choices, writing: Writing) -> discord.ui.Modal:
+    """The form for the phrases that are never written in a channel, with those that it has banned."""
+    made = form("Never write", BAN_FORM)
+    phrases = "\n".join(phrase for phrase in choices.ban if phrase not in writing.ban)
+    title = "Phrases, one a line; none of them is written"
+    made.add_item(text_field("ban", title, MAX_FIELD, phrases[:MAX_FIELD], is_required=False))
     return made
 
 
@@ -111,6 +124,8 @@ def check_may_change(interaction: Interaction) -> None:
 def describe_choices(choices: Choices) -> str:
     """A channel's settings in words."""
     shown = [f"**{setting.name}** {_shown(getattr(choices, setting.name))}" for setting in SETTINGS]
+    if choices.ban:
+        shown.append(f"**{len(choices.ban)}** banned phrases")
     return f"Replies here: {' · '.join(shown)}"
 
 

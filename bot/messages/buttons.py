@@ -21,6 +21,7 @@ BUTTONS = {
     "pick": ("", Style.primary),
     "vote": ("", Style.secondary),
     "settings": ("Change", Style.secondary),
+    "ban": ("Ban", Style.secondary),
 }
 OF_MEMBERS = ("fork", "vote")  # what needs the bot as a member of the channel
 BELOW_REPLY = ("continue", "write", "retry", "undo", "fork")

@@ -10,7 +10,7 @@ from typing import Any
 import discord
 
 MAX_FIELD = 4000  # characters of a field, of Discord
-WRITE_FORM, SETTINGS_FORM = "textbot:write", "textbot:settings"
+WRITE_FORM, SETTINGS_FORM, BAN_FORM = "textbot:write", "textbot:settings", "textbot:ban"
 _ID = re.compile(r"(textbot:\w+)(?::(\d{1,9}):(\d{1,9}))?")
 
 

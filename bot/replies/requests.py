@@ -175,7 +175,7 @@ def resolve_request(stories: Stories, channel: Channel, request: Request) -> tup
     if request.kind == "continue":
         turn = _after_remembered(story.conversation, turn)
     choices = stories.choices(channel)
-    defaults = {name: getattr(choices, name) for name in ("length", "end", "temperature", "top_p", "memory")}
+    defaults = {name: getattr(choices, name) for name in ("length", "end", "temperature", "top_p", "memory", "ban")}
     sampling = {**defaults, **request.sampling}
     is_chat = choices.style == "chat" and request.kind != "alternatives"
     if is_chat:

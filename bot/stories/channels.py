@@ -57,6 +57,7 @@ class Choices:
     end: str = "sentence"
     style: str = "story"
     speaker: str = ""
+    ban: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, writing: Writing, record: ChannelRecord) -> Choices:
@@ -70,10 +71,13 @@ class Choices:
         return replace(
             made, max_length=most, length=min(made.length, most),
             temperature=min(made.temperature, writing.max_temperature),
+            memory=min(made.memory, writing.max_memory, key=MEMORIES.index),
+            ban=tuple(dict.fromkeys((*writing.ban, *made.ban))),
         )  # fmt: skip
 
 
 STYLES = ("story", "chat")
+MAX_PHRASE = 100  # characters of a phrase that is banned
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +100,18 @@ class Setting:
         """The least and the most that a channel may choose."""
         return self.low, getattr(writing, self.limit) if self.limit else self.high
 
+    def allowed(self, writing: Writing) -> tuple[str, ...]:
+        """The choices up to the most that the operator allows."""
+        return self.choices[: self.choices.index(getattr(writing, self.limit)) + 1] if self.limit else self.choices
+
     def read(self, typed: str, writing: Writing) -> Any:
         """The value that somebody has typed; None for nothing, which goes back to the operator's. Raises `Refusal`."""
         if not (text := typed.strip()):
             return None
         if self.choices:
-            if text not in self.choices:
-                raise Refusal(f"{self.name} {text[:20]!r}: must be {' or '.join(self.choices)}")
+            allowed = self.allowed(writing)
+            if text not in allowed:
+                raise Refusal(f"{self.name} {text[:20]!r}: must be {' or '.join(allowed)}")
             return text
         low, high = self.range(writing)
         try:
@@ -115,13 +124,23 @@ class Setting:
         return value
 
 
+def read_phrases(typed: str, writing: Writing) -> list[str]:
+    """The phrases that somebody has typed, one a line; blanks at their ends count. Raises `Refusal`."""
+    found = list(dict.fromkeys(line for line in typed.splitlines() if line.strip()))
+    if len(found) > writing.max_banned:
+        raise Refusal(f"{len(found)} phrases: a channel may ban at most {writing.max_banned}")
+    if long := next((line for line in found if len(line) > MAX_PHRASE), None):
+        raise Refusal(f"the phrase {long[:20]!r}... has {len(long)} characters: at most {MAX_PHRASE} can be banned")
+    return found
+
+
 SETTINGS = (
     Setting("length", "Length of a reply, in tokens", is_whole=True, low=1, limit="max_length"),
     Setting("end", "Where a reply ends, once it has its length", choices=ENDS),
     Setting("temperature", "Temperature: how daring", limit="max_temperature"),
     Setting("top_p", "Choose among the likeliest (top_p)", low=0.01, is_in_form=False),
     Setting("max_length", "The longest reply, in tokens", is_whole=True, low=1, limit="max_length", is_in_form=False),
-    Setting("memory", "Write with the story's own words", choices=MEMORIES),
+    Setting("memory", "Write with the story's own words", choices=MEMORIES, limit="max_memory"),
     Setting("style", "A story, or a chat line by line", choices=STYLES),
     Setting("join", "Between the story and a text", choices=("space", "line", "nothing"), is_in_form=False),
 )  # the channel's settings, in the order in which they are shown

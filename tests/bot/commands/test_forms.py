@@ -56,6 +56,21 @@ def test_settings_are_a_form_for_who_may_change_them(channel: Channel, anna: Mem
     assert "**length** 300" in answer(moderator.submit(again, length=""))
 
 
+@pytest.mark.usefixtures("bot")
+def test_banned_phrases_are_never_written(channel: Channel, anna: Member, moderator: Member) -> None:
+    plain = written(anna.slash(channel, "continue", text="ROMEO:", length=200, temperature=0, seed=1))
+    assert " the " in story_of(plain)
+    shown = moderator.slash(channel, "settings").wait_message(lambda m: m.buttons)
+    form = moderator.press(shown, "Ban").wait_answer()
+    assert "**2** banned phrases" in answer(moderator.submit(form, ban=" the \n thou "))
+    assert fields(moderator.press(shown, "Ban")) == {"ban": " the \n thou "}
+    moderator.slash(channel, "restart").wait_message(lambda m: m.text)
+    told = story_of(written(anna.slash(channel, "continue", text="ROMEO:", length=200, temperature=0, seed=1)))
+    assert " the " not in told
+    assert " thou " not in told
+    assert "banned" not in answer(moderator.submit(moderator.press(shown, "Ban").wait_answer(), ban=""))
+
+
 @pytest.mark.parametrize("moment", ["open", "asked", "growing"])
 def test_what_was_typed_into_a_form_outlives_kill_9(tmp_path: Path, local: LocalDiscord, moment: str) -> None:
     guild = local.add_guild("Writers")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
-from bot.commands.settings import describe_choices, settings_form
+from bot.commands.settings import ban_form, describe_choices, settings_form
 from bot.settings import Writing
 from bot.stories.channels import SETTINGS, ChannelRecord, Choices
 from tests.bot.reading import answer, text_of, written
@@ -29,9 +30,16 @@ def test_settings_are_the_moderators(channel: Channel, anna: Member, moderator: 
 def test_every_setting_is_told_and_the_form_is_one_that_discord_takes() -> None:
     choices = Choices.of(Writing(), ChannelRecord())
     assert all(f"**{setting.name}**" in describe_choices(choices) for setting in SETTINGS)
-    assert {setting.name for setting in SETTINGS} == set(Choices.__dataclass_fields__) - {"speaker"}  # that is /as
+    assert {setting.name for setting in SETTINGS} == set(Choices.__dataclass_fields__) - {
+        "speaker",
+        "ban",
+    }  # /as, a form of its own
 
     async def made() -> dict[str, object]:
         return dict(settings_form(choices, Writing()).to_dict())
 
+    async def banned() -> dict[str, object]:
+        return dict(ban_form(dataclasses.replace(choices, ban=("x" * 99,) * 50), Writing()).to_dict())
+
     check_modal(asyncio.run(made()))
+    check_modal(asyncio.run(banned()))

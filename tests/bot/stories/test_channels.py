@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.settings import Writing
-from bot.stories.channels import SETTINGS, Channel, ChannelRecord, Choices
+from bot.stories.channels import SETTINGS, Channel, ChannelRecord, Choices, read_phrases
 from bot.stories.refusals import Refusal
 
 WRITING = Writing(length=300, max_length=500, max_temperature=1.5)
@@ -35,3 +35,14 @@ def test_what_was_chosen_stays_within_the_operators_limits() -> None:
     chosen = {"length": 450, "temperature": 1.9, "max_length": 2000, "join": "line"}
     assert Choices.of(WRITING, ChannelRecord(chosen=chosen)) == Choices(450, 1.5, 1.0, 500, "line", end="sentence")
     assert Choices.of(WRITING, ChannelRecord(chosen={"max_length": 100})).length == 100
+    strict = Writing(max_memory="mine", ban=("the end",))
+    made = Choices.of(strict, ChannelRecord(chosen={"memory": "all", "ban": ["the end", "once"]}))
+    assert (made.memory, made.ban) == ("mine", ("the end", "once"))
+
+
+def test_banned_phrases_are_lines() -> None:
+    assert read_phrases("the end\n\n once \nthe end", WRITING) == ["the end", " once "]
+    with pytest.raises(Refusal, match="51 phrases: a channel may ban at most 50"):
+        read_phrases("\n".join(map(str, range(51))), WRITING)
+    with pytest.raises(Refusal, match="101 characters: at most 100"):
+        read_phrases("x" * 101, WRITING)
