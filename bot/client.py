@@ -50,10 +50,6 @@ COMMANDS_NOTE = "discord/commands", "synced"  # which guilds have which commands
 SYNC_SECONDS = 86400.0
 TELL_SECONDS = 30.0  # between answers to a member whose mentions are refused
 MAX_EVENTS = 4096  # whose ids are remembered
-PERMISSIONS = discord.Permissions(
-    view_channel=True, send_messages=True, send_messages_in_threads=True, create_public_threads=True,
-    read_message_history=True, attach_files=True,
-)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 

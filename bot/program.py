@@ -19,8 +19,8 @@ import aiohttp
 import discord
 
 import engine
-from bot import gateway
-from bot.client import PERMISSIONS, Textbot
+from bot import gateway, setup
+from bot.client import Textbot
 from bot.monitoring import keep_health_file, serve_health, serve_metrics, set_up_log
 from bot.settings import Settings, example, read
 from bot.stories.chats import speakers_of
@@ -151,12 +151,23 @@ async def _main(
         if is_check:
             await bot.http.static_login(token)
             info = await bot.application_info()
-            print(f"all is well: {info.name}, {', '.join(models)}")
-            print(f"invite it with {_invite(info.id)}")
-            return 0
+            return _report(info, settings, models)
         await bot.login(token)
-        print(f"invite it with {_invite(bot.application_id or 0)}", flush=True)
+        print(f"invite it with {setup.invite(bot.application_id or 0)}", flush=True)
         return await _serve(bot, path)
+
+
+def _report(application: discord.AppInfo, settings: Settings, models: dict[str, engine.Engine]) -> int:
+    """Print what `--check` has found. Raises `CannotStart` for what keeps the bot from working."""
+    if fault := next(setup.faults(application), None):
+        raise CannotStart(f"{application.name}: {fault}")
+    print(f"all is well: {application.name}, {', '.join(models)}")
+    print(f"invite it with {setup.invite(application.id)}")
+    if application.user_integration_config is not None:
+        print(f"people install it with {setup.install(application.id)}")
+    for line in setup.describe(application, settings):
+        print(f"  {line}")
+    return 0
 
 
 async def _serve(bot: Textbot, path: Path | None) -> int:
@@ -214,7 +225,3 @@ def _reload(bot: Textbot, path: Path | None) -> None:
     set_up_log(settings.service)
     bot.apply(settings)
     _log.info("event=reloaded needs_restart=%s", ",".join(fixed) or "nothing")
-
-
-def _invite(application: int) -> str:
-    return discord.utils.oauth_url(application, permissions=PERMISSIONS, scopes=("bot", "applications.commands"))

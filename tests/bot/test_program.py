@@ -220,6 +220,8 @@ def test_a_configuration_is_made_once_and_checked(discord: LocalDiscord, folder:
     assert checked.returncode == 0, checked.stderr
     assert "all is well" in checked.stdout
     assert "oauth2/authorize" in checked.stdout
+    assert "integration_type=1" in checked.stdout
+    assert "people, anywhere: yes" in checked.stdout
     path.write_text(text.replace("length = 300", "length = -1"), encoding="utf-8")
     wrong = run("--check", cwd=folder)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
