@@ -220,7 +220,8 @@ class Interactions:
 def is_elsewhere(interaction: Interaction) -> bool:
     """Whether an interaction comes from where the bot is no member: there, somebody has installed it for themselves."""
     if interaction.guild_id is not None:
-        return not interaction.is_guild_integration()
+        client: discord.Client = interaction.client
+        return not interaction.is_guild_integration() and client.get_guild(interaction.guild_id) is None
     return interaction.context.private_channel
 
 

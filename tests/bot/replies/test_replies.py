@@ -21,7 +21,7 @@ from bot.stories.access import StoryAccess
 from bot.stories.refusals import EngineFailed, Impossible, NoStory, QueueFull, Refusal
 from bot.stories.stories import WRITING, Stories
 from tests.bot.reading import turn_of, written
-from tests.bot.writing import HERE
+from tests.bot.stories.writing import HERE
 from tests.local_discord import Channel, Guild, Member, NotPossible
 from tests.networks import tiny_engine
 

@@ -21,7 +21,7 @@ from bot.replies.requests import (
 )
 from bot.stories.refusals import NoStory
 from bot.stories.stories import WRITING, Stories
-from tests.bot.writing import HERE, POST, note_on, write
+from tests.bot.stories.writing import HERE, POST, note_on, write
 from tests.networks import tiny_engine
 
 KEY = WRITING, f"{HERE.key}/{POST}"

@@ -18,7 +18,7 @@ from bot.stories.chats import (
     speakers_of,
 )
 from bot.stories.stories import WRITING, Stories
-from tests.bot.writing import HERE, POST, note_on, write
+from tests.bot.stories.writing import HERE, POST, note_on, write
 
 
 @given(st.text(max_size=300))

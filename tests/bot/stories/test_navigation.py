@@ -9,7 +9,7 @@ from bot.replies.requests import Request, begin_reply, resolve_request
 from bot.stories.navigation import go_back, go_forward, go_to, story_end, take_back
 from bot.stories.refusals import NoStory
 from bot.stories.stories import Stories
-from tests.bot.writing import HERE, write
+from tests.bot.stories.writing import HERE, write
 
 
 def test_what_is_refused_leaves_the_story_where_it_was(stories: Stories) -> None:

@@ -13,7 +13,7 @@ from bot.stories.channels import Channel
 from bot.stories.refusals import NoStory
 from bot.stories.stories import Stories
 from engine.serving.engine import Engine
-from tests.bot.writing import HERE, THERE, write
+from tests.bot.stories.writing import HERE, THERE, write
 from tests.networks import tiny_engine
 
 

@@ -12,7 +12,7 @@ from bot.replies.requests import Request, Saved, finish_reply
 from bot.stories.refusals import NoStory
 from bot.stories.stories import BALLOTS, VOTES, Stories
 from bot.stories.votes import Vote, cast, decide, end_vote, open_votes, tally
-from tests.bot.writing import HERE, note_on, write
+from tests.bot.stories.writing import HERE, note_on, write
 
 
 @given(st.lists(st.sampled_from([3, 5, 9])))
