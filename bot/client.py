@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -30,7 +31,7 @@ from bot.commands.presses import ButtonPresses
 from bot.commands.settings import ChannelSettings
 from bot.gateway import Connector
 from bot.messages.buttons import StoryButton
-from bot.messages.layout import Forms
+from bot.messages.layout import Formats
 from bot.messages.pages import Chain
 from bot.messages.post import Post, Posts
 from bot.messages.rate_limits import Cooldown, Rates
@@ -89,7 +90,7 @@ class Textbot(commands.AutoShardedBot):
         self.models, self.settings, self.statistics = models, settings, Statistics(models)
         self.access = StoryAccess(Stories(store, models, settings.writing, speakers), settings.limits.channel_waiting)
         self.replies = Replies(self.access, settings.limits)
-        self._posts = Posts(self, self.rates, Forms(given.components))
+        self._posts = Posts(self, self.rates, Formats(given.components))
         self.interactions = Interactions(self.replies, self._posts, self.statistics, settings)
         self._recovery = Recovery(self.replies)
         self._voting = Voting(self.replies, self._in_channel)
@@ -106,7 +107,7 @@ class Textbot(commands.AutoShardedBot):
         self.replies.apply(settings.limits)
         self.interactions.apply(settings)
         if is_other:
-            self.replies.start(self._offer_commands())
+            self.replies.start(self._offer_again())
 
     async def setup_hook(self) -> None:
         """Set up the commands and buttons, after the login."""
@@ -131,6 +132,13 @@ class Textbot(commands.AutoShardedBot):
         limit_options(self._offered, self.settings.writing)
         offer_in(self._offered, self._is_for_persons())
         await self._sync(list(self.settings.discord.guilds))
+
+    async def _offer_again(self) -> None:
+        """Offer the commands within other limits; if Discord does not take that, the next start does it."""
+        try:
+            await self._offer_commands()
+        except (Refusal, discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            _log.warning("event=not-offered error=%r", str(error))
 
     def _is_for_persons(self) -> bool:
         """Whether a person may install the application; commands of single servers are not for persons."""

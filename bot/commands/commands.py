@@ -20,6 +20,8 @@ from bot.stories.chats import MAX_NAME, name_of, other_than
 from bot.stories.navigation import go_back, go_forward, go_to
 from bot.stories.refusals import NoStory, Refusal
 
+USUAL_ALTERNATIVES = 3
+
 
 class StoryCommands(commands.Cog):
     """The commands of everybody who writes."""
@@ -56,19 +58,20 @@ class StoryCommands(commands.Cog):
 
     @app_commands.command(description="Write several continuations side by side, and let the channel choose")
     @app_commands.describe(
-        n="how many (3)", vote="the channel votes, for so many minutes; else whoever presses first chooses",
-        length="of each, at most", temperature="how daring",
+        n=f"how many ({USUAL_ALTERNATIVES})",
+        vote="the channel votes, for so many minutes; else whoever presses first chooses", length="of each, at most", temperature="how daring",
     )  # fmt: skip
     @app_commands.default_permissions(send_messages=True)
     async def alternatives(
-        self, interaction: Interaction, n: Alternatives = 3, vote: Minutes | None = None, length: Length | None = None,
-        temperature: Temperature | None = None,
+        self, interaction: Interaction, n: Alternatives | None = None, vote: Minutes | None = None,
+        length: Length | None = None, temperature: Temperature | None = None,
     ) -> None:  # fmt: skip
         """Write alternatives in one batch."""
         if vote is not None and is_elsewhere(interaction):
             raise Refusal("a vote needs me as a member here: its end comes when I cannot answer anymore")
         given = _given(length=length, temperature=temperature)
-        request = Request(interaction.user.id, "alternatives", sampling=given, number=n, minutes=vote or 0)
+        number = n or min(USUAL_ALTERNATIVES, self._access.stories.writing.max_alternatives)
+        request = Request(interaction.user.id, "alternatives", sampling=given, number=number, minutes=vote or 0)
         await self._interactions.answer(interaction, request)
 
     @app_commands.command(description="Take back the last turn, or several (a text is one, a reply is one)")

@@ -214,7 +214,7 @@ class Interactions:
             promise = interaction.extras.get(PROMISE)
             if promise and not is_elsewhere(interaction):  # everybody sees it waiting, and it needs no token
                 channel = channel_of(interaction)
-                await self._posts.promised(channel.guild, channel.id, promise).finish(Passage(note=escape(text)))
+                await self._posts.promised(channel.guild, channel.id, promise).finish(Passage(footer=escape(text)))
 
 
 def is_elsewhere(interaction: Interaction) -> bool:

@@ -9,35 +9,35 @@ from typing import Any
 import discord
 
 from bot.messages.buttons import StoryButton
-from bot.messages.pages import CONTENT, LAYOUT, Form, Page
+from bot.messages.pages import CONTENT, LAYOUT, Format, Page
 
 _log = logging.getLogger(__name__)
 
 
-class Forms:
-    """Which form new messages have. A message keeps its form: Discord turns no layout back into content."""
+class Formats:
+    """Which format new messages have. A message keeps its format: Discord turns no layout back into content."""
 
     def __init__(self, setting: str) -> None:
         """`setting` is `[discord] components`: v1 or v2, or auto, which is v2 until Discord refuses it once."""
         self.new = CONTENT if setting == "v1" else LAYOUT
         self._may_fall_back = setting == "auto"
 
-    def fall_back(self, form: Form, reason: str) -> bool:
-        """Whether what Discord has refused in this form may be sent as content; if so, what follows is sent so, too."""
-        if form is CONTENT or not self._may_fall_back:
+    def fall_back(self, format: Format, reason: str) -> bool:
+        """Whether what Discord has refused in this format may be sent as content. If so, what follows is, too."""
+        if format is CONTENT or not self._may_fall_back:
             return False
         _log.warning("event=no-layouts reason=%r mend='[discord] components says how messages are made'", reason)
         self.new = CONTENT
         return True
 
 
-def arguments(page: Page, buttons: Sequence[StoryButton], form: Form) -> dict[str, Any]:
+def arguments(page: Page, buttons: Sequence[StoryButton], format: Format) -> dict[str, Any]:
     """The arguments `content` and `view` that make a message show a page, for discord.py."""
-    note = f"-# {page.note}" if page.note else ""
-    if form is CONTENT:
-        return {"content": "\n".join(filter(None, ("".join(page.parts).rstrip("\n"), note))), "view": _view(buttons)}
+    footer = f"-# {page.footer}" if page.footer else ""
+    if format is CONTENT:
+        return {"content": "\n".join(filter(None, ("".join(page.parts).rstrip("\n"), footer))), "view": _view(buttons)}
     view = discord.ui.LayoutView(timeout=None)
-    for text in (*(part.strip("\n") for part in page.parts), note):
+    for text in (*(part.strip("\n") for part in page.parts), footer):
         if text.strip():
             view.add_item(discord.ui.TextDisplay(text))
     if buttons:

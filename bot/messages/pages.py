@@ -16,39 +16,39 @@ _BREAKS = ("\n\n", "\n", ". ", "! ", "? ", " ")  # the best first; a page ends a
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Format:
     """A way to put a page into a message: how many UTF-16 units of the story, and of the small print, it takes."""
 
     name: str
     page: int
-    note: int
+    footer: int
 
 
-CONTENT = Form("v1", 1900, 90)  # the message's content: 2,000 with "\n-# " before the small print
-LAYOUT = Form("v2", 3800, 190)  # a layout of components: 4,000 in all
-FORMS = {form.name: form for form in (CONTENT, LAYOUT)}
+CONTENT = Format("v1", 1900, 90)  # the message's content: 2,000 with "\n-# " before the small print
+LAYOUT = Format("v2", 3800, 190)  # a layout of components: 4,000 in all
+FORMATS = {format.name: format for format in (CONTENT, LAYOUT)}
 
 
 @dataclass(slots=True)
 class Chain:
-    """The messages of a reply: their ids in their order, and the form that they are in."""
+    """The messages of a reply: their ids in their order, and the format that they are in."""
 
     messages: list[int]
-    form: Form
+    format: Format
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
     """What a chain of messages shows: words of the story, of which a member wrote the first `num_bold`, or `said`.
 
-    `said` is what the bot says itself, and `note` is small print below it all. Both are Markdown. `options` are texts
+    `said` is what the bot says itself, and `footer` is small print below it all. Both are Markdown. `options` are texts
     to choose from, which share one page.
     """
 
     text: str = ""
     num_bold: int = 0
     said: str = ""
-    note: str = ""
+    footer: str = ""
     options: tuple[str, ...] = ()
 
 
@@ -57,23 +57,23 @@ class Page:
     """What one message shows, in Markdown: what a member wrote and what follows as parts, and the small print."""
 
     parts: tuple[str, ...]
-    note: str = ""
+    footer: str = ""
 
 
-def pages(passage: Passage, form: Form) -> list[Page]:
+def pages(passage: Passage, format: Format) -> list[Page]:
     """The pages that show a passage; at least one. The last one has the small print."""
-    note = _shortened(" ".join(passage.note.split()), form.note)
+    footer = _shortened(" ".join(passage.footer.split()), format.footer)
     if passage.options:
-        return [Page(_render_options(passage.options, form.page), note)]
-    if not passage.text and (passage.said or note):
-        return [Page((passage.said,) if passage.said else (), note)]
+        return [Page(_render_options(passage.options, format.page), footer)]
+    if not passage.text and (passage.said or footer):
+        return [Page((passage.said,) if passage.said else (), footer)]
     made, start, text = list[tuple[str, ...]](), 0, without_controls(passage.text)
     while start < len(text) or not made:
-        end = _page_end(text, start, passage.num_bold, form.page)
+        end = _page_end(text, start, passage.num_bold, format.page)
         parts = _render(text[start:end], passage.num_bold - start)
         made.append(parts if "".join(parts).strip(f" \n\t{BLANK}") else (BLANK + "\N{HORIZONTAL ELLIPSIS}",))
         start = max(end, start + 1)
-    return [*map(Page, made[:-1]), Page(made[-1], note)]
+    return [*map(Page, made[:-1]), Page(made[-1], footer)]
 
 
 def num_units(text: str) -> int:

@@ -18,7 +18,7 @@ import aiohttp
 import discord
 
 from bot.messages.buttons import OF_MEMBERS, StoryButton
-from bot.messages.layout import Forms, arguments
+from bot.messages.layout import Formats, arguments
 from bot.messages.pages import CONTENT, Chain, Page, Passage, pages
 from bot.messages.rate_limits import Pace, Rates
 
@@ -31,11 +31,11 @@ _log = logging.getLogger(__name__)
 
 
 class GoneError(Exception):
-    """The message or its channel is not there anymore, or closed to the bot; or Discord does not take the form."""
+    """The message or its channel is not there anymore, or closed to the bot; or Discord does not take the format."""
 
-    def __init__(self, reason: str, is_form: bool = False) -> None:
+    def __init__(self, reason: str, is_format: bool = False) -> None:
         super().__init__(reason)
-        self.is_form = is_form
+        self.is_format = is_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Post:
         self,
         channel: discord.PartialMessageable | None,
         rates: Rates,
-        forms: Forms,
+        formats: Formats,
         *,
         pace: Pace,
         token: Token | None = None,
@@ -81,7 +81,7 @@ class Post:
         `webhook` sends and edits through the `token`. Without a `channel` there is no other way: where the bot is no
         member.
         """
-        self.chain = chain or Chain([], forms.new)
+        self.chain = chain or Chain([], formats.new)
         self.key = key or (answers and answers.message_id) or 0
         """The post's permanent number in its channel."""
         self.on_sent: Callable[[], Awaitable[None]] | None = None
@@ -91,7 +91,7 @@ class Post:
         self._is_told = False
         self._token, self._webhook, self._answers = token, webhook, answers
         self._of_token = set(self.chain.messages if token else ())  # sent through the token: it can edit no others
-        self._channel, self._rates, self._forms, self._pace = channel, rates, forms, pace
+        self._channel, self._rates, self._formats, self._pace = channel, rates, formats, pace
         self._shown: list[tuple[Page, str] | None] = [None] * len(self.chain.messages)
 
     @property
@@ -112,14 +112,14 @@ class Post:
             await self._show(passage, buttons)
         except GoneError as error:
             is_begun = any(self._shown)
-            if is_begun or not error.is_form or not self._forms.fall_back(self.chain.form, str(error)):
+            if is_begun or not error.is_format or not self._formats.fall_back(self.chain.format, str(error)):
                 raise
-            self.chain.form = CONTENT
+            self.chain.format = CONTENT
             await self._show(passage, buttons)
         self._is_told = False
 
     async def _show(self, passage: Passage, buttons: Sequence[StoryButton]) -> None:
-        cut = pages(passage, self.chain.form)
+        cut = pages(passage, self.chain.format)
         for number, page in enumerate(cut):
             below = buttons if number == len(cut) - 1 else ()
             wanted = page, ",".join(button.item.custom_id or "" for button in below)
@@ -156,9 +156,9 @@ class Post:
         """Whether any part of the reply was shown."""
         return any(self._shown) and not self._is_told
 
-    async def tell(self, note: str) -> None:
+    async def tell(self, footer: str) -> None:
         """Show small print in place of the reply, until there is more of it."""
-        await self.show(Passage(note=note))
+        await self.show(Passage(footer=footer))
         self._is_told = True
 
     async def show_typing(self) -> None:
@@ -168,11 +168,11 @@ class Post:
                 await self._rates.wait_overall()
                 await self._channel.typing()
 
-    async def add(self, note: str) -> None:
+    async def add(self, footer: str) -> None:
         """Put small print below the last message and take its buttons away, in one attempt that may fail."""
         if shown := self._shown[-1]:
             with suppress(GoneError, discord.HTTPException, aiohttp.ClientError, OSError):
-                await self._edit(self.messages[-1], replace(shown[0], note=note), ())
+                await self._edit(self.messages[-1], replace(shown[0], footer=footer), ())
 
     async def finish(self, passage: Passage, buttons: Sequence[StoryButton] = ()) -> bool:
         """Show the final passage, however long Discord is away. False if there is nowhere to show it anymore."""
@@ -192,7 +192,7 @@ class Post:
                 await asyncio.sleep(wait)
 
     async def _edit(self, message: int, page: Page, buttons: Sequence[StoryButton]) -> None:
-        given = arguments(page, buttons, self.chain.form)
+        given = arguments(page, buttons, self.chain.format)
         if (webhook := self._alive()) is not None and message in self._of_token:
             try:
                 await webhook.edit_message(message, **given)
@@ -214,7 +214,7 @@ class Post:
         library sends them again. Messages through the token carry none, but they need no permission and do not count
         among the bot's requests.
         """
-        given = arguments(page, buttons, self.chain.form)
+        given = arguments(page, buttons, self.chain.format)
         more = {name: value for name, value in given.items() if value is not None}
         if (webhook := self._alive()) is not None:
             try:
@@ -261,16 +261,16 @@ def _one_line(error: BaseException) -> str:
 
 
 class Posts:
-    """Makes posts that share the rates and the form of new messages."""
+    """Makes posts that share the rates and the format of new messages."""
 
-    def __init__(self, client: discord.Client, rates: Rates, forms: Forms) -> None:
-        self._client, self._rates, self._forms = client, rates, forms
+    def __init__(self, client: discord.Client, rates: Rates, formats: Formats) -> None:
+        self._client, self._rates, self._formats = client, rates, formats
 
     def answering(self, interaction: discord.Interaction[Any], is_member: bool = True) -> Post:
         """A post that answers an interaction in a channel where the bot is a member, or is not."""
         channel, token = interaction.channel_id or 0, Token.of(interaction)
         place = self._channel(interaction.guild_id or 0, channel) if is_member else None
-        return self._through(token, channel, place, Chain([], self._forms.new), interaction.id)
+        return self._through(token, channel, place, Chain([], self._formats.new), interaction.id)
 
     def by_token(self, channel: int, token: Token, chain: Chain, key: int) -> Post:
         """A post with the messages that it has already, where the bot is no member."""
@@ -282,13 +282,13 @@ class Posts:
     ) -> Post:  # fmt: skip
         """A post in a channel (in a direct message, `guild` is 0), new or with the messages that it has already."""
         return Post(
-            self._channel(guild, channel), self._rates, self._forms, pace=self._rates.channel(channel), answers=answers,
-            chain=chain, key=key,
+            self._channel(guild, channel), self._rates, self._formats, pace=self._rates.channel(channel),
+            answers=answers, chain=chain, key=key,
         )  # fmt: skip
 
     def promised(self, guild: int, channel: int, message: int) -> Post:
         """A post in a message that was promised and shows nothing yet."""
-        return self.in_channel(guild, channel, chain=Chain([message], self._forms.new))
+        return self.in_channel(guild, channel, chain=Chain([message], self._formats.new))
 
     def _through(
         self, token: Token, channel: int, place: discord.PartialMessageable | None, chain: Chain, key: int
@@ -297,7 +297,7 @@ class Posts:
         webhook = discord.Webhook.from_state(data, self._client._connection)
         pace = self._rates.channel(channel, token.value)
         return Post(
-            place, self._rates, self._forms, pace=pace, token=token, webhook=webhook, chain=chain, key=key
+            place, self._rates, self._formats, pace=pace, token=token, webhook=webhook, chain=chain, key=key
         )  # fmt: skip
 
     def _channel(self, guild: int, channel: int) -> discord.PartialMessageable:

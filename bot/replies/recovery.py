@@ -55,7 +55,7 @@ class Recovery:
         try:
             written = await self._replies.insist(note.channel, lambda: finish_reply(self._access.stories, note))
         except Impossible as refusal:
-            await post.finish(Passage(note=f"a restart cut this reply off: {escape(str(refusal))}"))
+            await post.finish(Passage(footer=f"a restart cut this reply off: {escape(str(refusal))}"))
         else:
             if written is None:
                 return

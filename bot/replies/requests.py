@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import engine
-from bot.messages.pages import CONTENT, FORMS, Chain
+from bot.messages.pages import CONTENT, FORMATS, Chain
 from bot.messages.post import Token
 from bot.stories.channels import Channel, Choices
 from bot.stories.chats import chat_stops, chat_text, name_of, other_than, said_lines, shown_lines
@@ -120,8 +120,8 @@ class Note:
     @classmethod
     def read(cls, store: engine.Store, channel: Channel, post: int, value: Mapping[str, Any]) -> Note:
         """The note that an earlier process left on a post, from its JSON."""
-        form = FORMS[value.get("form", CONTENT.name)]  # earlier versions had only one
-        note = cls(store, channel, post, Chain(list(value["messages"]), form))
+        format = FORMATS[value.get("format", CONTENT.name)]  # earlier versions had only one
+        note = cls(store, channel, post, Chain(list(value["messages"]), format))
         if "token" in value:
             note.token = Token(**value["token"])
         if "turn" in value:
@@ -138,7 +138,7 @@ class Note:
 
     def value(self, saved: Saved | None = None) -> dict[str, Any] | None:
         """Its JSON, once the reply is `saved` or as it is; None if nothing is known."""
-        messages: dict[str, Any] = {"messages": list(self.chain.messages), "form": self.chain.form.name}
+        messages: dict[str, Any] = {"messages": list(self.chain.messages), "format": self.chain.format.name}
         if self.token is not None:
             messages["token"] = asdict(self.token)
         if saved := saved or self.saved:
@@ -242,7 +242,7 @@ def keep_reply(stories: Stories, begun: Begun, note: Note, back_to: int) -> Writ
     vote = None
     if options and request.minutes:
         ends = time.time() + 60 * request.minutes
-        vote = Vote(note.channel, note.chain.messages[-1], saved.serial, tuple(options), ends, note.chain.form.name)
+        vote = Vote(note.channel, note.chain.messages[-1], saved.serial, tuple(options), ends, note.chain.format.name)
         notes[vote.key] = vote.value()
     prompt = next((one for one in conversation.turns if one.kind == "prompt" and one.parent == request.turn), None)
     if begun.fed and prompt is not None:  # a text of which the model knows nothing becomes no prompt

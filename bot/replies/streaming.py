@@ -52,16 +52,16 @@ async def stream(begun: Begun, post: Post) -> bool:
     return True
 
 
-async def show_written(written: Written, post: Post, note: str = "") -> bool:
+async def show_written(written: Written, post: Post, footer: str = "") -> bool:
     """Show a whole reply, with small print below it and its buttons. False if there is nowhere to show it anymore."""
     serial = written.story.serial
     if written.options:
         action = "vote" if written.vote is not None else "pick"
-        note = " \N{MIDDLE DOT} ".join(filter(None, (written.rules, note)))
-        passage = Passage(options=tuple(written.options.values()), note=note)
+        footer = " \N{MIDDLE DOT} ".join(filter(None, (written.rules, footer)))
+        passage = Passage(options=tuple(written.options.values()), footer=footer)
         return await post.finish(passage, to_choose(action, serial, list(written.options)))
     buttons = [] if written.is_bare else when_written(serial, written.turn)
-    return await post.finish(Passage(written.text, written.num_bold, note=note), buttons)
+    return await post.finish(Passage(written.text, written.num_bold, footer=footer), buttons)
 
 
 async def _show_typing(post: Post, ended: asyncio.Task[None]) -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from bot.messages.buttons import to_choose
 from bot.messages.markdown import escape
-from bot.messages.pages import FORMS, Chain, Passage
+from bot.messages.pages import FORMATS, Chain, Passage
 from bot.messages.post import Post
 from bot.replies.replies import Replies
 from bot.replies.requests import Note, Saved, Written
@@ -81,7 +81,7 @@ class Voting:
 
     async def _decide(self, vote: Vote) -> None:
         stories = self._access.stories
-        note = Note(stories.store, vote.channel, vote.message, Chain([], FORMS[vote.form]))
+        note = Note(stories.store, vote.channel, vote.message, Chain([], FORMATS[vote.format]))
 
         def noted(turn: int) -> dict[NoteKey, object]:
             return {note.key: note.value(Saved(vote.serial, turn, ""))}
@@ -92,8 +92,8 @@ class Voting:
                 outcome = await self._replies.insist(vote.channel, lambda: decide(stories, vote, noted))
         except Impossible as refusal:
             await self._access.try_call(lambda: end_vote(stories.store, vote))
-            ended = Passage(note=f"the vote has ended with nothing: {escape(str(refusal))}")
-            await self._make_post(vote.channel, Chain([vote.message], FORMS[vote.form]), 0).finish(ended)
+            ended = Passage(footer=f"the vote has ended with nothing: {escape(str(refusal))}")
+            await self._make_post(vote.channel, Chain([vote.message], FORMATS[vote.format]), 0).finish(ended)
             return
         if outcome is not None:
             _log.info("event=vote guild=%d channel=%d votes=%d", vote.channel.guild, vote.channel.id, outcome.total)
@@ -101,8 +101,8 @@ class Voting:
 
     async def _show(self, vote: Vote, outcome: Outcome, note: Note) -> None:
         """Say below the alternatives how the vote went, and go on with the one that was chosen in a new message."""
-        shown = Passage(options=outcome.texts, note=outcome.in_words(vote.options))
-        post = self._make_post(vote.channel, Chain([vote.message], FORMS[vote.form]), 0)
+        shown = Passage(options=outcome.texts, footer=outcome.in_words(vote.options))
+        post = self._make_post(vote.channel, Chain([vote.message], FORMATS[vote.format]), 0)
         await post.finish(shown, to_choose("pick", vote.serial, vote.options))
         post = self._make_post(vote.channel, None, vote.message)
         note.chain = post.chain

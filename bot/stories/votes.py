@@ -17,7 +17,7 @@ from bot.stories.stories import BALLOTS, VOTES, NoteKey, Stories, Story
 class Vote:
     """A vote below a message: the story, the turns to choose from, and when it `ends`, in seconds of Unix time.
 
-    `form` is the name of the message's form.
+    `format` is the name of the message's format.
     """
 
     channel: Channel
@@ -25,7 +25,7 @@ class Vote:
     serial: int
     options: tuple[int, ...]
     ends: float
-    form: str
+    format: str
 
     @classmethod
     def read(cls, store: engine.Store, channel: Channel, message: int) -> Vote:
@@ -37,7 +37,7 @@ class Vote:
     @classmethod
     def of(cls, channel: Channel, message: int, value: Mapping[str, Any]) -> Vote:
         """A vote from its JSON."""
-        return cls(channel, message, value["serial"], tuple(value["options"]), value["ends"], value["form"])
+        return cls(channel, message, value["serial"], tuple(value["options"]), value["ends"], value["format"])
 
     @property
     def key(self) -> NoteKey:

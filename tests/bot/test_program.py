@@ -183,6 +183,11 @@ def test_a_signal_reads_the_configuration_again(discord: LocalDiscord, folder: P
             anna.slash(channel, "continue", length=10)
         written(anna.slash(channel, "continue", text="ab"))
         assert len(text_of(anna, channel)) == 7
+        discord.misbehave.fail(0.5, "PUT .*commands", 400)
+        bot.path.write_text(text.replace("[writing]", "[writing]\nlength = 5\nmax_length = 8"), encoding="utf-8")
+        bot.process.send_signal(signal.SIGHUP)
+        until(lambda: any("event=not-offered" in line for line in bot.log))
+        discord.misbehave.stop()
         bot.path.write_text(text.replace("[writing]", "[writing]\nlenth = 5"), encoding="utf-8")
         bot.process.send_signal(signal.SIGHUP)
         refused = until(lambda: [line for line in bot.log if "event=not-reloaded" in line])

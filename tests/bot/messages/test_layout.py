@@ -8,18 +8,18 @@ from typing import Any
 import discord
 
 from bot.messages.buttons import StoryButton, when_written
-from bot.messages.layout import Forms, arguments
-from bot.messages.pages import CONTENT, LAYOUT, Form, Page
+from bot.messages.layout import Formats, arguments
+from bot.messages.pages import CONTENT, LAYOUT, Format, Page
 
 PAGE = Page(("**Once**", "\nthere was"), "left out: x")
 
 
-def sent(page: Page, form: Form, serial: int = 0) -> tuple[Any, Any]:
+def sent(page: Page, format: Format, serial: int = 0) -> tuple[Any, Any]:
     """The content and the components."""
 
     async def made() -> tuple[Any, Any]:
         buttons: list[StoryButton] = when_written(serial, 2) if serial else []
-        given = arguments(page, buttons, form)
+        given = arguments(page, buttons, format)
         view: discord.ui.LayoutView | discord.ui.View | None = given["view"]
         return given["content"], view and view.to_components()
 
@@ -48,10 +48,10 @@ def test_a_layout_has_a_part_for_each_and_the_buttons_below() -> None:
 
 
 def test_only_auto_falls_back_and_only_from_layouts() -> None:
-    assert [Forms(setting).new for setting in ("auto", "v2", "v1")] == [LAYOUT, LAYOUT, CONTENT]
-    auto = Forms("auto")
+    assert [Formats(setting).new for setting in ("auto", "v2", "v1")] == [LAYOUT, LAYOUT, CONTENT]
+    auto = Formats("auto")
     assert not auto.fall_back(CONTENT, "no")
     assert auto.new is LAYOUT
     assert auto.fall_back(LAYOUT, "no")
     assert auto.new is CONTENT
-    assert not Forms("v2").fall_back(LAYOUT, "no")
+    assert not Formats("v2").fall_back(LAYOUT, "no")

@@ -7,34 +7,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.messages.markdown import BLANK
-from bot.messages.pages import CONTENT, FORMS, LAYOUT, Form, Page, Passage, num_units, pages
+from bot.messages.pages import CONTENT, FORMATS, LAYOUT, Format, Page, Passage, num_units, pages
 from tests.bot.messages.test_markdown import plain, texts
 
-forms = st.sampled_from(list(FORMS.values()))
+formats = st.sampled_from(list(FORMATS.values()))
 
 
-def shown(text: str, num_bold: int = 0, form: Form = CONTENT) -> list[tuple[str, ...]]:
-    return [page.parts for page in pages(Passage(text, num_bold), form)]
+def shown(text: str, num_bold: int = 0, format: Format = CONTENT) -> list[tuple[str, ...]]:
+    return [page.parts for page in pages(Passage(text, num_bold), format)]
 
 
-@given(texts, forms)
-def test_a_reader_sees_every_character(text: str, form: Form) -> None:
-    seen = "".join(plain(part) for parts in shown(text, 0, form) for part in parts)
+@given(texts, formats)
+def test_a_reader_sees_every_character(text: str, format: Format) -> None:
+    seen = "".join(plain(part) for parts in shown(text, 0, format) for part in parts)
     expected = text.replace("\x00", " ").replace("\u202e", " ")
     assert seen.replace("\N{HORIZONTAL ELLIPSIS}", "").split() == expected.split()
 
 
-@given(texts, st.integers(0, 3000), texts, forms)
-def test_pages_fit_and_are_never_empty(text: str, num_bold: int, note: str, form: Form) -> None:
-    limit = 2000 if form is CONTENT else 4000
-    for page in pages(Passage(text, min(num_bold, len(text)), note=note), form):
-        assert num_units("".join(page.parts) + f"\n-# {page.note}") <= limit
-        assert "".join(page.parts).strip() or page.note
+@given(texts, st.integers(0, 3000), texts, formats)
+def test_pages_fit_and_are_never_empty(text: str, num_bold: int, footer: str, format: Format) -> None:
+    limit = 2000 if format is CONTENT else 4000
+    for page in pages(Passage(text, min(num_bold, len(text)), footer=footer), format):
+        assert num_units("".join(page.parts) + f"\n-# {page.footer}") <= limit
+        assert "".join(page.parts).strip() or page.footer
 
 
-@given(texts, texts, forms)
-def test_full_pages_stay_when_the_text_grows(text: str, more: str, form: Form) -> None:
-    before, after = shown(text, 0, form), shown(text + more, 0, form)
+@given(texts, texts, formats)
+def test_full_pages_stay_when_the_text_grows(text: str, more: str, format: Format) -> None:
+    before, after = shown(text, 0, format), shown(text + more, 0, format)
     assert after[: len(before) - 1] == before[:-1]
 
 
@@ -74,23 +74,23 @@ def test_a_members_text_is_bold_and_a_part_of_its_own(text: str, num_bold: int, 
     assert shown(text, num_bold) == [parts]
 
 
-@given(st.lists(texts, min_size=1, max_size=5), forms)
-def test_texts_to_choose_from_share_a_page(options: list[str], form: Form) -> None:
-    (page,) = pages(Passage(options=tuple(options), note="vote"), form)
+@given(st.lists(texts, min_size=1, max_size=5), formats)
+def test_texts_to_choose_from_share_a_page(options: list[str], format: Format) -> None:
+    (page,) = pages(Passage(options=tuple(options), footer="vote"), format)
     assert len(page.parts) == len(options)
-    assert num_units("".join(page.parts)) <= form.page
+    assert num_units("".join(page.parts)) <= format.page
     for number, part in enumerate(page.parts, 1):
         assert part.startswith(f"**{number}** ")
-    (short,) = pages(Passage(options=("a*", "b")), form)
+    (short,) = pages(Passage(options=("a*", "b")), format)
     assert short.parts == ("**1** a\\*\n\n", "**2** b\n\n")
 
 
 def test_small_print_stands_on_the_last_page_and_is_cut_where_it_is_too_long() -> None:
-    made = pages(Passage("word " * 500, note="a\nrestart " * 90), CONTENT)
-    assert [bool(page.note) for page in made] == [False, True]
-    assert made[1].note.endswith("\N{HORIZONTAL ELLIPSIS}")
-    assert pages(Passage(note="in line"), LAYOUT) == [Page((), "in line")]
-    assert pages(Passage(said="**hi**", note="there"), LAYOUT) == [Page(("**hi**",), "there")]
+    made = pages(Passage("word " * 500, footer="a\nrestart " * 90), CONTENT)
+    assert [bool(page.footer) for page in made] == [False, True]
+    assert made[1].footer.endswith("\N{HORIZONTAL ELLIPSIS}")
+    assert pages(Passage(footer="in line"), LAYOUT) == [Page((), "in line")]
+    assert pages(Passage(said="**hi**", footer="there"), LAYOUT) == [Page(("**hi**",), "there")]
 
 
 def test_a_reply_of_blanks_can_be_sent() -> None:

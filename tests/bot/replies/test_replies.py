@@ -11,7 +11,7 @@ import discord
 import pytest
 
 import engine
-from bot.messages.layout import Forms
+from bot.messages.layout import Formats
 from bot.messages.post import Post
 from bot.messages.rate_limits import Pace, Rates
 from bot.replies.replies import Replies
@@ -64,7 +64,7 @@ def test_only_what_the_next_process_can_do_leaves_a_note(
         replies = Replies(StoryAccess(Stories(store, {"tiny": model}, Writing()), 5), Limits())
         client = discord.Client(intents=discord.Intents.none())
         post = Post(
-            client.get_partial_messageable(HERE.id, guild_id=HERE.guild), Rates(), Forms("auto"), pace=Pace(), key=99
+            client.get_partial_messageable(HERE.id, guild_id=HERE.guild), Rates(), Formats("auto"), pace=Pace(), key=99
         )
         note = replies.note(HERE, post)
         await prepare(replies, model)
