@@ -59,7 +59,8 @@ class StoryCommands(commands.Cog):
     @app_commands.command(description="Write several continuations side by side, and let the channel choose")
     @app_commands.describe(
         n=f"how many ({USUAL_ALTERNATIVES})",
-        vote="the channel votes, for so many minutes; else whoever presses first chooses", length="of each, at most", temperature="how daring",
+        vote="the channel votes, for so many minutes; else whoever presses first chooses",
+        length="of each, at most", temperature="how daring",
     )  # fmt: skip
     @app_commands.default_permissions(send_messages=True)
     async def alternatives(

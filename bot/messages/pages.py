@@ -7,11 +7,13 @@ UTF-16 units: people report both these and characters as what Discord counts, an
 from __future__ import annotations
 
 import bisect
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.messages.markdown import BLANK, escape, without_controls
 
+TOKEN_SECONDS = 14 * 60  # of the fifteen minutes that a token lives
 _BREAKS = ("\n\n", "\n", ". ", "! ", "? ", " ")  # the best first; a page ends after one
 
 
@@ -35,6 +37,23 @@ class Chain:
 
     messages: list[int]
     format: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An interaction's token, by which messages are sent and edited for a quarter of an hour after it was `asked`.
+
+    `asked` is in seconds of Unix time. No log shows the token.
+    """
+
+    application: int
+    value: str = field(repr=False)
+    asked: float
+
+    @property
+    def seconds_left(self) -> float:
+        """For how long it can be used."""
+        return self.asked + TOKEN_SECONDS - time.time()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -19,10 +19,9 @@ import discord
 
 from bot.messages.buttons import OF_MEMBERS, StoryButton
 from bot.messages.layout import Formats, arguments
-from bot.messages.pages import CONTENT, Chain, Page, Passage, pages
+from bot.messages.pages import CONTENT, Chain, Page, Passage, Token, pages
 from bot.messages.rate_limits import Pace, Rates
 
-TOKEN_SECONDS = 14 * 60  # an interaction's token lives for a quarter of an hour
 MARGIN_SECONDS = 30.0  # in which a last edit arrives
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0)  # between attempts to deliver a last edit; the last one repeats
 UNKNOWN_WEBHOOK, INVALID_TOKEN, INVALID_FORM = 10015, 50027, 50035  # Discord's error codes
@@ -36,28 +35,6 @@ class GoneError(Exception):
     def __init__(self, reason: str, is_format: bool = False) -> None:
         super().__init__(reason)
         self.is_format = is_format
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An interaction's token, by which messages are sent and edited for a quarter of an hour after it was `asked`.
-
-    `asked` is in seconds of Unix time.
-    """
-
-    application: int
-    value: str = field(repr=False)
-    asked: float
-
-    @classmethod
-    def of(cls, interaction: discord.Interaction[Any]) -> Token:
-        """The token of an interaction."""
-        return cls(interaction.application_id, interaction.token, interaction.created_at.timestamp())
-
-    @property
-    def seconds_left(self) -> float:
-        """For how long it can be used."""
-        return self.asked + TOKEN_SECONDS - time.time()
 
 
 class Post:
@@ -268,7 +245,8 @@ class Posts:
 
     def answering(self, interaction: discord.Interaction[Any], is_member: bool = True) -> Post:
         """A post that answers an interaction in a channel where the bot is a member, or is not."""
-        channel, token = interaction.channel_id or 0, Token.of(interaction)
+        channel = interaction.channel_id or 0
+        token = Token(interaction.application_id, interaction.token, interaction.created_at.timestamp())
         place = self._channel(interaction.guild_id or 0, channel) if is_member else None
         return self._through(token, channel, place, Chain([], self._formats.new), interaction.id)
 

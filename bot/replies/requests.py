@@ -13,8 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import engine
-from bot.messages.pages import CONTENT, FORMATS, Chain
-from bot.messages.post import Token
+from bot.messages.pages import CONTENT, FORMATS, Chain, Token
 from bot.stories.channels import Channel, Choices
 from bot.stories.chats import chat_stops, chat_text, name_of, other_than, said_lines, shown_lines
 from bot.stories.navigation import check_turn

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.messages.markdown import BLANK
-from bot.messages.pages import CONTENT, FORMATS, LAYOUT, Format, Page, Passage, num_units, pages
+from bot.messages.pages import CONTENT, FORMATS, LAYOUT, Format, Page, Passage, Token, num_units, pages
 from tests.bot.messages.test_markdown import plain, texts
 
 formats = st.sampled_from(list(FORMATS.values()))
@@ -91,6 +93,12 @@ def test_small_print_stands_on_the_last_page_and_is_cut_where_it_is_too_long() -
     assert made[1].footer.endswith("\N{HORIZONTAL ELLIPSIS}")
     assert pages(Passage(footer="in line"), LAYOUT) == [Page((), "in line")]
     assert pages(Passage(said="**hi**", footer="there"), LAYOUT) == [Page(("**hi**",), "there")]
+
+
+def test_a_token_lives_for_less_than_a_quarter_of_an_hour_and_is_not_shown() -> None:
+    token = Token(5, "secret", time.time())
+    assert 800 < token.seconds_left < 900
+    assert "secret" not in repr(token)
 
 
 def test_a_reply_of_blanks_can_be_sent() -> None:
