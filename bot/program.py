@@ -19,10 +19,11 @@ import aiohttp
 import discord
 
 import engine
-from bot import gateway
-from bot.client import PERMISSIONS, Textbot
+from bot import gateway, setup
+from bot.client import Textbot
 from bot.monitoring import keep_health_file, serve_health, serve_metrics, set_up_log
 from bot.settings import Settings, example, read
+from bot.stories.chats import speakers_of
 from bot.token import NAME as TOKEN
 from bot.token import TokenError, read_token
 from bot.watchdog import Watchdog
@@ -57,11 +58,11 @@ def run(argv: Sequence[str] | None) -> int:
         set_up_log(settings.service)
         _share_one_heap()
         with contextlib.ExitStack() as stack:
-            models = _load(settings, stack)
+            models, speakers = _load(settings, stack)
             for name in settings.writing.remember:
                 engine.read_files(name)  # raises what is wrong with it, before anybody waits for a story
             store = stack.enter_context(engine.Store(settings.store.url or None, keep_states=False))
-            return asyncio.run(_main(settings, path, models, store, token, arguments.check))
+            return asyncio.run(_main(settings, path, models, speakers, store, token, arguments.check))
     except (CannotStart, TokenError, engine.EngineError) as error:
         return _fail(str(error))
     except discord.LoginFailure:
@@ -115,9 +116,12 @@ def _share_one_heap() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
-def _load(settings: Settings, stack: contextlib.ExitStack) -> dict[str, engine.Engine]:
-    """Load the models; returns them by name, the default first."""
+def _load(
+    settings: Settings, stack: contextlib.ExitStack
+) -> tuple[dict[str, engine.Engine], dict[str, Sequence[str]]]:  # fmt: skip
+    """Load the models; returns them by name, the default first, and the speakers of the chats that they know."""
     models: dict[str, engine.Engine] = {}
+    speakers: dict[str, Sequence[str]] = {}
     for path in settings.engine.models:
         try:
             model = engine.load(
@@ -130,28 +134,40 @@ def _load(settings: Settings, stack: contextlib.ExitStack) -> dict[str, engine.E
             model.close()
             raise CannotStart(f"two models are named {model.info.name!r}: rename the folder of one")
         models[model.info.name] = stack.enter_context(model)
-    return models
+        speakers[model.info.name] = speakers_of(engine.about(path).settings)
+    return models, speakers
 
 
 async def _main(
-    settings: Settings, path: Path | None, models: dict[str, engine.Engine], store: engine.Store, token: str,
-    is_check: bool,
+    settings: Settings, path: Path | None, models: dict[str, engine.Engine], speakers: dict[str, Sequence[str]],
+    store: engine.Store, token: str, is_check: bool,
 ) -> int:  # fmt: skip
     address = settings.discord.api_url.rstrip("/")
     if address and not await gateway.use_other_address(address):
         raise CannotStart(f"api_url {re.sub('//.*@', '//', address)}: does not answer as Discord's API does")
     gateway.be_patient()
-    bot = Textbot(settings, models, store)
+    bot = Textbot(settings, models, store, speakers)
     async with bot:
         if is_check:
             await bot.http.static_login(token)
             info = await bot.application_info()
-            print(f"all is well: {info.name}, {', '.join(models)}")
-            print(f"invite it with {_invite(info.id)}")
-            return 0
+            return _report(info, settings, models)
         await bot.login(token)
-        print(f"invite it with {_invite(bot.application_id or 0)}", flush=True)
+        print(f"invite it with {setup.invite(bot.application_id or 0)}", flush=True)
         return await _serve(bot, path)
+
+
+def _report(application: discord.AppInfo, settings: Settings, models: dict[str, engine.Engine]) -> int:
+    """Print what `--check` has found. Raises `CannotStart` for what keeps the bot from working."""
+    if fault := next(setup.faults(application), None):
+        raise CannotStart(f"{application.name}: {fault}")
+    print(f"all is well: {application.name}, {', '.join(models)}")
+    print(f"invite it with {setup.invite(application.id)}")
+    if application.user_integration_config is not None:
+        print(f"people install it with {setup.install(application.id)}")
+    for line in setup.describe(application, settings):
+        print(f"  {line}")
+    return 0
 
 
 async def _serve(bot: Textbot, path: Path | None) -> int:
@@ -209,7 +225,3 @@ def _reload(bot: Textbot, path: Path | None) -> None:
     set_up_log(settings.service)
     bot.apply(settings)
     _log.info("event=reloaded needs_restart=%s", ",".join(fixed) or "nothing")
-
-
-def _invite(application: int) -> str:
-    return discord.utils.oauth_url(application, permissions=PERMISSIONS, scopes=("bot", "applications.commands"))

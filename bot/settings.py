@@ -12,7 +12,13 @@ from typing import Any
 
 import engine
 
-NAMES = {"models": "storyteller", "remember": "chapter.txt"}  # keys that list names, each with an example
+NAMES = {
+    "models": "storyteller",
+    "remember": "chapter.txt",
+    "ban": "the end",
+}  # keys that list names, each with an example
+ENDS, MEMORIES = (engine.Sampling.__dataclass_fields__[name].metadata["choices"] for name in ("end", "memory"))
+MAX_ALTERNATIVES = 5  # as many buttons as Discord puts in a row
 
 
 def _key(default: Any, help: str, low: float = 0, high: float = 10**9, choices: tuple[str, ...] = ()) -> Any:
@@ -26,6 +32,10 @@ class Discord:
     guilds: tuple[int, ...] = _key((), "ids of the servers that get the commands at once; none: all servers, globally")
     shard_count: int = _key(0, "shards of all processes together; 0: as many as Discord recommends, in this process")
     shard_ids: tuple[int, ...] = _key((), "the shards of this process; none: all")
+    components: str = _key(
+        "auto", "how messages are made: v2 holds twice as much; auto is v2 unless Discord refuses it",
+        choices=("auto", "v1", "v2"),
+    )  # fmt: skip
     api_url: str = _key("", "another address of Discord's API, for a proxy or a test; empty: Discord itself")
 
 
@@ -55,18 +65,24 @@ class Writing:
     length: int = _key(300, "tokens of a reply", 1, 4000)
     end: str = _key(
         "sentence", "where a reply may end once it has its length: after half as much more at the latest",
-        choices=("any", "word", "line", "sentence"),
+        choices=ENDS,
     )  # fmt: skip
     temperature: float = _key(0.8, "0 always takes the likeliest, 1 writes as the text it learned from", 0, 2)
     top_p: float = _key(1.0, "choose among the likeliest that together have this probability", 0.01, 1)
     max_length: int = _key(2000, "the longest reply that anybody may ask for, in tokens", 1, 4000)
+    max_alternatives: int = _key(
+        5, "the most continuations that /alternatives writes at once", 2, MAX_ALTERNATIVES
+    )  # fmt: skip
     max_temperature: float = _key(2.0, "the highest temperature that anybody may ask for", 0, 2)
-    max_text: int = _key(1500, "characters that a member may add at once", 1, 6000)
+    max_text: int = _key(4000, "characters that a member may add at once", 1, 6000)
     memory: str = _key(
         "off", "write with the story's own words: mine, what members wrote; all, the bot's replies, too",
-        choices=("off", "mine", "all"),
+        choices=MEMORIES,
     )  # fmt: skip
     remember: tuple[str, ...] = _key((), "files whose words every new story's memory knows")
+    max_memory: str = _key("all", "the most of that which a channel may choose", choices=MEMORIES)
+    ban: tuple[str, ...] = _key((), "phrases that are never written; a channel may have more, never fewer")
+    max_banned: int = _key(50, "phrases that a channel may ban; 0: none", 0, 1000)
     max_remembered: int = _key(500_000, "characters of a file that /remember takes; 0: none", 0, 5_000_000)
 
 
@@ -196,6 +212,8 @@ def _contradiction(settings: Settings) -> tuple[str, str, str] | None:
         return "discord", "shard_ids", "shard_ids needs shard_count, the number of shards of all processes"
     if any(number >= count for number in ids):
         return "discord", "shard_ids", f"shard_ids {list(ids)}: must be from 0 to {count - 1}"
+    if MEMORIES.index(writing.memory) > MEMORIES.index(writing.max_memory):
+        return "writing", "max_memory", f"max_memory must not be below memory ({writing.memory})"
     for key in ("length", "temperature"):
         if getattr(writing, key) > getattr(writing, f"max_{key}"):
             return "writing", f"max_{key}", f"max_{key} must not be below {key} ({getattr(writing, key)})"

@@ -1,4 +1,4 @@
-"""The commands about a channel: its model and settings, its stories as files, their deletion, and the bot's status."""
+"""The commands about a channel: its model, its stories as files, their deletion, and the bot's status."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from discord import app_commands
 from discord.ext import commands
 
 import engine
-from bot.commands.commands import Length, Temperature, TopP
 from bot.commands.interactions import Interaction, Interactions, channel_of, is_moderator
+from bot.commands.settings import may_change
 from bot.messages.markdown import escape
-from bot.replies.channels import Channel, Choices
-from bot.replies.refusals import Refusal
+from bot.messages.pages import Passage
 from bot.replies.replies import Replies
 from bot.replies.requests import remember
 from bot.statistics import Statistics
+from bot.stories.channels import Channel
+from bot.stories.refusals import Refusal
 
 
 class ChannelCommands(commands.Cog):
@@ -49,7 +50,7 @@ class ChannelCommands(commands.Cog):
         self._interactions.admit(interaction)
         message = await self._interactions.defer(interaction)
         await self._access.run(channel, lambda: self._stories.change_model(channel, name), is_slow=True)
-        await self._interactions.show(interaction, message, self._describe(name))
+        await self._interactions.show(interaction, message, Passage(said=self._describe(name)))
 
     @model.autocomplete("name")
     async def _names(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
@@ -63,37 +64,6 @@ class ChannelCommands(commands.Cog):
             f"{info.parameters / 1e6:.1f} M parameters, {info.vocabulary_size} {info.level} tokens, {info.precision})"
         )
 
-    @app_commands.command(description="Show or change how replies are written in this channel")
-    @app_commands.describe(
-        length="of a reply, where nobody says otherwise", temperature="how daring", top_p="choose among the likeliest",
-        max_length="the longest reply that anybody may ask for here",
-        memory="write with the story's own words: mine takes up what members wrote, all the bot's replies, too",
-        join="what stands between the story and a text that is added", reset="go back to the bot's own settings first",
-    )  # fmt: skip
-    async def settings(
-        self, interaction: Interaction, length: Length | None = None, temperature: Temperature | None = None,
-        top_p: TopP | None = None, max_length: Length | None = None,
-        memory: Literal["off", "mine", "all"] | None = None, join: Literal["space", "line", "nothing"] | None = None,
-        reset: bool = False,
-    ) -> None:  # fmt: skip
-        """Show or change the channel's defaults and limits."""
-        channel = channel_of(interaction)
-        given = {
-            "length": length, "temperature": temperature, "top_p": top_p, "max_length": max_length, "memory": memory,
-            "join": join,
-        }  # fmt: skip
-        chosen = {name: value for name, value in given.items() if reset or value is not None}
-        if not chosen:
-            await self._interactions.defer(interaction, is_private=True)
-            choices = await self._access.run(channel, lambda: self._stories.choices(channel))
-            await self._interactions.show_privately(interaction, describe_choices(choices))
-            return
-        if interaction.guild_id is not None and not interaction.permissions.manage_channels:
-            raise Refusal("changing a channel's settings needs the permission Manage Channels")
-        message = await self._interactions.defer(interaction)
-        choices = await self._access.run(channel, lambda: self._stories.choose(channel, **chosen))
-        await self._interactions.show(interaction, message, describe_choices(choices))
-
     @app_commands.command(description="Have this channel's story write with the words of a text, too")
     @app_commands.describe(
         file="a text, or a chat's export; the story's memory knows it, the story does not contain it"
@@ -101,7 +71,7 @@ class ChannelCommands(commands.Cog):
     @app_commands.default_permissions(manage_channels=True)
     async def remember(self, interaction: Interaction, file: discord.Attachment) -> None:
         """Add a text to the memory of the channel's story."""
-        if interaction.guild_id is not None and not interaction.permissions.manage_channels:
+        if not may_change(interaction):
             raise Refusal("having a story remember a text needs the permission Manage Channels")
         channel, most = channel_of(interaction), self._stories.writing.max_remembered
         self._interactions.admit(interaction)
@@ -124,7 +94,7 @@ class ChannelCommands(commands.Cog):
             )
 
         told = await self._access.run(channel, remembered, is_slow=True)
-        await self._interactions.show(interaction, message, told)
+        await self._interactions.show(interaction, message, Passage(said=told))
 
     @app_commands.command(description="This channel's story as a text file, and as a file that can be replayed")
     async def export(self, interaction: Interaction) -> None:
@@ -169,7 +139,7 @@ class ChannelCommands(commands.Cog):
             channel, lambda: self._stories.forget(channel), is_slow=True, is_patient=True
         )  # fmt: skip
         text = f"Deleted {count} {'story' if count == 1 else 'stories'} of this channel for good."
-        await self._interactions.show(interaction, message, describe_deletion(count, text))
+        await self._interactions.show(interaction, message, Passage(said=describe_deletion(count, text)))
 
     async def _forget_member(self, channel: Channel, member: int) -> int:
         """Delete what a member wrote in all channels and threads of the server; returns the number of texts."""
@@ -206,15 +176,6 @@ def read_attachment(name: str, data: bytes) -> str:
             return engine.read_files(str(path))[0]
         except engine.EngineError as error:
             raise ValueError(str(error).replace(str(path), path.name)) from None
-
-
-def describe_choices(choices: Choices) -> str:
-    """A channel's settings in words."""
-    return (
-        f"Replies here: **length** {choices.length} (at most {choices.max_length}) · **temperature** "
-        f"{choices.temperature:g} · **top_p** {choices.top_p:g} · **memory** {choices.memory} · a text is "
-        f"joined with **{choices.join}**"
-    )
 
 
 def describe_deletion(count: int, text: str) -> str:

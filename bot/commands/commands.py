@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 
-import discord
 from discord import app_commands
 from discord.ext import commands
 
 import engine
-from bot.commands.interactions import Interaction, Interactions, channel_of
+from bot.commands.interactions import Interaction, Interactions, channel_of, is_elsewhere
+from bot.commands.options import Alternatives, Length, Minutes, Seed, Temperature, TopP, Turns
 from bot.messages.buttons import when_written
-from bot.replies.navigation import go_back, go_forward, go_to
-from bot.replies.refusals import NoStory
+from bot.messages.markdown import escape
+from bot.messages.pages import Passage
 from bot.replies.replies import Replies
 from bot.replies.requests import Request
+from bot.stories.channels import Choices
+from bot.stories.chats import MAX_NAME, name_of, other_than
+from bot.stories.navigation import go_back, go_forward, go_to
+from bot.stories.refusals import NoStory, Refusal
 
-MAX_TREE = 1800  # characters of a drawn tree in a message
-TREE_COLUMNS = 56
-Length = app_commands.Range[int, 1, 4000]
-Temperature = app_commands.Range[float, 0.0, 2.0]
-TopP = app_commands.Range[float, 0.01, 1.0]
-Seed = app_commands.Range[int, 0, 2**53 - 1]
-Turns = app_commands.Range[int, 1, 1000]
+USUAL_ALTERNATIVES = 3
 
 
 class StoryCommands(commands.Cog):
@@ -58,6 +56,25 @@ class StoryCommands(commands.Cog):
         given = _given(temperature=temperature, seed=seed)
         await self._interactions.answer(interaction, Request(interaction.user.id, "retry", sampling=given))
 
+    @app_commands.command(description="Write several continuations side by side, and let the channel choose")
+    @app_commands.describe(
+        n=f"how many ({USUAL_ALTERNATIVES})",
+        vote="the channel votes, for so many minutes; else whoever presses first chooses",
+        length="of each, at most", temperature="how daring",
+    )  # fmt: skip
+    @app_commands.default_permissions(send_messages=True)
+    async def alternatives(
+        self, interaction: Interaction, n: Alternatives | None = None, vote: Minutes | None = None,
+        length: Length | None = None, temperature: Temperature | None = None,
+    ) -> None:  # fmt: skip
+        """Write alternatives in one batch."""
+        if vote is not None and is_elsewhere(interaction):
+            raise Refusal("a vote needs me as a member here: its end comes when I cannot answer anymore")
+        given = _given(length=length, temperature=temperature)
+        number = n or min(USUAL_ALTERNATIVES, self._access.stories.writing.max_alternatives)
+        request = Request(interaction.user.id, "alternatives", sampling=given, number=number, minutes=vote or 0)
+        await self._interactions.answer(interaction, request)
+
     @app_commands.command(description="Take back the last turn, or several (a text is one, a reply is one)")
     @app_commands.describe(turns="how many")
     @app_commands.default_permissions(send_messages=True)
@@ -80,23 +97,34 @@ class StoryCommands(commands.Cog):
         """Copy the story into a thread."""
         await self._interactions.fork(interaction, name)
 
-    @app_commands.command(description="All that was written here, also what was taken back")
-    async def tree(self, interaction: Interaction) -> None:
-        """Draw the turns of the story."""
-        await self._interactions.defer(interaction, is_private=True)
-        channel = channel_of(interaction)
+    @app_commands.command(name="as", description="In a chat: whose lines I write")
+    @app_commands.describe(name="one of the speakers that the model knows, or any other name; nothing shows who it is")
+    @app_commands.default_permissions(send_messages=True)
+    async def as_(self, interaction: Interaction, name: app_commands.Range[str, 1, MAX_NAME] | None = None) -> None:
+        """Show or choose whose lines the model writes in this channel."""
+        channel, stories = channel_of(interaction), self._access.stories
+        if name is not None:
+            self._interactions.admit(interaction)
+        message = await self._interactions.defer(interaction, is_private=name is None)
 
-        def drawn() -> list[str]:
-            conversation = self._access.stories.peek(channel).conversation
-            return engine.outline(conversation.tree, conversation.present, TREE_COLUMNS)
+        def chosen() -> str:
+            speaker = name_of(name) if name is not None else ""
+            choices = stories.choose(channel, speaker=speaker) if speaker else stories.choices(channel)
+            known = stories.speakers.get(stories.model(channel), ())
+            return describe_speaker(choices, other_than("", choices.speaker, known), known)
 
-        lines = await self._access.run(channel, drawn, is_slow=True)
-        text, is_whole = around_present(lines)
+        told = await self._access.run(channel, chosen)
+        if name is None:
+            await self._interactions.show_privately(interaction, told)
+        else:
+            await self._interactions.show(interaction, message, Passage(said=told))
 
-        def files() -> list[discord.File]:
-            return [] if is_whole else [discord.File(io.BytesIO("\n".join(lines).encode()), "tree.txt")]
-
-        await self._interactions.show_privately(interaction, f"```\n{text}\n```", files)
+    @as_.autocomplete("name")
+    async def _speakers(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        channel, stories = channel_of(interaction), self._access.stories
+        known = stories.speakers.get(await self._access.call(lambda: stories.model(channel)), ())
+        found = [name[:MAX_NAME] for name in known if typed.casefold() in name.casefold()]
+        return [app_commands.Choice(name=name, value=name) for name in found[:25]]
 
     @app_commands.command(description="Go to any turn of /tree")
     @app_commands.describe(turn="its number; 0 is the very beginning")
@@ -135,30 +163,20 @@ class StoryCommands(commands.Cog):
         self._interactions.admit(interaction)
         message = await self._interactions.defer(interaction)
         story = await self._access.run(channel, lambda: stories.begin(channel, stories.model(channel)))
-        view = when_written(story.serial, story.conversation.present)
-        await self._interactions.show(interaction, message, "A new story: /continue begins it.", view)
+        buttons = when_written(story.serial, story.conversation.present)
+        await self._interactions.show(interaction, message, Passage(said="A new story: /continue begins it."), buttons)
+
+
+def describe_speaker(choices: Choices, speaker: str, known: Sequence[str]) -> str:
+    """Whose lines the model writes, in words."""
+    told = f"I write as **{escape(speaker)}** in chats here."
+    if choices.style != "chat":
+        told += " This channel is a story: `/settings style:chat` makes it a chat."
+    if known:
+        told += f" The model knows {len(known)} speakers, most of all {escape(', '.join(known[:5]))}."
+    return told
 
 
 def _given(**values: float | None) -> dict[str, float]:
     """The options that a member has typed."""
     return {name: value for name, value in values.items() if value is not None}
-
-
-def around_present(lines: list[str]) -> tuple[str, bool]:
-    """As many lines up to the present turn as a message holds, then some after it; and whether those are all.
-
-    They are safe in a code block.
-    """
-    safe = [line.replace("```", "'''") for line in lines]
-    if sum(len(line) + 1 for line in safe) <= MAX_TREE:
-        return "\n".join(safe), True
-    first = next((number for number, line in enumerate(lines) if line.endswith("<- here")), 0)
-    last, size = first, len(safe[first])
-    while sides := [
-        number for number in (first - 1, last + 1)
-        if 0 <= number < len(safe) and size + len(safe[number]) + 1 <= MAX_TREE - 10
-    ]:  # fmt: skip
-        size += len(safe[sides[0]]) + 1
-        first, last = min(first, sides[0]), max(last, sides[0])
-    shown = safe[first : last + 1]
-    return "\n".join(["..."] * (first > 0) + shown + ["..."] * (last < len(safe) - 1)), False

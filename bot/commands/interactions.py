@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -13,18 +14,22 @@ import discord
 from discord import app_commands
 
 import engine
-from bot.messages.buttons import when_written
+from bot.messages.buttons import StoryButton, when_written
+from bot.messages.layout import arguments
 from bot.messages.markdown import escape
-from bot.messages.post import RETRY_SECONDS, Post
-from bot.messages.rate_limits import Cooldown, Rates
-from bot.replies.channels import Channel
-from bot.replies.navigation import begin_with_copy, copy_at_turn, move_in_story
-from bot.replies.refusals import Refusal
+from bot.messages.pages import CONTENT, Page, Passage
+from bot.messages.post import RETRY_SECONDS, Post, Posts
+from bot.messages.rate_limits import Cooldown
 from bot.replies.replies import Replies
 from bot.replies.requests import Note, Request
 from bot.settings import Settings
 from bot.statistics import Statistics
+from bot.stories.channels import Channel
+from bot.stories.navigation import begin_with_copy, copy_at_turn, move_in_story, story_end
+from bot.stories.refusals import Refusal
+from bot.stories.stories import Story
 
+MOST_ELSEWHERE = 700  # tokens: even with 20 characters each, and half as many until the sentence's end, six messages do
 MAX_BEGINNING = 8  # requests that are noted at once: among hundreds, the event loop can do other work between them
 ASK_SECONDS = 1.5  # a request is noted before its answer is promised, unless the store takes longer than this
 ALREADY_ANSWERED = 40060  # Discord's error code
@@ -37,9 +42,9 @@ _log = logging.getLogger(__name__)
 class Interactions:
     """Answers interactions."""
 
-    def __init__(self, replies: Replies, rates: Rates, statistics: Statistics, settings: Settings) -> None:
+    def __init__(self, replies: Replies, posts: Posts, statistics: Statistics, settings: Settings) -> None:
         self._replies, self._access = replies, replies.access
-        self._rates, self._statistics = rates, statistics
+        self._posts, self._statistics = posts, statistics
         self._beginning = asyncio.Semaphore(MAX_BEGINNING)
         self.apply(settings)
 
@@ -57,9 +62,16 @@ class Interactions:
 
         Discord keeps such members from the commands (`default_permissions`), but not from the buttons.
         """
-        if interaction.guild_id is not None and not may_send(interaction.channel, interaction.permissions):
-            raise Refusal("you may not write here, so I may not write here for you")
+        self.check_may_write(interaction)
         self.check_cooldown(channel_of(interaction), interaction.user.id)
+
+    def check_may_write(self, interaction: Interaction) -> None:
+        """Raise `Refusal` for members who may not write here."""
+        if is_elsewhere(interaction):
+            if not interaction.is_user_integration():
+                raise Refusal("that story belongs to who asked for it: whoever installs me may begin one here, too")
+        elif interaction.guild_id is not None and not may_send(interaction.channel, interaction.permissions):
+            raise Refusal("you may not write here, so I may not write here for you")
 
     def check_cooldown(self, channel: Channel, member: int) -> None:
         """Count a request. Raises `Refusal` if it comes too soon."""
@@ -77,7 +89,10 @@ class Interactions:
         """Answer an interaction with a reply in a new message. Raises `Refusal`."""
         channel = channel_of(interaction)
         self.admit(interaction)
-        post = self._post(interaction)
+        post = self._answering(interaction)
+        request = replace(request, name=request.name or interaction.user.display_name)
+        if post.only_token is not None:
+            request = replace(request, most=MOST_ELSEWHERE)
         note = self._replies.note(channel, post)
         async with self._beginning:
             await self._replies.check_limits(channel, request)
@@ -104,13 +119,14 @@ class Interactions:
         )  # fmt: skip
 
     async def move(
-        self, interaction: Interaction, act: Callable[[engine.Conversation], None], serial: int | None = None
-    ) -> None:
-        """Move in the story, and answer with the end of its text there. Raises `Refusal`."""
+        self, interaction: Interaction, act: Callable[[engine.Conversation], None], serial: int | None = None,
+        shown: Callable[[Story], Passage] = story_end,
+    ) -> None:  # fmt: skip
+        """Move in the story, and answer with what is `shown` of it there. Raises `Refusal`."""
         self.admit(interaction)
         message = await self.defer(interaction)
-        story, end = await move_in_story(self._access, channel_of(interaction), act, serial)
-        await self.show(interaction, message, end, when_written(story.serial, story.conversation.present))
+        story, passage = await move_in_story(self._access, channel_of(interaction), act, serial, shown)
+        await self.show(interaction, message, passage, when_written(story.serial, story.conversation.present))
 
     async def fork(
         self, interaction: Interaction, name: str | None = None, serial: int | None = None, turn: int | None = None
@@ -118,6 +134,8 @@ class Interactions:
         """Open a thread whose story begins as a copy of this channel's. Raises `Refusal`."""
         channel = channel_of(interaction)
         self.admit(interaction)
+        if is_elsewhere(interaction):
+            raise Refusal("I am no member here, so I cannot open a thread")
         parent = thread_parent(interaction)
         message = await self.defer(interaction)
         story, copy = await copy_at_turn(self._access, channel, serial, turn)
@@ -128,10 +146,14 @@ class Interactions:
         except discord.HTTPException as error:
             raise Refusal(f"Discord does not let me open a thread here: {error.text}") from error
         forked, end = await begin_with_copy(self._access, Channel(channel.guild, thread.id), story, copy)
-        await thread.send(end, view=when_written(forked.serial, forked.conversation.present))
-        await self.show(interaction, message, f"It goes on from here in {thread.mention}, too.")
+        post = self._posts.in_channel(channel.guild, thread.id, key=interaction.id)
+        await post.finish(end, when_written(forked.serial, forked.conversation.present))
+        await self.show(interaction, message, Passage(said=f"It goes on from here in {thread.mention}, too."))
 
     # Answers
+
+    def _answering(self, interaction: Interaction) -> Post:
+        return self._posts.answering(interaction, not is_elsewhere(interaction))
 
     async def defer(self, interaction: Interaction, *, is_private: bool = False) -> int:
         """Promise an answer, because Discord waits only three seconds; returns the id of its message."""
@@ -148,21 +170,24 @@ class Interactions:
         return message
 
     async def show(
-        self, interaction: Interaction, message: int, text: str, view: discord.ui.View | None = None
+        self, interaction: Interaction, message: int, passage: Passage, buttons: Sequence[StoryButton] = ()
     ) -> None:
         """Show a promised answer to everybody, however long Discord is away."""
-        post = self._post(interaction)
+        post = self._answering(interaction)
         post.promise(message)
-        await post.finish([text], view)
+        await post.finish(passage, buttons)
 
-    async def show_privately(self, interaction: Interaction, text: str, make_files: MakeFiles = list) -> None:
+    async def show_privately(
+        self, interaction: Interaction, text: str, make_files: MakeFiles = list, buttons: Sequence[StoryButton] = ()
+    ) -> None:
         """Show a promised answer only to the member who asked, whom only the interaction's token reaches.
 
         Raises `Refusal` for what Discord does not take.
         """
+        shown = arguments(Page((text,)), buttons, CONTENT)
         for wait in RETRY_SECONDS:
             try:
-                await interaction.edit_original_response(content=text, attachments=make_files())
+                await interaction.edit_original_response(attachments=make_files(), **shown)
                 return
             except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 if isinstance(error, discord.HTTPException) and error.status < 500:
@@ -186,17 +211,29 @@ class Interactions:
             await interaction.followup.send(text, ephemeral=True)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
             _log.warning("event=not-told error=%r", str(failure))
-            if promise := interaction.extras.get(PROMISE):  # everybody sees it waiting, and it needs no token
-                post = Post(_messageable(interaction), self._rates, messages=[promise])
-                await post.finish([f"-# {escape(text)}"], None)
+            promise = interaction.extras.get(PROMISE)
+            if promise and not is_elsewhere(interaction):  # everybody sees it waiting, and it needs no token
+                channel = channel_of(interaction)
+                await self._posts.promised(channel.guild, channel.id, promise).finish(Passage(footer=escape(text)))
 
-    def _post(self, interaction: Interaction) -> Post:
-        return Post(_messageable(interaction), self._rates, interaction=interaction)
+
+def is_elsewhere(interaction: Interaction) -> bool:
+    """Whether an interaction comes from where the bot is no member: there, somebody has installed it for themselves."""
+    if interaction.guild_id is not None:
+        client: discord.Client = interaction.client
+        return not interaction.is_guild_integration() and client.get_guild(interaction.guild_id) is None
+    return interaction.context.private_channel
 
 
 def channel_of(interaction: Interaction) -> Channel:
-    """Where an interaction happened."""
-    return Channel(interaction.guild_id or 0, interaction.channel_id or 0)
+    """Where an interaction happened; elsewhere the stories of a channel are those of one person."""
+    place = interaction.user.id if is_elsewhere(interaction) else interaction.guild_id or 0
+    return Channel(place, interaction.channel_id or 0)
+
+
+def is_own(interaction: Interaction) -> bool:
+    """Whether a story belongs to the person alone: in a direct message, and elsewhere. They may do everything there."""
+    return interaction.guild_id is None or is_elsewhere(interaction)
 
 
 def may_send(channel: object, permissions: discord.Permissions) -> bool:
@@ -206,8 +243,8 @@ def may_send(channel: object, permissions: discord.Permissions) -> bool:
 
 
 def is_moderator(interaction: Interaction) -> bool:
-    """Whether a member may delete others' messages; in a direct message everybody may do everything."""
-    return interaction.guild_id is None or interaction.permissions.manage_messages
+    """Whether a member may delete others' messages, or whether the story is their own."""
+    return is_own(interaction) or interaction.permissions.manage_messages
 
 
 def thread_parent(interaction: Interaction) -> discord.TextChannel:
@@ -224,12 +261,6 @@ def thread_parent(interaction: Interaction) -> discord.TextChannel:
     if not (permissions.create_public_threads and permissions.send_messages_in_threads):
         raise Refusal("I may not open threads here: I need Create Public Threads and Send Messages in Threads")
     return parent
-
-
-def _messageable(interaction: Interaction) -> discord.PartialMessageable:
-    channel = channel_of(interaction)
-    client: discord.Client = interaction.client
-    return client.get_partial_messageable(channel.id, guild_id=channel.guild or None)
 
 
 def _in_words(interaction: Interaction, error: BaseException) -> str:

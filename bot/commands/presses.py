@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,36 +10,46 @@ from contextlib import contextmanager
 from discord.ext import commands
 
 from bot.commands.interactions import Interaction, Interactions, channel_of, is_moderator
+from bot.commands.settings import ChannelSettings
 from bot.messages.buttons import PRESSED
+from bot.messages.forms import write_form
 from bot.messages.rate_limits import MAX_KEYS
-from bot.replies.navigation import take_back
-from bot.replies.refusals import Refusal
 from bot.replies.replies import Replies
 from bot.replies.requests import Request
+from bot.replies.voting import Voting
+from bot.stories.navigation import go_to, present_turn, take_back
+from bot.stories.refusals import Refusal
 
 PRESS_SECONDS = 2.0  # until then, a second press of a button is taken for the first one
-Key = tuple[int, str]  # a message, and the action of a button below it
+Key = tuple[int, str]  # a message, and the action and turn of a button below it
 
 
 class ButtonPresses(commands.Cog):
     """Hears the presses of buttons."""
 
-    def __init__(self, replies: Replies, interactions: Interactions, is_new: Callable[[int], bool]) -> None:
-        """`is_new` tells by an interaction's id whether it comes for the first time."""
-        self._replies, self._interactions, self._is_new = replies, interactions, is_new
+    def __init__(
+        self, replies: Replies, voting: Voting, interactions: Interactions, settings: ChannelSettings,
+        begin: Callable[[int], bool],
+    ) -> None:  # fmt: skip
+        """`begin` tells by an interaction's id whether there is work to do, and has the bot's end wait for it."""
+        self._replies, self._voting, self._interactions, self._begin = replies, voting, interactions, begin
+        self._settings = settings
         self._presses: dict[Key, float] = {}  # until when a further press is refused
 
     @commands.Cog.listener(f"on_{PRESSED}")
     async def on_pressed(self, interaction: Interaction, action: str, serial: int, turn: int) -> None:
         """Do what a button says, at its story's turn."""
-        if not self._is_new(interaction.id):
+        if not self._begin(interaction.id):
             return
         message = interaction.message.id if interaction.message else 0
         try:
             if action == "stop":
                 await self._stop(interaction, message)
                 return
-            with self._once((message, action)):
+            if action in ("vote", "write", "settings", "ban"):  # as often as anybody wants
+                await self._ask(interaction, action, serial, turn)
+                return
+            with self._once((message, f"{action}:{turn}")):
                 await self._do(interaction, action, serial, turn)
         except Exception as error:  # the library would only log it
             await self._interactions.tell_error(interaction, error)
@@ -67,10 +78,27 @@ class ButtonPresses(commands.Cog):
             await self._interactions.answer(interaction, Request(member, serial=serial, turn=turn))
         elif action == "retry":
             await self._interactions.answer(interaction, Request(member, "retry", serial=serial, turn=turn))
+        elif action == "pick":
+            act = functools.partial(go_to, turn=turn)
+            await self._interactions.move(interaction, act, serial, present_turn)
         elif action == "undo":
             await self._interactions.move(interaction, lambda conversation: take_back(conversation, turn), serial)
         else:
             await self._interactions.fork(interaction, serial=serial, turn=turn)
+
+    async def _ask(self, interaction: Interaction, action: str, serial: int, turn: int) -> None:
+        """Take a ballot, or show a form."""
+        if action in ("settings", "ban"):
+            await self._settings.open_form(interaction, action)
+            return
+        self._interactions.check_may_write(interaction)
+        if action == "write":
+            most = self._replies.access.stories.writing.max_text
+            await interaction.response.send_modal(write_form(serial, turn, most))
+            return
+        message = interaction.message.id if interaction.message else 0
+        told = await self._voting.cast(channel_of(interaction), message, interaction.user.id, turn)
+        await interaction.response.send_message(told, ephemeral=True)
 
     async def _stop(self, interaction: Interaction, message: int) -> None:
         channel, member = channel_of(interaction), interaction.user.id

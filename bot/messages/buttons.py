@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Self
 
 import discord
@@ -13,20 +14,28 @@ Style = discord.ButtonStyle
 BUTTONS = {
     "stop": ("Stop", Style.danger),
     "continue": ("Continue", Style.primary),
+    "write": ("Write", Style.secondary),
     "retry": ("Retry", Style.secondary),
     "undo": ("Undo", Style.secondary),
     "fork": ("Fork", Style.secondary),
+    "pick": ("", Style.primary),
+    "vote": ("", Style.secondary),
+    "settings": ("Change", Style.secondary),
+    "ban": ("Ban", Style.secondary),
 }
+OF_MEMBERS = ("fork", "vote")  # what needs the bot as a member of the channel
+BELOW_REPLY = ("continue", "write", "retry", "undo", "fork")
 
 
 class StoryButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"textbot:(?P<action>stop|continue|retry|undo|fork):(?P<serial>\d{1,9}):(?P<turn>\d{1,9})",
+    template=rf"textbot:(?P<action>{'|'.join(BUTTONS)}):(?P<serial>\d{{1,9}}):(?P<turn>\d{{1,9}})",
 ):
     """A button with what it does, the story's serial number in its channel, and the turn where it does it."""
 
-    def __init__(self, action: str, serial: int, turn: int) -> None:
-        label, style = BUTTONS[action]
+    def __init__(self, action: str, serial: int, turn: int, label: str = "") -> None:
+        usual, style = BUTTONS[action]
+        label = label or usual or str(turn)
         super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"textbot:{action}:{serial}:{turn}"))
         self.action, self.serial, self.turn = action, serial, turn
 
@@ -42,18 +51,16 @@ class StoryButton(
         interaction.client.dispatch(PRESSED, interaction, self.action, self.serial, self.turn)
 
 
-def while_writing(serial: int, turn: int) -> discord.ui.View:
+def while_writing(serial: int, turn: int) -> list[StoryButton]:
     """The button below a reply that is being written from a turn on."""
-    return _view(StoryButton("stop", serial, turn))
+    return [StoryButton("stop", serial, turn)]
 
 
-def when_written(serial: int, turn: int) -> discord.ui.View:
+def when_written(serial: int, turn: int) -> list[StoryButton]:
     """The buttons below a reply, or below the end of a story at any turn."""
-    return _view(*(StoryButton(action, serial, turn) for action in BUTTONS if action != "stop"))
+    return [StoryButton(action, serial, turn) for action in BELOW_REPLY]
 
 
-def _view(*buttons: StoryButton) -> discord.ui.View:
-    view = discord.ui.View(timeout=None)
-    for button in buttons:
-        view.add_item(button)
-    return view
+def to_choose(action: str, serial: int, turns: Sequence[int]) -> list[StoryButton]:
+    """The numbered buttons that pick one of several turns, or vote for one."""
+    return [StoryButton(action, serial, turn, str(number)) for number, turn in enumerate(turns, 1)]

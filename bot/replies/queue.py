@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-from bot.replies.refusals import QueueFull
+from bot.stories.refusals import QueueFull
 
 
 class Ticket:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 
 from bot.messages.markdown import escape
+from bot.messages.pages import Passage
 from bot.messages.post import Post
-from bot.replies.channels import Channel
-from bot.replies.refusals import Impossible, Refusal
 from bot.replies.replies import Replies
-from bot.replies.requests import Note, Written, finish_reply
-from bot.replies.stories import WRITING
+from bot.replies.requests import Note, finish_reply
 from bot.replies.streaming import show_written
+from bot.stories.channels import Channel
+from bot.stories.refusals import Impossible
+from bot.stories.stories import WRITING
 
-RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0)  # between attempts to finish a reply
-CUT_MARK = "\n-# \N{ANTICLOCKWISE OPEN CIRCLE ARROW} a restart came in between"
+CUT_MARK = "\N{ANTICLOCKWISE OPEN CIRCLE ARROW} a restart came in between"
 PostMaker = Callable[[Note], Post]  # makes the post that the note is on
 _log = logging.getLogger(__name__)
 
@@ -52,30 +51,15 @@ class Recovery:
 
     async def _finish(self, note: Note, post: Post) -> None:
         """Finish a reply and show it; its note stays if that fails, so that the next process tries again."""
-        note.messages = post.messages
         post.on_sent = lambda: self._access.try_call(note.write)
         try:
-            written = await self._carry_out(note)
+            written = await self._replies.insist(note.channel, lambda: finish_reply(self._access.stories, note))
         except Impossible as refusal:
-            await post.finish([f"-# a restart cut this reply off: {escape(str(refusal))}"], None)
+            await post.finish(Passage(footer=f"a restart cut this reply off: {escape(str(refusal))}"))
         else:
             if written is None:
                 return
+            if written.vote is not None and self._replies.on_vote is not None:
+                self._replies.on_vote(written.vote)
             await show_written(written, post, CUT_MARK)
         await self._access.try_call(note.remove)
-
-    async def _carry_out(self, note: Note) -> Written | None:
-        """Write the reply in several attempts; None if all of them fail. Raises `Impossible` if it cannot be done."""
-        for wait in (*RETRY_SECONDS, None):
-            try:
-                return await self._access.run(
-                    note.channel, lambda: finish_reply(self._access.stories, note), is_slow=True, is_patient=True
-                )
-            except Refusal as refusal:
-                _log.warning("event=not-finished channel=%s reason=%r", note.channel.key, str(refusal))
-                if isinstance(refusal, Impossible):
-                    raise
-                if self._replies.is_closing or wait is None:
-                    return None
-            await asyncio.sleep(wait)
-        return None

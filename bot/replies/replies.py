@@ -7,10 +7,11 @@ last edit has arrived. So when a process is killed, another one can finish its r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
@@ -18,22 +19,27 @@ import discord
 import engine
 from bot.messages.markdown import escape
 from bot.messages.post import GoneError, Post
-from bot.replies.access import StoryAccess
-from bot.replies.channels import Channel
 from bot.replies.queue import Queue, Ticket
-from bot.replies.refusals import Busy, EngineFailed, Refusal
 from bot.replies.requests import Begun, Note, Request, begin_reply, keep_reply, resolve_request
 from bot.replies.streaming import show_written, stream
 from bot.settings import Limits
+from bot.stories.access import StoryAccess
+from bot.stories.channels import Channel
+from bot.stories.refusals import Busy, EngineFailed, Impossible, Refusal
+from bot.stories.votes import Vote
 
+RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0)  # between attempts at what cannot be given up
 QUEUE_SECONDS = 3.0  # between messages about a request's position in the queue
+
+Result = TypeVar("Result")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Running:
     """A reply that is being written, the member who asked for it, and where it is shown."""
 
-    reply: engine.Reply
+    begun: Begun
     member: int
     post: Post
 
@@ -44,9 +50,11 @@ class Replies:
     def __init__(self, access: StoryAccess, limits: Limits) -> None:
         self.access = access
         self.queue = Queue(limits.running, limits.waiting)
-        self.is_closing = False
+        self.is_closing = self.is_closed = False
+        self.on_vote: Callable[[Vote], None] | None = None
+        """This is called when a vote has begun."""
         self._running: dict[Channel, Running] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()  # replies and commands at work
 
     def apply(self, limits: Limits) -> None:
         """Take on other limits."""
@@ -61,15 +69,16 @@ class Replies:
         writing, given = self.access.stories.writing, request.sampling
         for name, value, most in (
             ("text", len(request.text), writing.max_text),
-            ("length", given.get("length", 0), choices.max_length),
+            ("length", given.get("length", 0), min(choices.max_length, request.most or choices.max_length)),
             ("temperature", given.get("temperature", 0), writing.max_temperature),
+            ("n", request.number, writing.max_alternatives),
         ):
             if value > most:
                 raise Refusal(f"{name} {value:g}: at most {most:g} here")
 
     def note(self, channel: Channel, post: Post) -> Note:
         """A note beside a post that is about to show a reply."""
-        return Note(self.access.stories.store, channel, post.key, post.messages)
+        return Note(self.access.stories.store, channel, post.key, post.chain, token=post.only_token)
 
     async def write(self, request: Request, post: Post, note: Note) -> None:
         """Write a reply into a post; returns after its last edit has arrived. Raises `Refusal`."""
@@ -78,9 +87,31 @@ class Replies:
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run work in a task of its own, which `close` waits for."""
         task = asyncio.create_task(work)
+        self._keep(task)
+        return task
+
+    async def insist(self, channel: Channel, act: Callable[[], Result]) -> Result | None:
+        """Run work on a channel's stories in several attempts; None if all fail. Raises `Impossible`."""
+        for wait in (*RETRY_SECONDS, None):
+            try:
+                return await self.access.run(channel, act, is_slow=True, is_patient=True)
+            except Refusal as refusal:
+                _log.warning("event=not-finished channel=%s reason=%r", channel.key, str(refusal))
+                if isinstance(refusal, Impossible):
+                    raise
+                if self.is_closing or wait is None:
+                    return None
+            await asyncio.sleep(wait)
+        return None
+
+    def join(self) -> None:
+        """Have `close` wait for the present task, too."""
+        if (task := asyncio.current_task()) is not None:
+            self._keep(task)
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
     def stop(self, channel: Channel, message: int, member: int, is_moderator: bool) -> bool:
         """Stop the reply that a message shows; False if it has ended. Raises `Refusal` if it is another member's."""
@@ -89,21 +120,25 @@ class Replies:
             return False
         if running.member != member and not is_moderator:
             raise Refusal("only who asked for this reply, or a moderator, can stop it")
-        running.reply.stop()
+        running.begun.stop()
         return True
 
     async def close(self, seconds: float) -> None:
-        """Let running replies end. After half the time stop them, so that their text is saved and shown."""
+        """Let running replies and commands end. After half the time stop the replies; their text is saved and shown.
+
+        A second time does nothing more.
+        """
         self.is_closing = True
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds / 2)
         for running in list(self._running.values()):
-            running.reply.stop()
+            running.begun.stop()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds / 2)
         for task in set(self._tasks):
             task.cancel()  # its note stays, and the next process finishes it
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.is_closed = True
         self.access.close()
 
     def _check_open(self) -> None:
@@ -125,8 +160,10 @@ class Replies:
                 await self.access.try_call(note.remove)
             if not post.is_begun:
                 raise
-            await post.add(f"\n-# cut off: {escape(str(refusal))}")
+            await post.add(f"cut off: {escape(str(refusal))}")
             return
+        if written.vote is not None and self.on_vote is not None:
+            self.on_vote(written.vote)
         if is_shown:
             await show_written(written, post, _tell_unseen(begun.reply.unseen))
         await self.access.try_call(note.remove)
@@ -138,6 +175,8 @@ class Replies:
         try:
             await self._wait_in_queue(ticket, post)
             self._check_open()
+            if post.is_ending:
+                raise Refusal("it took too long until I could begin: try again")
             yield
         finally:
             self.queue.give_back(ticket)
@@ -150,7 +189,7 @@ class Replies:
                 return
             if post.messages:
                 with suppress(discord.HTTPException, aiohttp.ClientError, OSError, GoneError):
-                    await post.tell(f"-# in line: number {self.queue.position(ticket)}")
+                    await post.tell(f"in line: number {self.queue.position(ticket)}")
 
     async def _begin(self, request: Request, note: Note) -> Begun:
         """Begin the reply, as soon as the engine takes it. Raises `Refusal`."""
@@ -171,7 +210,7 @@ class Replies:
 
     async def _stream(self, begun: Begun, post: Post, channel: Channel) -> bool:
         """Show the reply while it grows, and let `stop` find it. False if there is nowhere to show it anymore."""
-        self._running[channel] = Running(begun.reply, begun.request.member, post)
+        self._running[channel] = Running(begun, begun.request.member, post)
         try:
             return await stream(begun, post)
         finally:
@@ -179,6 +218,6 @@ class Replies:
 
 
 def _tell_unseen(unseen: dict[str, str]) -> str:
-    """A line about what the model never saw and nothing could replace."""
+    """Small print about what the model never saw and nothing could replace."""
     lost = [text for text, substitute in unseen.items() if not substitute]
-    return f"\n-# left out, for this model never saw them: {escape(engine.some_of(lost))}" if lost else ""
+    return f"left out, for this model never saw them: {escape(engine.some_of(lost))}" if lost else ""

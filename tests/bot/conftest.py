@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import engine
+from bot.settings import Writing
+from bot.stories.stories import Stories
+from engine.serving.engine import Engine
 from tests.bot.reading import LONG
 from tests.bot.running import TOKEN, Bot
 from tests.local_discord import UNLIMITED, Channel, Guild, LocalDiscord, Member, Settings
@@ -28,7 +31,7 @@ def guild(discord: LocalDiscord) -> Guild:
 
 @pytest.fixture(scope="module")
 def bot(discord: LocalDiscord, guild: Guild, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
-    with Bot(discord, tmp_path_factory.mktemp("bot"), {"writing": {"max_length": 4000}}) as running:
+    with Bot(discord, tmp_path_factory.mktemp("bot"), {"writing": {"max_length": 4000, "max_text": 1500}}) as running:
         discord.wait_ready()
         discord.wait_command("continue")
         yield running
@@ -67,3 +70,10 @@ def long_text(model: engine.Engine) -> str:
     """What `tests.bot.reading.begun` writes, whole."""
     sampling = engine.Sampling(temperature=0.7, seed=3, length=LONG)
     return "ROMEO:" + model.conversation(sampling=sampling).say("ROMEO:").text
+
+
+@pytest.fixture
+def stories(tiny: Engine, tmp_path: Path) -> Iterator[Stories]:
+    """Stories of a tiny model in a store."""
+    with engine.Store(f"sqlite:///{tmp_path}/s.db") as store:
+        yield Stories(store, {"tiny": tiny}, Writing(length=12))

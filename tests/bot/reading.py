@@ -15,6 +15,11 @@ def is_written(message: Message) -> bool:
     return any(button["label"] == "Continue" for button in message.buttons)
 
 
+def is_choice(message: Message) -> bool:
+    """Whether a message has alternatives to choose from."""
+    return any(button["label"] == "1" for button in message.buttons)
+
+
 def is_growing(message: Message) -> bool:
     """Whether a message is the end of a reply that is being written."""
     return any(button["label"] == "Stop" for button in message.buttons)
@@ -27,7 +32,8 @@ def written(call: Interaction, timeout: float = 20.0) -> Message:
 
 def story_of(*messages: Message) -> str:
     """The words that a reader sees in some messages, without marks and the lines below the story."""
-    text = "".join(re.sub(r"\n-# .*", "", message.content) for message in messages)
+    parts = [part for message in messages for part in message.texts or [message.content]]
+    text = "\n".join(re.sub(r"\n-# .*", "", part) for part in parts if not part.startswith("-# "))
     return re.sub(r"\\([^0-9A-Za-z\s])", r"\1", text.replace("**", "").replace(BLANK, ""))
 
 
@@ -56,9 +62,9 @@ def begun(channel: Channel, member: Member) -> Message:
 def whole(channel: Channel, timeout: float = 30) -> list[Message]:
     """The messages of the channel's only reply, once it is whole."""
     channel.wait_message(is_written, timeout)
-    return [message for message in channel.messages if message.content and message.ephemeral_to is None]
+    return [message for message in channel.messages if message.text and message.ephemeral_to is None]
 
 
 def answer(call: object, wanted: str = "") -> str:
     """The text of an answer, once it is there."""
-    return call.wait_message(lambda m: m.content and wanted in m.content).content  # type: ignore[attr-defined,no-any-return]
+    return call.wait_message(lambda m: m.text and wanted in m.text).text  # type: ignore[attr-defined,no-any-return]

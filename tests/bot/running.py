@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 from tests.local_discord import LocalDiscord
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +104,20 @@ class Bot:
         self.terminate()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+def started(discord: LocalDiscord, folder: Path, settings: Mapping[str, Any] | None = None, **more: Any) -> Bot:
+    """A bot that is ready."""
+    number = len([event for event in discord.gateway_log if event.what == "ready"])
+    bot = Bot(discord, folder, settings, **more)
+    try:
+        discord.wait_gateway("ready", number + 1, timeout=20)
+        discord.wait_command("continue")
+        until(lambda: any("event=ready" in line for line in bot.log))
+    except TimeoutError:
+        bot.kill()
+        pytest.fail("\n".join(bot.log))
+    return bot
 
 
 def until(look: Callable[[], Any], seconds: float = 15) -> Any:

@@ -19,7 +19,7 @@ def test_events_that_come_twice_are_done_once(
     written(anna.slash(channel, "continue", text="first", length=20))
     discord.misbehave.double("MESSAGE_CREATE")
     anna.say(channel, f"<@{guild.me.id}> second")
-    channel.wait_message(lambda m: "second" in m.content and is_written(m))
+    channel.wait_message(lambda m: "second" in m.text and is_written(m))
     time.sleep(0.5)
     assert len([message for message in channel.messages if is_written(message)]) == 2
 
@@ -41,12 +41,12 @@ def test_mentions_replies_and_direct_messages_continue(
     discord: LocalDiscord, guild: Guild, channel: Channel, anna: Member
 ) -> None:
     anna.say(channel, f"<@{guild.me.id}> Once upon a time")
-    first = channel.wait_message(lambda m: "Once upon" in m.content and is_written(m))
+    first = channel.wait_message(lambda m: "Once upon" in m.text and is_written(m))
     anna.say(channel, "there was a king", reply_to=first, mention=True)
-    channel.wait_message(lambda m: "there was a king" in m.content and is_written(m))
+    channel.wait_message(lambda m: "there was a king" in m.text and is_written(m))
     anna.say(channel, "nobody asked the bot")
     dm = discord.dm(anna)
     anna.say(dm, "Only for you")
-    assert dm.wait_message(lambda m: "Only for you" in m.content and is_written(m))
+    assert dm.wait_message(lambda m: "Only for you" in m.text and is_written(m))
     time.sleep(0.3)
-    assert not [m for m in channel.messages if "nobody asked" in m.content and m.author is guild.me.user]
+    assert not [m for m in channel.messages if "nobody asked" in m.text and m.author is guild.me.user]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 import signal
@@ -19,8 +20,8 @@ import engine
 from bot import program
 from tests.bot.conftest import ROOMY
 from tests.bot.reading import is_growing, is_written, same_words, story_of, text_of, turn_of, written
-from tests.bot.running import ROOT, TOKEN, Bot, until
-from tests.local_discord import Guild, LocalDiscord, Message
+from tests.bot.running import ROOT, TOKEN, Bot, started, until
+from tests.local_discord import Guild, LocalDiscord, Message, NotPossible
 from tests.postgres import Server
 
 LONG = {"writing": {"max_length": 4000, "length": 4000}}
@@ -30,20 +31,6 @@ LONG = {"writing": {"max_length": 4000, "length": 4000}}
 def discord() -> Iterator[LocalDiscord]:
     with LocalDiscord(token=TOKEN, settings=ROOMY) as server:
         yield server
-
-
-def started(discord: LocalDiscord, folder: Path, settings: dict[str, Any] | None = None, **more: Any) -> Bot:
-    """A bot that is ready."""
-    number = len([event for event in discord.gateway_log if event.what == "ready"])
-    bot = Bot(discord, folder, settings, **more)
-    try:
-        discord.wait_gateway("ready", number + 1, timeout=20)
-        discord.wait_command("continue")
-        until(lambda: any("event=ready" in line for line in bot.log))
-    except TimeoutError:
-        bot.kill()
-        pytest.fail("\n".join(bot.log))
-    return bot
 
 
 def test_the_bundled_model_goes_on_with_a_word_that_was_begun(discord: LocalDiscord, folder: Path) -> None:
@@ -85,10 +72,10 @@ def test_kill_9_in_mid_reply_loses_nothing(
         for channel in channels:
             channel.wait_message(lambda m: is_written(m) and m is not old, 30)
         text = "JULIET:" + model.conversation(sampling=engine.Sampling(seed=9, length=4000)).say("JULIET:").text
-        cut = [channel for channel in channels if any("restart" in m.content for m in channel.messages)]
+        cut = [channel for channel in channels if any("restart" in m.text for m in channel.messages)]
         assert cut
         for channel in channels[1:]:
-            assert same_words(story_of(*[m for m in channel.messages if m.content]), text)
+            assert same_words(story_of(*[m for m in channel.messages if m.text]), text)
             assert len([m for m in channel.messages if is_written(m)]) == 1
         assert mentioned.wait_message(is_written, 30)
         assert turn_of(written(anna.press(old, "Continue"))) > turn_of(old)
@@ -114,6 +101,58 @@ def test_sigterm_seals_what_is_being_written(discord: LocalDiscord, folder: Path
         assert turn_of(written(anna.press(last, "Continue"))) > turn_of(last)
 
 
+def test_the_end_waits_for_commands_that_are_at_work(discord: LocalDiscord, folder: Path) -> None:
+    """Also if Discord keeps one waiting for longer than the end may take: then it ends without a word in the log."""
+    guild = discord.add_guild("Writers")
+    anna, channel = guild.add_member("Anna"), guild.add_channel("story")
+    with started(discord, folder) as bot:
+        discord.misbehave.hang(1.0, "PATCH .*original")
+        call = anna.slash(channel, "model").wait_answer()
+        assert bot.terminate() == 0
+        assert "shakespeare" in call.wait_text()
+    with started(discord, folder) as bot:
+        discord.misbehave.hang(30.0, "PATCH .*original")
+        anna.slash(channel, "model").wait_answer()
+        began = time.monotonic()
+        assert bot.terminate() == 0
+        assert time.monotonic() - began < 5.5
+    assert not bot.complaints()
+    assert not any("never retrieved" in line for line in bot.log)
+
+
+@pytest.mark.parametrize("setting", ["auto", "v1"])
+def test_where_layouts_are_refused_messages_have_content(folder: Path, setting: str) -> None:
+    settings = dataclasses.replace(ROOMY, takes_layouts=False)
+    with LocalDiscord(token=TOKEN, settings=settings) as discord:
+        guild = discord.add_guild("Writers")
+        anna, channel = guild.add_member("Anna"), guild.add_channel("story")
+        with started(discord, folder, {"discord": {"components": setting}}) as bot:
+            first = written(anna.slash(channel, "continue", text="ROMEO:", length=1500))
+            anna.say(channel, f"<@{guild.me.id}> Once")
+            channel.wait_message(lambda m: "Once" in m.content and is_written(m))
+            assert written(anna.press(first, "Continue")).content
+            assert sum("event=no-layouts" in line for line in bot.log) == (setting == "auto")
+            assert len(discord.refused) == (setting == "auto")
+            assert not bot.complaints()
+
+
+def test_a_reply_of_4000_characters_is_two_messages_at_most(discord: LocalDiscord, folder: Path) -> None:
+    guild = discord.add_guild("Writers")
+    anna = guild.add_member("Anna")
+    requests, messages = list[int](), list[int]()
+    for setting in ("v1", "v2"):
+        channel = guild.add_channel(setting)
+        with started(discord, folder, LONG | {"discord": {"components": setting}}):
+            before = len(discord.requests)
+            channel_has = anna.slash(channel, "continue", length=4000, seed=1)
+            written(channel_has, 30)
+            requests.append(len(discord.requests) - before)
+            messages.append(len(channel.messages))
+    assert messages[0] >= 3
+    assert messages[1] <= 2
+    assert requests[1] <= requests[0]
+
+
 def test_the_line_and_the_cooldown_are_told(discord: LocalDiscord, folder: Path) -> None:
     guild = discord.add_guild("Writers")
     anna = guild.add_member("Anna")
@@ -123,9 +162,9 @@ def test_the_line_and_the_cooldown_are_told(discord: LocalDiscord, folder: Path)
         for number in range(4):
             calls.append(anna.slash(guild.add_channel(f"c-{number}"), "continue", length=4000))
             time.sleep(0.15)
-        soon = calls[3].wait_message(lambda m: "not so fast" in m.content)
+        soon = calls[3].wait_message(lambda m: "not so fast" in m.text)
         assert soon.ephemeral_to is not None
-        assert "wait already" in calls[2].wait_message(lambda m: m.content).content
+        assert "wait already" in calls[2].wait_message(lambda m: m.text).text
         assert written(calls[1], 40), bot.log
         assert not bot.complaints()
 
@@ -135,16 +174,31 @@ def test_a_signal_reads_the_configuration_again(discord: LocalDiscord, folder: P
     anna, channel = guild.add_member("Anna"), guild.add_channel("story")
     with started(discord, folder) as bot:
         text = bot.path.read_text(encoding="utf-8")
-        bot.path.write_text(text.replace("[writing]", "[writing]\nlength = 5"), encoding="utf-8")
+        assert offered_length(discord) == 2000
+        bot.path.write_text(text.replace("[writing]", "[writing]\nlength = 5\nmax_length = 9"), encoding="utf-8")
         bot.process.send_signal(signal.SIGHUP)
         until(lambda: any("event=reloaded" in line for line in bot.log))
+        until(lambda: offered_length(discord) == 9)
+        with pytest.raises(NotPossible, match="takes 1 to 9"):
+            anna.slash(channel, "continue", length=10)
         written(anna.slash(channel, "continue", text="ab"))
         assert len(text_of(anna, channel)) == 7
+        discord.misbehave.fail(0.5, "PUT .*commands", 400)
+        bot.path.write_text(text.replace("[writing]", "[writing]\nlength = 5\nmax_length = 8"), encoding="utf-8")
+        bot.process.send_signal(signal.SIGHUP)
+        until(lambda: any("event=not-offered" in line for line in bot.log))
+        discord.misbehave.stop()
         bot.path.write_text(text.replace("[writing]", "[writing]\nlenth = 5"), encoding="utf-8")
         bot.process.send_signal(signal.SIGHUP)
         refused = until(lambda: [line for line in bot.log if "event=not-reloaded" in line])
         assert "no key 'lenth'" in refused[0]
         assert written(anna.slash(channel, "continue", text="ab"))
+
+
+def offered_length(discord: LocalDiscord) -> int:
+    """The longest reply that Discord offers."""
+    options = {option["name"]: option for option in discord.commands()["continue"]["options"]}
+    return int(options["length"]["max_value"])
 
 
 def run(*arguments: str, token: str | None = TOKEN, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -171,6 +225,8 @@ def test_a_configuration_is_made_once_and_checked(discord: LocalDiscord, folder:
     assert checked.returncode == 0, checked.stderr
     assert "all is well" in checked.stdout
     assert "oauth2/authorize" in checked.stdout
+    assert "integration_type=1" in checked.stdout
+    assert "people, anywhere: yes" in checked.stdout
     path.write_text(text.replace("length = 300", "length = -1"), encoding="utf-8")
     wrong = run("--check", cwd=folder)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)

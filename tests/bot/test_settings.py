@@ -51,6 +51,8 @@ def test_the_example_is_the_defaults_and_explains_every_key() -> None:
         ("[discord]\nshard_ids = [0]\n", 2, "needs shard_count"),
         ("[discord]\nshard_count = 2\nshard_ids = [2]\n", 3, "from 0 to 1"),
         ("[writing]\nlength = 500\nmax_length = 400\n", 3, "below length"),
+        ("[writing]\nmemory = 'all'\nmax_memory = 'mine'\n", 3, "below memory"),
+        ("[writing]\nban = ['']\n", 2, 'like ["the end"]'),
     ],
 )
 def test_mistakes_are_named_with_their_line(text: str, line: int, words: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.local_discord.errors import Json, NotPossible
 from tests.local_discord.forms.messages import Draft, Upload
+from tests.local_discord.forms.modals import fill_modal
 from tests.local_discord.forms.slash_options import OptionValue, fill_options
 from tests.local_discord.world.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, Interaction
 from tests.local_discord.world.messages import REPLY, Message
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 BUTTON_LINK, COMPONENT_BUTTON = 5, 2
+MESSAGE_MENU = 3
 
 
 class Actor:
@@ -34,6 +36,10 @@ class Actor:
     def slash(self, channel: Channel, command: str, /, **options: OptionValue) -> Interaction:
         """Uses a command, subcommands after a space; returns at once."""
         return self._run(lambda: self._command(COMMAND, channel, command, options, None))
+
+    def menu(self, message: Message, name: str) -> Interaction:
+        """Uses a command of a message's context menu; returns at once."""
+        return self._run(lambda: self._menu(message, name))
 
     def complete(
         self, channel: Channel, command: str, option: str, typed: str, timeout: float = 5.0, **others: OptionValue
@@ -62,7 +68,7 @@ class Actor:
         return self._run(work)
 
     def submit(self, call: Interaction, **values: str) -> Interaction:
-        """Fills in the form that the bot has answered with, by the custom ids of its texts."""
+        """Fills in the form that the bot has answered with, by the custom ids of its fields, and sends it."""
         return self._run(lambda: self._modal(call, values))
 
     def say(
@@ -107,7 +113,7 @@ class Actor:
         if channel.is_deleted:
             raise NotPossible(f"{channel} is deleted")
         if channel.guild is None:
-            if channel.recipient is not self.user:
+            if self.user not in channel.people:
                 raise NotPossible(f"{self} is not in this direct message")
         elif self.user.id not in channel.guild.members:
             raise NotPossible(f"{self} is not in {channel.guild}")
@@ -117,8 +123,6 @@ class Actor:
         return self.user if channel.guild is None else channel.guild.members[self.user.id]
 
     def _interact(self, kind: int, channel: Channel, data: Json, source: Message | None = None) -> Interaction:
-        if channel.guild is not None and not channel.guild.has_bot:
-            raise NotPossible(f"the bot is not in {channel.guild}")
         interaction = Interaction(self.world, kind, channel, self._here(channel), data, source)
         interaction.deliver()
         return interaction
@@ -127,7 +131,7 @@ class Actor:
         self, kind: int, channel: Channel, path: str, options: dict[str, OptionValue], focused: str | None
     ) -> Interaction:
         may, (name, *below) = self._may(channel), path.split()
-        command = self.world.commands.find(channel.guild, name)
+        command = self.world.commands.find(channel.guild if channel.has_bot else None, name)
         if command is None:
             raise NotPossible(f"no command /{name} here; there are {self.world.commands.names(channel.guild)}")
         self._check_right(command, channel, may)
@@ -137,10 +141,26 @@ class Actor:
         data["options"], resolved = fill_options(command, below, options, channel, focused)
         return self._interact(kind, channel, data | ({"resolved": resolved} if resolved else {}))
 
+    def _menu(self, message: Message, name: str) -> Interaction:
+        channel = message.channel
+        may = self._may(channel)
+        if message.is_deleted or message.is_system or message.ephemeral_to is not None:
+            raise NotPossible(f"{message} has no context menu for {self}")
+        command = self.world.commands.find(channel.guild if channel.has_bot else None, name, MESSAGE_MENU)
+        if command is None:
+            raise NotPossible(f"no command {name!r} in the menu; there are {self.world.commands.names(channel.guild)}")
+        self._check_right(command, channel, may)
+        data: Json = {"id": command["id"], "name": name, "type": MESSAGE_MENU, "target_id": str(message.id)}
+        if "guild_id" in command:
+            data["guild_id"] = command["guild_id"]
+        return self._interact(COMMAND, channel, data | {"resolved": {"messages": {str(message.id): message.to_json()}}})
+
     def _check_right(self, command: Json, channel: Channel, may: P) -> None:
-        context = 0 if channel.guild else 1
-        if context not in command.get("contexts", [0]):
+        if channel.context not in command.get("contexts", [0]):
             raise NotPossible(f"/{command['name']} is not for this kind of channel")
+        installs = command.get("integration_types", [0])
+        if not ((channel.has_bot and 0 in installs) or (self.user.has_installed and 1 in installs)):
+            raise NotPossible(f"nobody has installed /{command['name']} for {channel}: not {self}, either")
         if channel.guild is None:
             return
         if not may & P.USE_APPLICATION_COMMANDS or not may & P.VIEW_CHANNEL:
@@ -164,15 +184,9 @@ class Actor:
     def _modal(self, call: Interaction, values: dict[str, str]) -> Interaction:
         if call.modal is None or call.user is not self.user:
             raise NotPossible(f"{call} shows {self} no form")
-        rows: list[Json] = []
-        for row in call.modal["components"]:
-            inside = row.get("components") or [row["component"]]
-            filled = [{"type": i["type"], "custom_id": i["custom_id"], "value": values[i["custom_id"]]} for i in inside]
-            rows.append(
-                {"type": row["type"]} | ({"components": filled} if "components" in row else {"component": filled[0]})
-            )
+        parts = fill_modal(call.modal, values)
         return self._interact(
-            MODAL, call.channel, {"custom_id": call.modal["custom_id"], "components": rows}, call.source
+            MODAL, call.channel, {"custom_id": call.modal["custom_id"], "components": parts}, call.source
         )
 
     def _say(

@@ -21,6 +21,7 @@ MESSAGES = {
     30032: "Maximum number of application commands reached (100)",
     40001: "Unauthorized",
     40005: "Request entity too large",
+    40094: "This interaction has reached the maximum number of follow-up messages",
     40060: "Interaction has already been acknowledged.",
     50001: "Missing Access",
     50003: "Cannot execute action on a DM channel",

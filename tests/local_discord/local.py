@@ -122,6 +122,10 @@ class LocalDiscord:
         """The direct message channel of the bot and this person."""
         return self.world.run(lambda: self.world.dm_of(person.user))
 
+    def group(self, *people: User | Member) -> Channel:
+        """A new group of people, in which the bot cannot be."""
+        return self.world.run(lambda: self.world.group_of(*(person.user for person in people)))
+
     def wait_ready(self, shards: int = 1, timeout: float = 20.0) -> None:
         """Waits until so many different shards are connected and have their guilds."""
 

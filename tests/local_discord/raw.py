@@ -114,3 +114,13 @@ def row(*parts: Json) -> Json:
 def button(custom_id: str = "a", **changes: object) -> Json:
     """A button."""
     return {"type": 2, "style": 1, "label": "A", "custom_id": custom_id} | changes
+
+
+def text(content: str = "x") -> Json:
+    """A text of a layout."""
+    return {"type": 10, "content": content}
+
+
+def label(field: Json) -> Json:
+    """A label of a form with its field."""
+    return {"type": 18, "label": "L", "component": field}

@@ -51,6 +51,8 @@ class Settings:
     session_starts: int = 1000
     privileged_intents: int = 0
     followups_count_overall: bool = False
+    installs: tuple[int, ...] = (0, 1)  # 0: on guilds, 1: by users
+    takes_layouts: bool = True
     attachment_size_limit: int = 10 * 1024 * 1024
     max_records: int | None = None
     max_edits: int | None = None

@@ -6,7 +6,18 @@ import time
 
 import pytest
 
-from tests.local_discord import Channel, Guild, Interaction, LocalDiscord, Member, Permission, Rate, Rates, Settings
+from tests.local_discord import (
+    Channel,
+    Guild,
+    Interaction,
+    LocalDiscord,
+    Member,
+    NotPossible,
+    Permission,
+    Rate,
+    Rates,
+    Settings,
+)
 from tests.local_discord.errors import Json
 from tests.local_discord.raw import Answer, button, exchange, identify, request, row, send
 
@@ -119,6 +130,23 @@ def test_an_interaction_is_answered_once_in_time_and_in_order(
     assert follow(local, call, "PATCH", f"/messages/{further.id}", {"content": "x"}).code == (404, 10008)
     call.expire()
     assert follow(local, call, "PATCH", "/messages/@original", {"content": "x"}).code == (401, 50027)
+
+
+def test_where_only_a_person_has_installed_it_five_further_messages_are_taken(local: LocalDiscord) -> None:
+    guild = local.add_guild("Abroad")
+    guild.remove_bot()
+    vera, channel = guild.add_member("Vera"), guild.add_channel("anywhere")
+    with pytest.raises(NotPossible, match="nobody has installed"):
+        vera.slash(channel, "hold")
+    vera.user.has_installed = True
+    local.world.commands.upsert(None, {"name": "hold", "description": "x", "integration_types": [0, 1]})
+    call = vera.slash(channel, "hold")
+    assert call.to_json()["authorizing_integration_owners"] == {"1": str(vera.id)}
+    assert answer(local, call, 4, {"content": "x"}).status == 204
+    assert [follow(local, call, "POST", form={"content": "x"}).status for _ in range(5)] == [200] * 5
+    assert follow(local, call, "POST", form={"content": "x"}).code == (400, 40094)
+    assert follow(local, call, "PATCH", "/messages/@original", {"content": "y"}).status == 200
+    assert send(local, channel, {"content": "x"}).code == (403, 50001)
 
 
 def test_autocomplete_and_buttons_have_answers_of_their_own(

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import engine
-from bot.commands.commands import MAX_TREE, around_present
-from tests.bot.reading import answer, is_written, story_of, text_of, turn_of, written
-from tests.local_discord import Channel, LocalDiscord, Member, NotPossible
+from bot.messages.markdown import BLANK
+from tests.bot.reading import answer, is_choice, is_written, same_words, story_of, text_of, turn_of, written
+from tests.local_discord import Channel, Guild, LocalDiscord, Member, NotPossible
 
 pytestmark = pytest.mark.usefixtures("bot")
 COMMANDS = {
     "continue": {"text", "length", "temperature", "top_p", "seed"}, "retry": {"temperature", "seed"},
-    "undo": {"turns"}, "redo": {"turns"}, "fork": {"name"}, "tree": set(), "goto": {"turn"}, "restart": set(),
+    "alternatives": {"n", "vote", "length", "temperature"},
+    "undo": {"turns"}, "redo": {"turns"}, "fork": {"name"}, "tree": {"as_text"}, "heat": set(),
+    "why": set(), "goto": {"turn"}, "restart": set(),
     "model": {"name"}, "remember": {"file"},
-    "settings": {"length", "temperature", "top_p", "max_length", "memory", "join", "reset"},
+    "settings": {"length", "end", "temperature", "top_p", "max_length", "memory", "style", "join", "reset"},
+    "as": {"name"},
     "export": set(), "forget": {"what"}, "status": set(),
 }  # fmt: skip
 
 
+def test_alternatives_stand_side_by_side_and_anybody_goes_on_with_one(
+    channel: Channel, anna: Member, guild: Guild, model: engine.Engine
+) -> None:
+    assert "nothing to go on from" in answer(anna.slash(channel, "alternatives"))
+    written(anna.slash(channel, "continue", text="ROMEO:", length=40, seed=5))
+    message = anna.slash(channel, "alternatives", n=4, length=30).wait_message(is_choice, 20)
+    assert [button["label"] for button in message.buttons] == ["1", "2", "3", "4"]
+    talk = model.conversation(sampling=engine.Sampling(seed=5, length=40, temperature=0.8))
+    talk.say("ROMEO:").result()
+    texts = [reply.text for reply in talk.alternatives(4, engine.Sampling(length=30, temperature=0.8))]
+    parts = [part.partition(" ")[2] for part in message.texts[:4]]
+    assert all(
+        same_words(text, part.replace("\\", "").replace(BLANK, "")) for text, part in zip(texts, parts, strict=True)
+    )
+    chosen = written(guild.add_member("Bea").press(message, "3"))
+    assert same_words(story_of(chosen), texts[2])
+    assert text_of(anna, channel) == talk.text + texts[2]
+    tree = answer(anna.slash(channel, "tree", as_text=True), "here")
+    assert all(re.search(rf"^\W*{turn}\b", tree, re.MULTILINE) for turn in (3, 4, 5, 6))
+    assert same_words(story_of(written(anna.press(message, "1"))), texts[0])
+
+
 def test_the_commands_are_those_of_the_contract(discord: LocalDiscord) -> None:
-    synced = discord.commands()
+    synced = {name: command for name, command in discord.commands().items() if command["type"] == 1}
     assert {name: {o["name"] for o in command.get("options", [])} for name, command in synced.items()} == COMMANDS
     for command in synced.values():
         assert command["description"]
@@ -33,8 +60,8 @@ def test_continue_writes_what_the_engine_writes(channel: Channel, anna: Member, 
     expected = model.conversation(sampling=sampling).say("ROMEO:").text
     message = written(call)
     assert story_of(message) == ("ROMEO:" + expected)
-    assert message.content.startswith("**ROMEO:**")
-    assert [button["label"] for button in message.buttons] == ["Continue", "Retry", "Undo", "Fork"]
+    assert message.text.startswith("**ROMEO:**")
+    assert [button["label"] for button in message.buttons] == ["Continue", "Write", "Retry", "Undo", "Fork"]
     assert call.latency < 3
 
 
@@ -71,18 +98,18 @@ def test_undo_redo_goto_and_retry(channel: Channel, anna: Member) -> None:
 def test_tree_shows_the_branches_to_the_one_who_asks(channel: Channel, anna: Member) -> None:
     written(anna.slash(channel, "continue", text="```ROMEO:", length=20))
     written(anna.slash(channel, "retry", temperature=1.0))
-    message = anna.slash(channel, "tree").wait_message(lambda m: "<- here" in m.content)
-    assert message.content.count("```") == 2
-    assert "`-- " in message.content
+    message = anna.slash(channel, "tree", as_text=True).wait_message(lambda m: "<- here" in m.text)
+    assert message.text.count("```") == 2
+    assert "`-- " in message.text
     assert message.ephemeral_to is not None
 
 
 def test_a_large_tree_comes_as_a_file(channel: Channel, anna: Member) -> None:
     for _ in range(45):
         written(anna.slash(channel, "continue", text="words and words and words and words", length=1))
-    message = anna.slash(channel, "tree").wait_message(lambda m: m.attachments)
-    assert len(message.content) <= 2000
-    assert "<- here" in message.content
+    message = anna.slash(channel, "tree", as_text=True).wait_message(lambda m: m.attachments)
+    assert len(message.text) <= 2000
+    assert "<- here" in message.text
     assert len(message.attachments[0].data.decode().splitlines()) == 91
 
 
@@ -106,13 +133,13 @@ def test_a_fork_needs_a_channel_that_has_threads(discord: LocalDiscord, anna: Me
 
 def test_restart_begins_anew_and_keeps_the_old_story(channel: Channel, anna: Member) -> None:
     old = written(anna.slash(channel, "continue", text="ROMEO:", length=30))
-    assert "new story" in written(anna.slash(channel, "restart")).content
+    assert "new story" in written(anna.slash(channel, "restart")).text
     written(anna.slash(channel, "continue", text="JULIET:", length=30))
-    anna.press(old, "Fork").wait_message(lambda m: "goes on" in m.content)
+    anna.press(old, "Fork").wait_message(lambda m: "goes on" in m.text)
     assert text_of(anna, channel).startswith("JULIET:")
     again = written(anna.press(old, "Continue"))
     assert again.buttons[0]["custom_id"].split(":")[2] == "1"
-    tree = answer(anna.slash(channel, "tree"), "ROMEO")
+    tree = answer(anna.slash(channel, "tree", as_text=True), "ROMEO")
     assert "JULIET" not in tree
 
 
@@ -121,16 +148,3 @@ def test_nothing_was_refused_and_nobody_was_pinged(discord: LocalDiscord, channe
     written(anna.slash(channel, "continue", text=text, length=10))
     assert not discord.pings
     assert not discord.refused
-
-
-@pytest.mark.parametrize("here", [0, 1, 50, 98, 99])
-def test_of_a_large_tree_the_turns_up_to_the_present_one_are_shown(here: int) -> None:
-    lines = [f"```{number}``` {'word ' * 10}" + " <- here" * (number == here) for number in range(100)]
-    text, is_whole = around_present(lines)
-    assert not is_whole
-    assert MAX_TREE - 80 < len(text) <= MAX_TREE
-    assert text.count("<- here") == 1
-    assert "```" not in text
-    assert text.startswith("...\n") == (here > 40)
-    assert text.endswith("\n...") == (here < 99)
-    assert around_present(lines[here : here + 3])[1]

@@ -14,8 +14,8 @@ from discord.http import Route
 import engine
 from bot.client import Textbot
 from bot.replies.requests import Request
-from bot.replies.stories import WRITING
 from bot.settings import Settings
+from bot.stories.stories import WRITING
 from engine.serving.engine import Engine
 from tests.bot.reading import answer, begun, written
 from tests.local_discord import Channel, Guild, LocalDiscord, Member, NotPossible, Permission
@@ -60,7 +60,7 @@ def test_a_refusal_is_told_also_when_the_token_has_run_out(
     call.wait_answer()
     discord.misbehave.expire_tokens()
     anna.press(message, "Stop")
-    assert "not so many turns" in call.wait_message(lambda m: m.content).content
+    assert "not so many turns" in call.wait_message(lambda m: m.text).text
 
 
 @pytest.mark.usefixtures("bot")
@@ -79,14 +79,14 @@ def test_who_may_not_write_in_a_channel_cannot_have_the_bot_write_there(
     assert "may not write here" in answer(quiet.press(message, "Continue"), "may not")
     assert "may not write here" in answer(quiet.press(message, "Undo"), "may not")
     assert "Create Public Threads" in answer(stranger.press(message, "Fork"), "needs")
-    assert "here" in answer(quiet.slash(channel, "tree"))
+    assert "here" in answer(quiet.slash(channel, "tree", as_text=True))
     assert written(stranger.press(message, "Continue"))
 
 
 @pytest.mark.usefixtures("bot")
 def test_threads_have_a_right_of_their_own(guild: Guild, channel: Channel, anna: Member) -> None:
     message = written(anna.slash(channel, "continue", length=10))
-    anna.press(message, "Fork").wait_message(lambda m: "goes on from here" in m.content)
+    anna.press(message, "Fork").wait_message(lambda m: "goes on from here" in m.text)
     thread = channel.threads[-1]
     channel.set_permissions(anna, deny=Permission.SEND_MESSAGES)
     assert written(anna.press(thread.messages[-1], "Continue"))

@@ -74,7 +74,7 @@ def start_seconds(discord: LocalDiscord, folder: Path) -> float:
 
 def first_words(call: Interaction, timeout: float = 60) -> float:
     """Milliseconds from the interaction to the first words that can be seen."""
-    message = call.wait_message(lambda one: one.content, timeout=timeout)
+    message = call.wait_message(lambda one: one.text, timeout=timeout)
     return 1e3 * (message.edits[0][0] - call.created)
 
 

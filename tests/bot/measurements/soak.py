@@ -135,7 +135,7 @@ class Day:
     def _outcome(self, call: Interaction) -> str:
         if call.error is not None:  # Discord was away when it was asked, so the member saw "did not respond"
             return "not reached"
-        texts = [message for message in call.messages if message.content or message.attachments]
+        texts = [message for message in call.messages if message.text or message.attachments]
         if any(message.ephemeral_to or is_refusal(message) for message in texts):
             return "told"
         if call.answer_kind == 6:
@@ -147,7 +147,7 @@ class Day:
 
 def is_refusal(message: Message) -> bool:
     """Whether a message says, for all to see, why there is no reply: its author's token had run out."""
-    return message.content.startswith("-# ") and not message.content.startswith("-# in line")
+    return message.text.startswith("-# ") and not message.text.startswith("-# in line")
 
 
 if __name__ == "__main__":

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
-from typing import Any
 
 import pytest
-from discord.ui import View
 
-from bot.messages.buttons import BUTTONS, StoryButton, when_written, while_writing
+from bot.messages.buttons import BUTTONS, StoryButton, to_choose, when_written, while_writing
 
 
 def test_a_reply_that_is_written_has_all_buttons_but_stop() -> None:
-    async def ids(make: Callable[[], View]) -> list[Any]:
-        return [getattr(item, "custom_id", None) for item in make().children]
-
-    assert asyncio.run(ids(lambda: while_writing(1, 2))) == ["textbot:stop:1:2"]
-    whole = [f"textbot:{action}:3:40" for action in ("continue", "retry", "undo", "fork")]
-    assert asyncio.run(ids(lambda: when_written(3, 40))) == whole
+    assert [button.custom_id for button in while_writing(1, 2)] == ["textbot:stop:1:2"]
+    whole = [f"textbot:{action}:3:40" for action in ("continue", "write", "retry", "undo", "fork")]
+    assert [button.custom_id for button in when_written(3, 40)] == whole
+    assert [button.item.label for button in to_choose("vote", 3, [7, 9])] == ["1", "2"]
+    assert [button.custom_id for button in to_choose("vote", 3, [7, 9])] == ["textbot:vote:3:7", "textbot:vote:3:9"]
 
 
 @pytest.mark.parametrize("action", BUTTONS)
@@ -32,5 +28,6 @@ def test_a_button_is_known_by_its_id(action: str) -> None:
         assert template.fullmatch(f"textbot:{action}:-1:0") is None
         return await StoryButton.from_custom_id(None, None, match)  # type: ignore[arg-type]
 
+    assert StoryButton(action, 1, 2).item.label
     button = asyncio.run(read())
     assert (button.action, button.serial, button.turn) == (action, 12, 345)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.replies.queue import Queue
-from bot.replies.refusals import QueueFull
+from bot.stories.refusals import QueueFull
 
 
 def test_tickets_are_called_in_their_order() -> None:

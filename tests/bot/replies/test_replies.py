@@ -11,17 +11,18 @@ import discord
 import pytest
 
 import engine
+from bot.messages.layout import Formats
 from bot.messages.post import Post
-from bot.messages.rate_limits import Rates
-from bot.replies.access import StoryAccess
-from bot.replies.refusals import EngineFailed, Impossible, NoStory, QueueFull, Refusal
+from bot.messages.rate_limits import Pace, Rates
 from bot.replies.replies import Replies
 from bot.replies.requests import Request
-from bot.replies.stories import WRITING, Stories
 from bot.settings import Limits, Writing
+from bot.stories.access import StoryAccess
+from bot.stories.refusals import EngineFailed, Impossible, NoStory, QueueFull, Refusal
+from bot.stories.stories import WRITING, Stories
 from tests.bot.reading import turn_of, written
-from tests.bot.replies.writing import HERE
-from tests.local_discord import Channel, Guild, Member
+from tests.bot.stories.writing import HERE
+from tests.local_discord import Channel, Guild, Member, NotPossible
 from tests.networks import tiny_engine
 
 Prepare = Callable[[Replies, engine.Engine], Awaitable[None]]
@@ -62,7 +63,9 @@ def test_only_what_the_next_process_can_do_leaves_a_note(
     async def main(store: engine.Store, model: engine.Engine) -> dict[str, Any]:
         replies = Replies(StoryAccess(Stories(store, {"tiny": model}, Writing()), 5), Limits())
         client = discord.Client(intents=discord.Intents.none())
-        post = Post(client.get_partial_messageable(HERE.id, guild_id=HERE.guild), Rates(), key=99)
+        post = Post(
+            client.get_partial_messageable(HERE.id, guild_id=HERE.guild), Rates(), Formats("auto"), pace=Pace(), key=99
+        )
         note = replies.note(HERE, post)
         await prepare(replies, model)
         await replies.access.call(lambda: note.ask(request_))
@@ -90,13 +93,13 @@ def test_several_requests_in_a_channel_are_written_one_after_the_other(channel: 
 
 @pytest.mark.usefixtures("bot")
 def test_too_much_is_refused_in_words(channel: Channel, anna: Member) -> None:
-    call = anna.slash(channel, "continue", text="x" * 1501)
-    message = call.wait_message(lambda m: m.content)
-    assert "text 1501: at most 1500" in message.content
-    assert message.ephemeral_to is not None
+    with pytest.raises(NotPossible, match="0 to 1500 characters"):  # Discord offers no more
+        anna.slash(channel, "continue", text="x" * 1501)
+    anna.say(channel, "<@bot> " + "x" * 1501)
+    assert "text 1501: at most 1500" in channel.wait_message(lambda m: m.text).text
 
 
 @pytest.mark.usefixtures("bot")
 def test_characters_the_model_never_saw_are_told(channel: Channel, anna: Member) -> None:
     message = written(anna.slash(channel, "continue", text="漢 ROMEO", length=10))
-    assert message.content.endswith("never saw them: 漢")
+    assert message.text.endswith("never saw them: 漢")

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import engine
-from bot.replies.refusals import NoStory
 from bot.replies.requests import (
     MAX_ATTEMPTS,
     Note,
@@ -20,8 +19,9 @@ from bot.replies.requests import (
     keep_reply,
     resolve_request,
 )
-from bot.replies.stories import WRITING, Stories
-from tests.bot.replies.writing import HERE, POST, note_on, write
+from bot.stories.refusals import NoStory
+from bot.stories.stories import WRITING, Stories
+from tests.bot.stories.writing import HERE, POST, note_on, write
 from tests.networks import tiny_engine
 
 KEY = WRITING, f"{HERE.key}/{POST}"

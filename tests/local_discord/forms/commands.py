@@ -12,7 +12,7 @@ SUB_COMMAND, GROUP, STRING, INTEGER, BOOLEAN, NUMBER, ATTACHMENT = 1, 2, 3, 4, 5
 MAX_OPTIONS = MAX_CHOICES = 25
 MAX_SIZE = 8000
 MAX_NUMBER = 2**53
-MOST = {1: 100, 2: 15, 3: 15}
+MOST = {1: 100, 2: 5, 3: 5}  # of context menus, the fewest that Discord has ever documented
 SHAPES = {"contexts": {0, 1, 2}, "integration_types": {0, 1}}
 
 

@@ -1,4 +1,7 @@
-"""What Discord accepts as the components of a message: rows of buttons or selects, and the newer layouts loosely."""
+"""What Discord accepts as the components of a message: rows of buttons or selects, and layouts (components V2).
+
+From its component reference: https://docs.discord.com/developers/components/reference.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ ROW, BUTTON = 1, 2
 SELECTS = {3, 5, 6, 7, 8}
 STRING_SELECT = 3
 LINK, PREMIUM = 5, 6
-LAYOUTS = {9, 10, 11, 12, 13, 14, 17}
+SECTION, TEXT, THUMBNAIL, GALLERY, FILE, SEPARATOR, CONTAINER = 9, 10, 11, 12, 13, 14, 17
+IN_CONTAINER = {ROW, SECTION, TEXT, GALLERY, FILE, SEPARATOR}
+ON_TOP = IN_CONTAINER | {CONTAINER}
 MAX_ROWS = MAX_BUTTONS = 5
 MAX_NESTED = 40
 MAX_LAYOUT_TEXT = 4000
@@ -32,7 +37,7 @@ def check_components(components: object, has_layout: bool, at: str = "components
     for place, part in enumerate(components):
         if not has_layout and part.get("type") != ROW:
             raise bad_form(f"{at}.{place}.type", "UNION_TYPE_CHOICES", "Value of field 'type' must be one of (1,).")
-        if part.get("type") == ROW:
+        if not has_layout:
             _check_row(part, f"{at}.{place}")
     _check_ids(components, at)
 
@@ -61,16 +66,43 @@ def _check_layout(components: list[Json], at: str) -> None:
     parts = list(everything(components, at))
     if len(parts) > MAX_NESTED:
         raise bad_form(at, "COMPONENT_MAX_TOTAL_COMPONENTS_EXCEEDED", f"More than {MAX_NESTED} components")
-    text = sum(len(part.get("content") or "") for _, part in parts if part.get("type") == 10)
-    if text > MAX_LAYOUT_TEXT:
+    for place, part in enumerate(components):
+        _check_part(part, ON_TOP, f"{at}.{place}")
+    texts = [str(part.get("content") or "") for _, part in parts if part.get("type") == TEXT]
+    if sum(len(text.encode("utf-16-le")) // 2 for text in texts) > MAX_LAYOUT_TEXT:
         raise bad_form(at, "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED", f"More than {MAX_LAYOUT_TEXT} characters")
-    for where, part in parts:
-        if part.get("type") not in {ROW, BUTTON} | SELECTS | LAYOUTS:
-            raise bad_form(f"{where}.type", "UNION_TYPE_CHOICES", "Unknown type of component")
-        if part.get("type") == ROW:
-            _check_row(part, where)
-        elif part.get("type") == BUTTON:
-            _check_button(part, where)
+
+
+def _check_part(part: Json, allowed: set[int], at: str) -> None:
+    """A component of a layout, of a type that may stand there."""
+    kind = part.get("type")
+    if kind not in allowed:
+        message = f"Value of field 'type' must be one of {tuple(sorted(allowed))}."
+        raise bad_form(f"{at}.type", "UNION_TYPE_CHOICES", message)
+    inside: list[Json] = part.get("components") or []
+    if kind == ROW:
+        _check_row(part, at)
+    elif kind == TEXT:
+        if not str(part.get("content") or "").strip():
+            raise bad_form(f"{at}.content", "BASE_TYPE_REQUIRED", "This field is required")
+    elif kind == SECTION:
+        if not 1 <= len(inside) <= 3:
+            raise bad_form(f"{at}.components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 3 in length.")
+        _check_accessory(part.get("accessory") or {}, f"{at}.accessory")
+    elif kind == GALLERY and not 1 <= len(part.get("items") or []) <= 10:
+        raise bad_form(f"{at}.items", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 10 in length.")
+    elif kind == CONTAINER and not inside:
+        raise bad_form(f"{at}.components", "BASE_TYPE_BAD_LENGTH", "Must be at least 1 in length.")
+    if kind in (SECTION, CONTAINER):
+        for place, one in enumerate(inside):
+            _check_part(one, {TEXT} if kind == SECTION else IN_CONTAINER, f"{at}.components.{place}")
+
+
+def _check_accessory(part: Json, at: str) -> None:
+    if part.get("type") not in (BUTTON, THUMBNAIL):
+        raise bad_form(f"{at}.type", "UNION_TYPE_CHOICES", "Value of field 'type' must be one of (2, 11).")
+    if part["type"] == BUTTON:
+        _check_button(part, at)
 
 
 def _check_row(row: Json, at: str) -> None:
@@ -85,7 +117,7 @@ def _check_row(row: Json, at: str) -> None:
         message = "The sum of the widths of the components is more than 5"
         raise bad_form(where, "COMPONENT_LAYOUT_WIDTH_EXCEEDED", message)
     for place, part in enumerate(inside):
-        check = _check_button if part["type"] == BUTTON else _check_select
+        check = _check_button if part["type"] == BUTTON else check_select
         check(part, f"{where}.{place}")
 
 
@@ -94,7 +126,7 @@ def _check_button(button: Json, at: str) -> None:
     if type(style) is not int or not 1 <= style <= PREMIUM:
         raise bad_form(f"{at}.style", "BASE_TYPE_CHOICES", "Value must be one of {1, 2, 3, 4, 5, 6}.")
     label, custom_id = button.get("label"), button.get("custom_id")
-    _check_length(label, 0, 80, f"{at}.label")
+    check_length(label, 0, 80, f"{at}.label")
     if not label and not button.get("emoji") and style != PREMIUM:
         raise bad_form(at, "BUTTON_COMPONENT_LABEL_OR_EMOJI_REQUIRED", "A label or emoji is required")
     if button.get("emoji"):
@@ -112,7 +144,7 @@ def _check_link(button: Json, at: str) -> None:
     address = urlsplit(str(button.get("url") or ""))
     if address.scheme not in ("http", "https", "discord") or not address.netloc:
         raise bad_form(f"{at}.url", "BASE_TYPE_REQUIRED", "A URL is required")
-    _check_length(button.get("url"), 1, 512, f"{at}.url")
+    check_length(button.get("url"), 1, 512, f"{at}.url")
     if button.get("custom_id"):
         message = "A custom id and url cannot both be specified"
         raise bad_form(at, "BUTTON_COMPONENT_CUSTOM_ID_AND_URL_MUTUALLY_EXCLUSIVE", message)
@@ -125,9 +157,10 @@ def _check_emoji(emoji: Json, at: str) -> None:
         raise bad_form(f"{at}.id", "BUTTON_COMPONENT_INVALID_EMOJI", "Invalid emoji: nobody here has custom ones")
 
 
-def _check_select(select: Json, at: str) -> None:
-    _check_length(select.get("custom_id"), 1, 100, f"{at}.custom_id")
-    _check_length(select.get("placeholder"), 0, 150, f"{at}.placeholder")
+def check_select(select: Json, at: str) -> None:
+    """A list to choose from."""
+    check_length(select.get("custom_id"), 1, 100, f"{at}.custom_id")
+    check_length(select.get("placeholder"), 0, 150, f"{at}.placeholder")
     if select["type"] != STRING_SELECT:
         return
     options: list[Json] = select.get("options") or []
@@ -135,16 +168,17 @@ def _check_select(select: Json, at: str) -> None:
         raise bad_form(f"{at}.options", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 25 in length.")
     for place, option in enumerate(options):
         where = f"{at}.options.{place}"
-        _check_length(option.get("label"), 1, 100, f"{where}.label")
-        _check_length(option.get("value"), 1, 100, f"{where}.value")
-        _check_length(option.get("description"), 0, 100, f"{where}.description")
+        check_length(option.get("label"), 1, 100, f"{where}.label")
+        check_length(option.get("value"), 1, 100, f"{where}.value")
+        check_length(option.get("description"), 0, 100, f"{where}.description")
         if option.get("emoji"):
             _check_emoji(option["emoji"], f"{where}.emoji")
     if len({option["value"] for option in options}) != len(options):
         raise bad_form(f"{at}.options", "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", "The option value is already used")
 
 
-def _check_length(value: Any, least: int, most: int, at: str) -> None:
+def check_length(value: Any, least: int, most: int, at: str) -> None:
+    """A text of so many characters; one that may be empty may be missing."""
     if value is None and least == 0:
         return
     if not isinstance(value, str):
@@ -159,7 +193,7 @@ def _check_ids(components: list[Json], at: str) -> None:
         custom_id = part.get("custom_id")
         if custom_id is None:
             continue
-        _check_length(custom_id, 1, 100, f"{where}.custom_id")
+        check_length(custom_id, 1, 100, f"{where}.custom_id")
         if custom_id in seen:
             message = "Component custom id cannot be duplicated"
             raise bad_form(f"{where}.custom_id", "COMPONENT_CUSTOM_ID_DUPLICATED", message)

@@ -9,7 +9,6 @@ import re
 from typing import TYPE_CHECKING
 
 from tests.local_discord.errors import Json, bad_form
-from tests.local_discord.forms.components import everything
 from tests.local_discord.records import Ping
 from tests.local_discord.world.messages import REPLY, Mentions
 from tests.local_discord.world.permissions import P, channel_permissions
@@ -46,7 +45,7 @@ def find_mentions(message: Message, allowed: Json | None) -> Mentions:
     if allowed is None:
         in_interaction = message.interaction is not None
         allowed = {"parse": ["users"]} if in_interaction else {"parse": list(KINDS), "replied_user": True}
-    text = shown_text(message)
+    text = message.text
     users = [user for user in _users(message, text) if _is_allowed("users", user.id, allowed)]
     replied = _replied(message)
     if replied is not None and allowed.get("replied_user") and replied not in users:
@@ -56,12 +55,6 @@ def find_mentions(message: Message, allowed: Json | None) -> Mentions:
     return Mentions(tuple(users), tuple(roles), everyone and _may_name_all(message))
 
 
-def shown_text(message: Message) -> str:
-    """The content and, in the newer layouts, the texts among the components."""
-    texts = [str(part.get("content") or "") for _, part in everything(message.components, "")]
-    return "\n".join([message.content, *texts])
-
-
 def _is_allowed(kind: str, number: int, allowed: Json) -> bool:
     return kind in (allowed.get("parse") or []) or number in {int(i) for i in allowed.get(kind) or []}
 
@@ -69,7 +62,7 @@ def _is_allowed(kind: str, number: int, allowed: Json) -> bool:
 def _users(message: Message, text: str) -> list[User]:
     world, guild = message.channel.world, message.channel.guild
     ids = dict.fromkeys(int(found) for found in USER.findall(text))
-    here = guild.members.keys() if guild else {user.id for user in (world.bot, message.channel.recipient) if user}
+    here = guild.members.keys() if guild else {user.id for user in (world.bot, *message.channel.people)}
     return [world.users[number] for number in ids if number in here]
 
 

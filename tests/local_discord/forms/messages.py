@@ -55,10 +55,11 @@ class Draft:
         if "flags" in self.form:
             self.form["flags"] = flags = flags & flags_allowed
         is_layout = bool((flags | old_flags) & COMPONENTS_V2)
+        if is_layout and not channel.world.settings.takes_layouts:
+            raise bad_form("flags", "BASE_TYPE_CHOICES", "IS_COMPONENTS_V2 cannot be set here.")
         check_components(self.form.get("components") or [], is_layout)
         if is_layout and (self.form.get("content") or self.form.get("embeds")):
-            message = "The 'content' and 'embeds' fields cannot be used with MessageFlags.IS_COMPONENTS_V2"
-            raise bad_form("content", "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", message)
+            raise _legacy("content" if self.form.get("content") else "embeds")
         check_allowed(self.form.get("allowed_mentions"))
         self._check_files(channel.world.settings.attachment_size_limit)
 
@@ -88,6 +89,8 @@ class Draft:
         attachments = self._attachments(message)
         if not (content or embeds or components or attachments):
             raise Refused(400, 50006)
+        if ((form.get("flags") or 0) | message.flags) & COMPONENTS_V2 and (content or embeds):
+            raise _legacy("content" if content else "embeds")
         message.content, message.embeds, message.components = content, embeds, components
         message.attachments = attachments
         kept = message.flags & ~(LOADING | (SUPPRESS_EMBEDS if "flags" in form else 0))
@@ -111,6 +114,12 @@ class Draft:
             new.description, new.content_type = texts.get(str(number)), upload.content_type
             made.append(new)
         return [*kept, *made]
+
+
+def _legacy(field: str) -> Refused:
+    """What a layout leaves no room for; an edit that makes one of a message has to take its content away."""
+    message = f"The '{field}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2"
+    return bad_form(field, "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", message)
 
 
 def check_content(content: object, at: str = "content") -> None:

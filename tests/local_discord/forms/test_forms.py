@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.local_discord import Channel, Guild, LocalDiscord, Permission
-from tests.local_discord.errors import Json
-from tests.local_discord.raw import Answer, button, multipart, request, row, send
+from tests.local_discord.errors import Json, Refused
+from tests.local_discord.forms.modals import check_modal
+from tests.local_discord.raw import Answer, button, label, multipart, request, row, send, text
 
 BAD_MESSAGES: list[tuple[Json, str]] = [
     ({"content": "x" * 2001}, "content BASE_TYPE_MAX_LENGTH"),
@@ -52,6 +53,69 @@ def test_a_bad_message_is_refused_where_it_is_bad(
     assert answer.code == (400, 50035)
     assert answer.where == where
     assert not channel.messages
+
+
+LAYOUT: Json = {"flags": 1 << 15}
+BAD_LAYOUTS: list[tuple[Json, str]] = [
+    ({"content": "x", "components": [text()]}, "content MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2"),
+    ({"components": [text("x" * 2001), text("x" * 2000)]}, "components COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED"),
+    ({"components": [text("\N{GRINNING FACE}" * 2001)]}, "components COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED"),
+    ({"components": [text()] * 41}, "components COMPONENT_MAX_TOTAL_COMPONENTS_EXCEEDED"),
+    ({"components": [text(" ")]}, "components.0.content BASE_TYPE_REQUIRED"),
+    ({"components": [button()]}, "components.0.type UNION_TYPE_CHOICES"),
+    ({"components": [row(*(button(str(n)) for n in range(6)))]}, "components.0.components BASE_TYPE_BAD_LENGTH"),
+    ({"components": [{"type": 17, "components": [{"type": 17}]}]}, "components.0.components.0.type UNION_TYPE_CHOICES"),
+    ({"components": [{"type": 9, "components": [text()]}]}, "components.0.accessory.type UNION_TYPE_CHOICES"),
+    ({"components": [{"type": 12, "items": []}]}, "components.0.items BASE_TYPE_BAD_LENGTH"),
+]
+
+
+@pytest.mark.parametrize(("form", "where"), BAD_LAYOUTS, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_bad_layout_is_refused_where_it_is_bad(local: LocalDiscord, channel: Channel, form: Json, where: str) -> None:
+    answer = send(local, channel, form | LAYOUT)
+    assert answer.code == (400, 50035)
+    assert answer.where == where
+
+
+def test_a_message_becomes_a_layout_without_content_and_stays_one(local: LocalDiscord, channel: Channel) -> None:
+    number = send(local, channel, {"content": "x"}).id
+    path = f"/channels/{channel.id}/messages/{number}"
+    full = [text("\N{GRINNING FACE}" * 2000), row(*(button(str(n)) for n in range(5)))]
+    assert request(local, "PATCH", path, {"components": full} | LAYOUT).where.startswith("content MESSAGE_CANNOT")
+    assert request(local, "PATCH", path, {"content": None, "components": full} | LAYOUT).status == 200
+    assert request(local, "PATCH", path, {"content": "x", "components": []}).where.startswith("content MESSAGE_CANNOT")
+    assert request(local, "PATCH", path, {"components": [text("y")]}).status == 200
+    assert channel.messages[-1].text == "y"
+
+
+FIELD: Json = {"type": 4, "style": 1, "custom_id": "a"}
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"title": "x" * 46}, "title BASE_TYPE_BAD_LENGTH"),
+        ({"custom_id": ""}, "custom_id BASE_TYPE_BAD_LENGTH"),
+        ({"components": []}, "components BASE_TYPE_BAD_LENGTH"),
+        ({"components": [label(FIELD | {"custom_id": str(n)}) for n in range(6)]}, "components BASE_TYPE_BAD_LENGTH"),
+        ({"components": [label(FIELD) | {"label": "x" * 46}]}, "components.0.label BASE_TYPE_BAD_LENGTH"),
+        ({"components": [label(FIELD | {"max_length": 4001})]}, "components.0.component.max_length NUMBER_TYPE_MAX"),
+        ({"components": [label(FIELD | {"style": 3})]}, "components.0.component.style BASE_TYPE_CHOICES"),
+        (
+            {"components": [label(FIELD), label(FIELD)]},
+            "components.1.component.custom_id COMPONENT_CUSTOM_ID_DUPLICATED",
+        ),
+        ({"components": [label(button())]}, "components.0.component.type UNION_TYPE_CHOICES"),
+        ({"components": [row(button())]}, "components.0.type UNION_TYPE_CHOICES"),
+        ({"components": [row(FIELD)]}, "components.0.components.0.label BASE_TYPE_REQUIRED"),
+    ],
+)
+def test_a_bad_form_is_refused_where_it_is_bad(change: Json, where: str) -> None:
+    good: Json = {"title": "T", "custom_id": "f", "components": [label(FIELD)]}
+    check_modal(good)
+    with pytest.raises(Refused) as refused:
+        check_modal(good | change)
+    assert Answer(400, refused.value.to_json(), {}).where == where
 
 
 def test_what_is_just_allowed_is_taken(local: LocalDiscord, channel: Channel) -> None:

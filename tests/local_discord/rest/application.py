@@ -59,6 +59,7 @@ def application(incoming: Incoming) -> Json:
         "flags": 0,
         "rpc_origins": [],
         "tags": [],
+        "integration_types_config": {str(kind): {} for kind in world.settings.installs},
         "approximate_guild_count": len(world.guilds),
         "bot": world.bot.to_json(),
     }

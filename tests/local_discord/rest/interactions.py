@@ -6,6 +6,7 @@ from tests.local_discord.errors import Json, Refused, bad_form, inside, unknown
 from tests.local_discord.forms.commands import check_choices
 from tests.local_discord.forms.mentions import note_pings
 from tests.local_discord.forms.messages import EPHEMERAL, SENDING, Draft
+from tests.local_discord.forms.modals import check_modal
 from tests.local_discord.rest.messages import change, require_unlocked
 from tests.local_discord.rest.server import Incoming, Route
 from tests.local_discord.world.interactions import (
@@ -60,7 +61,7 @@ def _check_answer(interaction: Interaction, kind: int, data: Json, incoming: Inc
         focused = _focused(interaction.data)
         check_choices(data.get("choices"), focused["type"], "choices")
     elif kind == FORM:
-        _check_modal(data)
+        check_modal(data)
     elif kind in (MESSAGE, UPDATE):
         _require_place(interaction)
         draft = Draft(data, incoming.uploads)
@@ -82,14 +83,6 @@ def _focused(data: Json) -> Json:
         if option.get("options"):
             return _focused(option)
     raise bad_form("choices", "BASE_TYPE_REQUIRED", "Nothing is focused")
-
-
-def _check_modal(data: Json) -> None:
-    for key, longest in (("custom_id", 100), ("title", 45)):
-        if not 1 <= len(str(data.get(key) or "")) <= longest:
-            raise bad_form(key, "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {longest} in length.")
-    if not 1 <= len(data.get("components") or []) <= 5:
-        raise bad_form("components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
 
 
 def _carry_out(interaction: Interaction, kind: int, draft: Draft) -> None:
@@ -170,6 +163,7 @@ def follow_up(incoming: Incoming) -> Json:
     if draft.is_empty:
         raise Refused(400, 50006)
     _require_place(interaction)
+    interaction.count_followup()
     return _add(interaction, draft).to_json()
 
 

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from tests.local_discord.world.people import Member, Role, User
     from tests.local_discord.world.world import World
 
-TEXT, DM, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 11, 12
+TEXT, DM, GROUP, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 3, 11, 12
 
 
 class Channel:
-    """A text channel, a thread (with a `parent`) or a direct message (with a `recipient`, without a guild)."""
+    """A text channel, a thread (with a `parent`) or a direct message (with a `recipient`, without a guild).
+
+    A group of `people` is none of the bot's channels: it has no members that are bots.
+    """
 
     def __init__(
         self,
@@ -32,11 +35,13 @@ class Channel:
         guild: Guild | None = None,
         parent: Channel | None = None,
         recipient: User | None = None,
+        people: tuple[User, ...] = (),
         channel_id: int | None = None,
     ) -> None:
         self.world, self.kind, self.name = world, kind, name
         self.guild, self.parent, self.recipient = guild, parent, recipient
         self.id = channel_id or world.snowflakes.next()
+        self.people = people or ((recipient,) if recipient else ())
         self.topic: str | None = None
         self.overwrites: dict[int, tuple[Permission, Permission]] = {}
         self.stored: dict[int, Message] = {}
@@ -57,6 +62,16 @@ class Channel:
     def is_thread(self) -> bool:
         """Whether the channel is a thread."""
         return self.kind in (PUBLIC_THREAD, PRIVATE_THREAD)
+
+    @property
+    def has_bot(self) -> bool:
+        """Whether the bot is in it, so that it hears of it and may do something there."""
+        return self.guild.has_bot if self.guild is not None else self.kind == DM
+
+    @property
+    def context(self) -> int:
+        """Where an interaction here happens: 0 on a guild, 1 in a direct message of the bot, 2 in another one."""
+        return 0 if self.guild is not None else 1 if self.kind == DM else 2
 
     @property
     def mention(self) -> str:
@@ -135,7 +150,7 @@ class Channel:
             "last_message_id": str(stored[-1]) if stored else None,
         }
         if self.guild is None:
-            return body | {"recipients": [self.recipient.to_json()] if self.recipient else []}
+            return body | {"recipients": [user.to_json() for user in self.people]}
         body |= {"guild_id": str(self.guild.id), "name": self.name, "rate_limit_per_user": self.slowmode}
         return body | (self._thread_json() if self.is_thread else self._text_json())
 

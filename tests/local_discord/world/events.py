@@ -56,7 +56,7 @@ class Events:
 
     def message_edited(self, message: Message) -> None:
         """MESSAGE_UPDATE after an edit; the edit itself is the caller's."""
-        message.edits.append((self.world.clock(), message.content))
+        message.edits.append((self.world.clock(), message.text))
         self.message_changed(message)
 
     def message_changed(self, message: Message) -> None:
@@ -70,8 +70,7 @@ class Events:
         self.world.sessions.dispatch_message(name, message)
 
     def _sees(self, channel: Channel) -> bool:
-        in_guild = channel.guild is None or channel.guild.has_bot
-        return in_guild and self.world.bot_may(channel, P.VIEW_CHANNEL)
+        return self.world.bot_may(channel, P.VIEW_CHANNEL)
 
     def delete_message(self, message: Message) -> None:
         """Takes the message away."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.local_discord.errors import Json, Refused, unknown
 from tests.local_discord.waiting import Bell
-from tests.local_discord.world.permissions import channel_permissions
+from tests.local_discord.world.permissions import P, Permission, channel_permissions
 
 if TYPE_CHECKING:
     from tests.local_discord.world.channels import Channel
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.local_discord.world.world import World
 
 COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 2, 3, 4, 5
+MAX_FOLLOWUPS = 5
 MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, CHOICES, FORM = 4, 5, 6, 7, 8, 9
 
 
@@ -44,6 +45,7 @@ class Interaction:
         self.messages: list[Message] = []
         self.choices: list[Json] = []
         self.modal: Json | None = None
+        self.num_followups = 0
         self.shards_told = 0
         self.bell = Bell()
 
@@ -104,7 +106,7 @@ class Interaction:
 
     def wait_text(self, timeout: float = 5.0) -> str:
         """The text of the first message of the interaction, once it has one."""
-        return self.wait_message(lambda m: m.content or m.embeds, timeout).content
+        return self.wait_message(lambda m: m.text or m.embeds, timeout).text
 
     def deliver(self) -> None:
         """Tells the bot, and sets the clock for its answer."""
@@ -144,6 +146,12 @@ class Interaction:
         if self.answered_at is None:
             raise unknown(10015)
 
+    def count_followup(self) -> None:
+        """Counts a further message: where only a person has installed the application, five are taken (40094)."""
+        if not self.channel.has_bot and self.num_followups >= MAX_FOLLOWUPS:
+            raise Refused(400, 40094)
+        self.num_followups += 1
+
     def to_json(self) -> Json:
         """Discord's interaction object."""
         guild = self.channel.guild
@@ -156,12 +164,12 @@ class Interaction:
             "data": self.data,
             "channel_id": str(self.channel.id),
             "channel": self.channel.to_json(),
-            "app_permissions": str(int(channel_permissions(self.channel, self.world.bot.id))),
+            "app_permissions": str(int(self._app_permissions())),
             "locale": "en-US",
             "entitlements": [],
             "entitlement_sku_ids": [],
             "authorizing_integration_owners": self.owners(),
-            "context": 0 if guild else 1,
+            "context": self.channel.context,
             "attachment_size_limit": self.world.settings.attachment_size_limit,
         }
         if self.source is not None:
@@ -173,9 +181,24 @@ class Interaction:
         short = {"id": str(guild.id), "locale": "en-US", "features": []}
         return body | {"guild_id": str(guild.id), "guild": short, "guild_locale": "en-US", "member": member}
 
+    def _app_permissions(self) -> Permission:
+        """What the bot may do there; where it is not, what a person's application always may."""
+        if self.channel.has_bot:
+            return channel_permissions(self.channel, self.world.bot.id)
+        return P.ATTACH_FILES | P.EMBED_LINKS | P.MENTION_EVERYONE
+
     def owners(self) -> dict[str, str]:
-        """Who installed the application: the guild, or, in a direct message with the bot, `0`."""
-        return {"0": str(self.channel.guild.id) if self.channel.guild else "0"}
+        """Who installed the application: the guild (in a direct message with the bot, `0`), and a user.
+
+        Below a message, the user is who asked for that message.
+        """
+        owners: dict[str, str] = {}
+        if self.channel.has_bot:
+            owners["0"] = str(self.channel.guild.id) if self.channel.guild else "0"
+        if self.source is not None and self.source.interaction is not None:
+            above = self.source.interaction.owners()
+            return owners | ({"1": above["1"]} if "1" in above else {})
+        return owners | ({"1": str(self.user.id)} if self.user.has_installed else {})
 
     def message_json(self) -> Json:
         """What a message that came of it says about it."""

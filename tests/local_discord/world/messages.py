@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DEFAULT, THREAD_CREATED, REPLY, SLASH, THREAD_STARTER = 0, 18, 19, 20, 21
 SUPPRESS_EMBEDS, HAS_THREAD, EPHEMERAL, LOADING = 1 << 2, 1 << 5, 1 << 6, 1 << 7
 SUPPRESS_NOTIFICATIONS, COMPONENTS_V2 = 1 << 12, 1 << 15
+TEXT = 10  # the type of a text among components
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class Mentions:
 
 @dataclass(eq=False, slots=True)
 class Message:
-    """One message. `edits` are (moment by `time.monotonic`, content); `ephemeral_to` is the only one who sees it."""
+    """One message. `edits` are (moment by `time.monotonic`, text); `ephemeral_to` is the only one who sees it."""
 
     channel: Channel
     author: User
@@ -89,7 +90,17 @@ class Message:
         self.edits = deque(maxlen=world.settings.max_edits)
 
     def __repr__(self) -> str:
-        return f"<Message of {self.author.name}: {self.content!r}{' (deleted)' if self.is_deleted else ''}>"
+        return f"<Message of {self.author.name}: {self.text!r}{' (deleted)' if self.is_deleted else ''}>"
+
+    @property
+    def text(self) -> str:
+        """All that can be read in it: its content, or the texts of its layout, a line each."""
+        return "\n".join([self.content, *self.texts]).strip("\n")
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of its layout (V2)."""
+        return [part["content"] for part in self._nested if part["type"] == TEXT]
 
     @property
     def is_system(self) -> bool:
@@ -109,17 +120,21 @@ class Message:
     @property
     def parts(self) -> list[Json]:
         """All components that can be used, wherever they are nested."""
+        return [part for part in self._nested if part["type"] in (2, 3, 5, 6, 7, 8)]
+
+    @property
+    def _nested(self) -> list[Json]:
+        """All components, outer ones first."""
         found, left = [], list(self.components)
         while left:
             part = left.pop(0)
             left[:0] = [*part.get("components", []), *([part["accessory"]] if "accessory" in part else [])]
-            if part["type"] in (2, 3, 5, 6, 7, 8):
-                found.append(part)
+            found.append(part)
         return found
 
     def wait(self, wanted: str, timeout: float = 5.0) -> Message:
-        """Waits until the content has `wanted` in it."""
-        return self.channel.wait_any(lambda m: m is self and wanted in m.content, timeout)
+        """Waits until the text has `wanted` in it."""
+        return self.channel.wait_any(lambda m: m is self and wanted in m.text, timeout)
 
     def delete(self) -> None:
         """Deletes the message, as a moderator does."""

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 
 class User(Actor):
-    """An account; `accepts_dms` says whether the bot may write to it directly."""
+    """An account; `accepts_dms` says whether the bot may write to it directly.
+
+    `has_installed` says whether it uses the application wherever it is.
+    """
 
     def __init__(self, world: World, name: str, is_bot: bool = False) -> None:
         self.world, self.name, self.is_bot = world, name, is_bot
         self.id = world.snowflakes.next()
         self.accepts_dms = True
+        self.has_installed = False
         world.users[self.id] = self
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ from tests.local_discord.misbehavior import Misbehavior
 from tests.local_discord.records import Records
 from tests.local_discord.settings import Settings
 from tests.local_discord.waiting import Bell
-from tests.local_discord.world.channels import DM, Channel
+from tests.local_discord.world.channels import DM, GROUP, Channel
 from tests.local_discord.world.commands import Commands
 from tests.local_discord.world.events import Events
 from tests.local_discord.world.guilds import Guild
@@ -94,8 +94,14 @@ class World:
             self.dms[user.id] = Channel(self, DM, user.name, recipient=user)
         return self.dms[user.id]
 
+    def group_of(self, *people: User) -> Channel:
+        """A new group of people, in which the bot cannot be."""
+        return Channel(self, GROUP, "group", people=people)
+
     def bot_may(self, channel: Channel, needed: Permission) -> bool:
-        """Whether the bot has all of `needed` in the channel."""
+        """Whether the bot is in the channel and has all of `needed` there."""
+        if not channel.has_bot:
+            return False
         return (channel_permissions(channel, self.bot.id) & needed) == needed
 
     def require(self, channel_id: int, needed: Permission = NONE) -> Channel:
@@ -103,7 +109,7 @@ class World:
         channel = self.channels.get(channel_id)
         if channel is None or channel.is_deleted:
             raise unknown(10003)
-        if channel.guild is not None and not channel.guild.has_bot:
+        if not channel.has_bot:
             raise forbidden(50001)
         if not self.bot_may(channel, P.VIEW_CHANNEL):
             raise forbidden(50001)

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 import engine
-from bot.replies.access import StoryAccess
-from bot.replies.refusals import Impossible, NoStory, Refusal, StoreFailed
-from bot.replies.stories import Stories
-from tests.bot.replies.writing import HERE, THERE
+from bot.stories.access import StoryAccess
+from bot.stories.refusals import Impossible, NoStory, Refusal, StoreFailed
+from bot.stories.stories import Stories
+from tests.bot.stories.writing import HERE, THERE
 
 
 def test_a_channel_is_worked_on_by_one_at_a_time_and_only_so_many_wait(stories: Stories) -> None:

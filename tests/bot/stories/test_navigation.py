@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bot.replies.navigation import go_back, go_forward, go_to, story_end, take_back
-from bot.replies.refusals import NoStory
+from bot.messages.pages import Passage
 from bot.replies.requests import Request, begin_reply, resolve_request
-from bot.replies.stories import Stories
-from tests.bot.replies.writing import HERE, write
+from bot.stories.navigation import go_back, go_forward, go_to, story_end, take_back
+from bot.stories.refusals import NoStory
+from bot.stories.stories import Stories
+from tests.bot.stories.writing import HERE, write
 
 
 def test_what_is_refused_leaves_the_story_where_it_was(stories: Stories) -> None:
@@ -36,13 +37,13 @@ def test_turns_are_taken_back_and_brought_back(stories: Stories) -> None:
     go_forward(conversation, 2)
     assert conversation.present == last
     go_back(conversation, 4)
-    assert story_end(story) == "*(the story is empty)*"
+    assert story_end(story) == Passage(said="*(the story is empty)*")
     for present, message in ((0, "is nothing"), (1, "is only 1 turn"), (2, "are only 2 turns")):
         go_to(conversation, present)
         with pytest.raises(NoStory, match=f"there {message} to take back"):
             go_back(conversation, 9)
     go_to(conversation, last)
-    assert "the cat" in story_end(story)
+    assert "the cat" in story_end(story).text
 
 
 def test_what_cannot_be_done_is_told(stories: Stories) -> None:

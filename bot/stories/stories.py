@@ -9,18 +9,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import engine
-from bot.replies.channels import Channel, ChannelRecord, Choices
-from bot.replies.refusals import NoStory
 from bot.settings import Writing
+from bot.stories.channels import Channel, ChannelRecord, Choices
+from bot.stories.refusals import NoStory
 
 MAX_OPEN_TURNS = 1000  # kept in memory with their texts, without states; other stories are opened on demand
 _log = logging.getLogger(__name__)
 WRITING = "discord/writing"  # the topic of the notes on replies that are being written
+VOTES, BALLOTS = "discord/vote", "discord/ballots"  # of votes, and the beginning of a vote's topic with its ballots
 NoteKey = tuple[str, str]  # a topic, and a name in it
 
 
@@ -43,8 +45,12 @@ class Story:
 class Stories:
     """Opens and saves stories. Several threads may call it, but only one at a time for each channel."""
 
-    def __init__(self, store: engine.Store, models: Mapping[str, engine.Engine], writing: Writing) -> None:
-        self.store, self.models, self.writing = store, models, writing
+    def __init__(
+        self, store: engine.Store, models: Mapping[str, engine.Engine], writing: Writing,
+        speakers: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """`speakers` are those of the chats that models were trained on, by the names of the models."""
+        self.store, self.models, self.writing, self.speakers = store, models, writing, speakers
         self._open: OrderedDict[tuple[Channel, int], Story] = OrderedDict()
         self._guard = threading.Lock()
 
@@ -188,8 +194,11 @@ class Stories:
         """Delete all stories of a channel permanently; returns their number. The channel's choices stay."""
         record = self.record(channel)
         self.drop(channel)
-        unfinished = [key for key in self.store.notes(WRITING) if key.startswith(f"{channel.key}/")]
-        self.store.write_notes({(WRITING, key): None for key in unfinished})
+        unfinished = [(WRITING, key) for key in _on_messages(self.store, WRITING, channel)]
+        for key in _on_messages(self.store, VOTES, channel):
+            ballots = f"{BALLOTS}/{key}"
+            unfinished += [(VOTES, key), *((ballots, member) for member in self.store.notes(ballots))]
+        self.store.write_notes(dict.fromkeys(unfinished))
         left = dict(record.stories)
         for serial in record.stories:
             del left[serial]
@@ -206,6 +215,9 @@ class Stories:
         The model reads the stories again without them. Its own words and other members' texts stay and keep their ids.
         """
         count, record = 0, self.record(channel)
+        self.store.write_notes(
+            {(f"{BALLOTS}/{key}", str(member)): None for key in _on_messages(self.store, VOTES, channel)}
+        )
         for serial, wrote in record.stories.items():
             theirs = {turn for turn, author in self.authors(channel, serial).items() if author == member}
             if not theirs:
@@ -255,6 +267,11 @@ def author_note(story: Story, turn: int) -> NoteKey:
 
 def _authors(channel: Channel, serial: int) -> str:
     return f"discord/author/{channel.key}/{serial}"
+
+
+def _on_messages(store: engine.Store, topic: str, channel: Channel) -> list[str]:
+    """The keys of the notes on a channel's messages."""
+    return [key for key in store.notes(topic) if key.startswith(f"{channel.key}/")]
 
 
 def _records(guild: int) -> str:

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 import engine
-from bot.replies.channels import Channel
-from bot.replies.refusals import Refusal, refusal_of
-from bot.replies.stories import Stories
+from bot.stories.channels import Channel
+from bot.stories.refusals import Refusal, refusal_of
+from bot.stories.stories import Stories
 
 STORE_WORKERS, SLOW_WORKERS = 4, 8  # threads: for what has to be done within three seconds, and for whole stories
 Result = TypeVar("Result")

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import engine
-from bot.messages.markdown import pages
-from bot.replies.access import StoryAccess
-from bot.replies.channels import Channel
-from bot.replies.refusals import NoStory
-from bot.replies.requests import check_turn
-from bot.replies.stories import Stories, Story
+from bot.messages.pages import Passage
+from bot.stories.access import StoryAccess
+from bot.stories.channels import Channel
+from bot.stories.refusals import NoStory
+from bot.stories.stories import Stories, Story
 
 SHOWN_END = 300  # characters of the story that are shown after a move
+
+
+def check_turn(conversation: engine.Conversation, turn: int) -> None:
+    """Raise `NoStory` if there is no such turn."""
+    if turn and all(one.id != turn for one in conversation.tree):
+        raise NoStory(f"there is no turn {turn} in this story: /tree shows those that there are")
 
 
 def take_back(conversation: engine.Conversation, turn: int) -> None:
@@ -48,17 +53,29 @@ def go_forward(conversation: engine.Conversation, turns: int) -> None:
         raise NoStory("there are not so many turns to bring back") from None
 
 
-async def move_in_story(
-    access: StoryAccess, channel: Channel, act: Callable[[engine.Conversation], None], serial: int | None = None
-) -> tuple[Story, str]:
-    """Move in a channel's story; returns the story and its end as a message. Raises `Refusal`."""
+def story_end(story: Story) -> Passage:
+    """The end of a story's text."""
+    text = story.conversation.text
+    return Passage(engine.last_words(text, SHOWN_END)) if text.strip() else Passage(said="*(the story is empty)*")
 
-    def moved() -> tuple[Story, str]:
+
+def present_turn(story: Story) -> Passage:
+    """All of a story's present turn."""
+    return Passage(story.conversation.turns[-1].text.lstrip("\n"))
+
+
+async def move_in_story(
+    access: StoryAccess, channel: Channel, act: Callable[[engine.Conversation], None], serial: int | None = None,
+    shown: Callable[[Story], Passage] = story_end,
+) -> tuple[Story, Passage]:  # fmt: skip
+    """Move in a channel's story; returns the story and what is shown of it. Raises `Refusal`."""
+
+    def moved() -> tuple[Story, Passage]:
         story = _open(access.stories, channel, serial)
         act(story.conversation)
         access.stories.save(story)
         access.stories.make_present(story)
-        return story, story_end(story)
+        return story, shown(story)
 
     return await access.run(channel, moved, is_slow=True)
 
@@ -79,21 +96,15 @@ async def copy_at_turn(
 
 async def begin_with_copy(
     access: StoryAccess, channel: Channel, origin: Story, conversation: engine.Conversation
-) -> tuple[Story, str]:
-    """Begin a story with a copy of another channel's; returns it and its end as a message. Raises `Refusal`."""
+) -> tuple[Story, Passage]:
+    """Begin a story with a copy of another channel's; returns it and its end, to be shown. Raises `Refusal`."""
 
-    def planted() -> tuple[Story, str]:
+    def planted() -> tuple[Story, Passage]:
         authors = access.stories.authors(origin.channel, origin.serial)
         story = access.stories.begin(channel, origin.model, conversation, authors)
         return story, story_end(story)
 
     return await access.run(channel, planted, is_slow=True)
-
-
-def story_end(story: Story) -> str:
-    """The end of a story's text, as a message."""
-    text = story.conversation.text
-    return pages(engine.last_words(text, SHOWN_END))[-1] if text.strip() else "*(the story is empty)*"
 
 
 def _open(stories: Stories, channel: Channel, serial: int | None) -> Story:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import engine
-from bot.replies.refusals import STORE_FAILED, Busy, EngineFailed, Impossible, NoStory, Refusal, StoreFailed, refusal_of
+from bot.stories.refusals import STORE_FAILED, Busy, EngineFailed, Impossible, NoStory, Refusal, StoreFailed, refusal_of
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bot.replies.channels import Channel
+from bot.messages.pages import CONTENT, Chain
 from bot.replies.requests import Note, Request, Saved, Written, begin_reply, keep_reply, resolve_request
-from bot.replies.stories import Stories
+from bot.stories.channels import Channel
+from bot.stories.stories import Stories
 
 HERE, THERE = Channel(1, 10), Channel(1, 11)
 POST = 99
@@ -12,7 +13,7 @@ POST = 99
 
 def note_on(stories: Stories, request: Request | None = None, *, saved: Saved | None = None, attempts: int = 0) -> Note:
     """A note on a post with one message."""
-    return Note(stories.store, HERE, POST, [5], request, attempts, saved)
+    return Note(stories.store, HERE, POST, Chain([5], CONTENT), request, attempts, saved)
 
 
 def write(stories: Stories, request: Request, channel: Channel = HERE) -> Written:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import engine
-from bot.replies.channels import Channel
-from bot.replies.refusals import NoStory
 from bot.replies.requests import Request, remember, resolve_request
-from bot.replies.stories import Stories
+from bot.stories.channels import Channel
+from bot.stories.refusals import NoStory
+from bot.stories.stories import Stories
 from engine.serving.engine import Engine
-from tests.bot.replies.writing import HERE, THERE, write
+from tests.bot.stories.writing import HERE, THERE, write
 from tests.networks import tiny_engine
 
 
@@ -103,7 +103,7 @@ def test_another_process_may_have_gone_on(stories: Stories, tiny: Engine) -> Non
 
 
 def test_only_so_many_turns_are_kept_in_memory(stories: Stories, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.replies.stories.MAX_OPEN_TURNS", 9)
+    monkeypatch.setattr("bot.stories.stories.MAX_OPEN_TURNS", 9)
     for number in range(6):
         write(stories, Request(7, text="one"), Channel(1, number))
     assert len(stories._open) == 3

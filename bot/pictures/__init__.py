@@ -1,0 +1,1 @@
+"""Pictures of stories, as PNG. Knows no Discord."""

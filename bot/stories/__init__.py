@@ -1,0 +1,1 @@
+"""The stories of channels: kept in the store, opened, moved about in, voted on. Knows nothing of commands."""
