@@ -20,7 +20,7 @@ from engine.memory.memory import Memory, mix
 from engine.sampling import PENALTY_WINDOW, Sampling, only, surprisal_nats
 from engine.serving.feed import Feed
 from engine.serving.shaping import Shaping
-from engine.serving.watch import Watch, limits
+from engine.serving.watch import MAX_TAIL, Watch, limits
 from engine.text.ends import LOOK_BACK
 from engine.text.vocabulary import Vocabulary
 
@@ -216,11 +216,13 @@ class ReplyRow:
         if not drawn.tail and (self._vocabulary.may_split or self.left <= 0):
             self._known = len(drawn.tokens), _after(self._start, self.next, state, self.offset)
         count = len(drawn.tokens) - drawn.tail
-        if self.left > 0 or not count or (drawn.tail and self._limit > self._length):
-            return False
-        if count < self._limit and self._limit > self._length:
+        if self.left > 0 or not count:
+            return len(drawn.tokens) > self._length + MAX_TAIL
+        if self._limit == self._length or len(drawn.tokens) >= self._limit:
+            return True
+        if not drawn.tail:
             self._watch = Watch(self.sampling, self._given, "", count, self._latest)
-        return self._watch is None
+        return False
 
     def _go_back(self, watch: Watch) -> bool:
         """Go back to before a banned phrase, and never take its first token there again. True if none is left."""

@@ -30,6 +30,7 @@ class Shaping:
         self._sampling, self._vocabulary = sampling, vocabulary
         self._biases = [Bias(vocabulary, *parse_bias(text)) for text in sampling.bias]
         self._longest = max((bias.size for bias in self._biases), default=0)  # bytes
+        self._breakers = breakers(vocabulary) if sampling.dry_multiplier else None
         self._allowed = sampling.dry_allowed_length or ALLOWED_LENGTH[vocabulary.level]
         self._tokens: NDArray[np.int32] = np.zeros(0, np.int32)
         self._count = 0  # of the reply's tokens, those that stand in this array
@@ -42,8 +43,8 @@ class Shaping:
             text = utf8(self._vocabulary, latest)
             for bias in self._biases:
                 logits[bias.tokens(text, latest[-1] if latest else None)] += np.float32(bias.amount)
-        if self._sampling.dry_multiplier:
-            for token, length in repetitions(self._known(recent, tokens), breakers(self._vocabulary)).items():
+        if self._breakers is not None:
+            for token, length in repetitions(self._known(recent, tokens), self._breakers).items():
                 if length >= self._allowed:
                     penalty = self._sampling.dry_multiplier * self._sampling.dry_base ** (length - self._allowed)
                     logits[token] -= np.float32(min(penalty, MAX_PENALTY))

@@ -23,6 +23,8 @@ from engine.text.ends import LOOK_BACK, is_end
 
 Floats = NDArray[np.float32]
 
+MAX_TAIL = 64  # tokens without a whole character that are waited for: no character has so many, but noise may
+
 
 class Held(NamedTuple):
     """A token that is not released yet."""
@@ -161,6 +163,13 @@ class Watch:
                 if verdict:
                     return place.tokens, place.characters
                 undecided = place.characters if verdict is None else None
+        count, tail = self.released + len(self._trail), 0
+        for held in reversed(self._trail):
+            if held.is_whole:
+                break
+            tail += 1
+        if count >= self._limit and (tail > MAX_TAIL or (bound is not None and not self._bans.longest)):
+            return bound or 0, 0  # nothing goes back, so what is not whole by now is beyond the limit
         return None, self._final.characters if undecided is None else undecided
 
     def _is_end(self, place: Boundary) -> bool | None:

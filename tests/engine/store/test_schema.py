@@ -22,7 +22,7 @@ def test_a_store_of_the_first_version_is_migrated(url: str, tiny: Engine) -> Non
         start, forward = talk.snapshot().turns[0], talk.snapshot().forward
         with store._database.writer.begin() as connection:
             connection.execute(sql.text("DROP TABLE notes"))
-            for column in ("reopened", "weights"):
+            for column in ("reopened", "weights", "begun"):
                 connection.execute(sql.text(f"ALTER TABLE turns DROP COLUMN {column}"))
             connection.execute(schema.meta.update().values(value="1"))
             zeros = start.checkpoint.state.tobytes()
@@ -49,6 +49,32 @@ def test_a_store_from_before_the_memory_is_migrated(url: str, tiny: Engine) -> N
         kept.say("the cat", sampling=engine.Sampling(memory="mine", length=5))
         store.save(kept, "a")
         same(store.open(tiny, "a"), kept)
+
+
+def test_a_store_from_before_branches_and_ends_is_migrated(url: str, tiny: Engine) -> None:
+    """Its settings know nothing of what came later; its replies stay, and new ones are written as it wrote them."""
+    talk, later = written(tiny), ("end", "ban", "bias", "dry_multiplier", "dry_base", "xtc_probability")
+    with engine.Store(url) as store:
+        store.save(talk, "a")
+        with store._database.writer.begin() as connection:
+            connection.execute(sql.text("ALTER TABLE turns DROP COLUMN begun"))
+            connection.execute(schema.meta.update().values(value="4"))
+            for table in (schema.conversations, schema.turns):
+                for number, text in connection.execute(sql.select(table.c.id, table.c.sampling)).all():
+                    if text is not None:
+                        known = {name: value for name, value in json.loads(text).items() if name not in later}
+                        connection.execute(
+                            table.update().where(table.c.id == number).values(sampling=json.dumps(known))
+                        )
+    with engine.Store(url) as store:
+        kept = store.open(tiny, "a")
+        same(kept, talk)
+        assert kept.sampling.end == "any"
+        turn = next(one for one in kept.turns if one.kind == "reply" and len(one.tokens) > 1)
+        kept.branch(turn.id, 1, turn.tokens[0], length=3).result()
+        store.save(kept, "a")
+        same(store.open(tiny, "a"), kept)
+        assert store.open(tiny, "a").turns[-1].begun == 2
 
 
 def test_a_newer_schema_and_damaged_files_are_refused(tmp_path: Path, tiny: Engine) -> None:
