@@ -25,7 +25,7 @@ SMALL_PARAMETERS, MAX_THREADS = 300_000, 4
 ROUNDS = 3
 QUIET = 0.7  # of the cores: what was found on a busier machine holds for BUSY_SECONDS only
 BUSY_SECONDS = 3600.0
-KEPT = 200  # choices in the file, the newest
+KEPT = 200  # choices in the file for a machine, and machines: the newest
 SLOWER, BACK_OFF_SECONDS = 1.5, 2.0  # than measured, for some steps: then spinning threads rest for so long
 
 
@@ -74,8 +74,7 @@ class Choice:
             self._resting, self._recent = time.monotonic() + BACK_OFF_SECONDS, self._expected
 
     def _make(self) -> None:
-        kept = _read().get(self._name)
-        if not self._take(kept):
+        if not self._take(_read().get(_machine(), {}).get(self._name)):
             times = {way: self._seconds(way) for way in self._ways}  # to warm up
             times |= {way: min(self._seconds(way) for _ in range(ROUNDS)) for way in self._ways}
             best = min(times, key=lambda way: times[way])
@@ -115,23 +114,23 @@ def _path() -> Path:
     return Path(platformdirs.user_cache_dir("textrepl")) / "threads.json"
 
 
-def _read() -> dict[str, Any]:
-    """The choices kept for this machine; none if there are none that can be read."""
+def _read() -> dict[str, dict[str, Any]]:
+    """The choices kept for each machine; none if there are none that can be read."""
     try:
-        data = json.loads(_path().read_text(encoding="utf-8"))
-        kept = data.get(_machine(), {})
+        kept = json.loads(_path().read_text(encoding="utf-8"))
+        return {machine: choices for machine, choices in kept.items() if isinstance(choices, dict)}
     except (OSError, ValueError, AttributeError):
         return {}
-    return kept if isinstance(kept, dict) else {}
 
 
 def _write(name: str, found: list[Any]) -> None:
     """Keep a choice, beside the newest others. A cache that cannot be written is done without."""
-    kept = {**_read(), name: found}
-    data = json.dumps({_machine(): dict(list(kept.items())[-KEPT:])})
+    kept = _read()
+    choices = {**kept.pop(_machine(), {}), name: found}
+    machines = {**kept, _machine(): dict(list(choices.items())[-KEPT:])}
     path = _path()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(data, encoding="utf-8")
+        draft.write_text(json.dumps(dict(list(machines.items())[-KEPT:])), encoding="utf-8")
         draft.replace(path)

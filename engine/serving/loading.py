@@ -30,8 +30,8 @@ def load(
     """Load a model directory, a `.keras` file beside its `vocabulary.json`, or a name under `models/`.
 
     Without a path, the bundled model. `threads` is how many share a step of the ONNX backend; by default as many as
-    are fastest on an idle machine. Raises `ModelLoadError` that names the file and the remedy, and
-    `ValueError` for a bad argument.
+    are fastest on this machine, which the first load measures. Raises `ModelLoadError` that names the file and
+    the remedy, and `ValueError` for a bad argument.
     """
     for name, value, allowed in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
         if value not in allowed:
