@@ -67,12 +67,14 @@ class Shaping:
 class Bias:
     """Adds to the logits of the tokens that write a text.
 
-    What stands before a place may have begun the text: then these are the tokens that go on with it. With a negative
-    amount they are those alone that make it whole; else the beginnings of many other texts would suffer.
+    What stands before a place may have begun the text: then these are the tokens that go on with it. Where nothing has,
+    they are those that write the whole of it, or else its longest beginning, but not within another word. With a
+    negative amount they are those alone that make it whole; else the beginnings of many other texts would suffer.
     """
 
     def __init__(self, vocabulary: Vocabulary, text: str, amount: float) -> None:
         self._vocabulary, self._text, self.amount = vocabulary, text.encode(), amount
+        self._is_word = len(text) > 1 and text[0].isalnum()
         self._found: dict[tuple[int, int], list[int]] = {}
 
     @property
@@ -87,16 +89,27 @@ class Bias:
         table = self._vocabulary.written(before)  # one of two, which stay the same objects
         key = begun, id(table)
         if key not in self._found:
-            rest, is_free = text[begun:], not begun and not text.startswith(b" ")
-            pieces = [piece if isinstance(piece, bytes) else piece.encode() for piece in table]
-            if is_free:  # a word comes with the space before it
-                pieces = [piece.lstrip(b" ") for piece in pieces]
-            self._found[key] = [
-                index
-                for index, piece in enumerate(pieces)
-                if piece and (piece.startswith(rest) or (self.amount > 0 and rest.startswith(piece)))
-            ]
-        return self._found[key]
+            self._found[key] = self._writing(text[begun:], table, is_free=not begun and not text.startswith(b" "))
+        found = self._found[key]
+        if begun or not self._is_word or self.amount < 0 or not _ends_in_word(written):
+            return found
+        return [index for index in found if table[index][:1] in (" ", b" ")]
+
+    def _writing(self, rest: bytes, table: Sequence[str] | Sequence[bytes], *, is_free: bool) -> list[int]:
+        """The tokens that write the rest of the text or, if none does, the longest beginning of it."""
+        pieces = [piece if isinstance(piece, bytes) else piece.encode() for piece in table]
+        if is_free:  # a word comes with the space before it
+            pieces = [piece.lstrip(b" ") for piece in pieces]
+        whole = [index for index, piece in enumerate(pieces) if piece.startswith(rest)]
+        if whole or self.amount < 0:
+            return whole
+        sizes = [len(piece) if rest.startswith(piece) else 0 for piece in pieces]
+        longest = max(sizes)
+        return [index for index, size in enumerate(sizes) if size == longest] if longest else []
+
+
+def _ends_in_word(written: bytes) -> bool:
+    return written.decode(errors="ignore")[-1:].isalnum()
 
 
 def utf8(vocabulary: Vocabulary, tokens: Sequence[int]) -> bytes:
