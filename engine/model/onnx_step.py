@@ -1,14 +1,14 @@
 """The step function on ONNX Runtime: sessions of the graphs of `onnx_graph`, with the threads that suit the machine.
 
-Sessions are made when they are first needed. All of them give the same bits, so which one runs is a matter of speed.
-Knows no vocabulary.
+Threads are chosen when a network is loaded; a session is made when it is first needed. All sessions give the same bits,
+so which one runs is a matter of speed. Knows no vocabulary.
 """
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -25,7 +25,7 @@ from engine.sampling import Draws
 onnxruntime.disable_telemetry_events()  # for a program that imported it before `engine.private` could stop it
 
 FEWEST_READ = 12  # tokens that are worth the way through the reader
-STEPS_TRIED, ROWS_TRIED, TOKENS_TRIED = 6, 16, 32  # to find the threads that suit
+STEPS_TRIED, ROWS_TRIED = 6, 16  # to find the threads that suit
 NO_DRAWS = Draws(np.zeros((1, 1)), np.zeros((1, 5)), filters=False, never=np.zeros(1, np.bool_))
 
 Run = Callable[[Sequence[str], dict[str, Any], None], list[Any]]
@@ -52,8 +52,7 @@ class OnnxStep:
         self._readers = _Sessions(network.name, lambda: compile_reader(network, precision))
         self._one = Choice(f"{name} {len(ways)} one", ways, lambda way: self._seconds_to_write(way, 1))
         self._many = Choice(f"{name} {len(ways)} many", calm, lambda way: self._seconds_to_write(way, ROWS_TRIED))
-        self._reading = Choice(f"{name} {len(ways)} read", ways, self._seconds_to_read)
-        self._writers.keep_only(self._one.way)
+        self._writers.keep_only({self._one.way, self._many.way})
 
     @functools.cached_property
     def fingerprint(self) -> bytes:
@@ -86,11 +85,12 @@ class OnnxStep:
         `state [B, S]`."""
         if len(ids) < FEWEST_READ:
             return read_one_by_one(self, ids, state, begin)
-        way = self._reading.way
+        way = self._one.way  # many tokens of a row depend on each other as those of many steps do
         run = self._readers.run(way)
         began = time.perf_counter()
         logits, after = run(_LOGITS, {"ids": ids, "state": state, "begin": np.array([begin])}, None)
-        self._reading.took(way, (time.perf_counter() - began) / len(ids))
+        if ids.shape[1] == 1:  # it is faster than a step, unless neighbors are busy
+            self._one.took(way, (time.perf_counter() - began) / len(ids))
         return logits, after
 
     def _choice(self, ids: Ids) -> Choice:
@@ -108,13 +108,6 @@ class OnnxStep:
         began = time.perf_counter()
         run(_LOGITS, _feed(ids, state, np.array(STEPS_TRIED), NO_DRAWS, _FALSE), None)
         return (time.perf_counter() - began) / STEPS_TRIED
-
-    def _seconds_to_read(self, way: Threads) -> float:
-        ids, state = np.zeros((TOKENS_TRIED, 1), np.int32), np.zeros((1, self.state_size), np.float32)
-        run = self._readers.run(way)
-        began = time.perf_counter()
-        run(_LOGITS, {"ids": ids, "state": state, "begin": np.array([TOKENS_TRIED - 1])}, None)
-        return (time.perf_counter() - began) / TOKENS_TRIED
 
 
 _LOGITS, _TOKENS = ["logits", "after"], ["tokens", "after"]
@@ -142,9 +135,9 @@ class _Sessions:
             self._runs[threads] = self._made(threads)
         return self._runs[threads]
 
-    def keep_only(self, threads: Threads) -> None:
-        """Let the others go."""
-        self._runs = {threads: self.run(threads)}
+    def keep_only(self, kept: Collection[Threads]) -> None:
+        """Let the sessions with other threads go."""
+        self._runs = {threads: run for threads, run in self._runs.items() if threads in kept}
 
     def _made(self, threads: Threads) -> Run:
         options = onnxruntime.SessionOptions()

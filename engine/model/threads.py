@@ -25,6 +25,7 @@ SMALL_PARAMETERS, MAX_THREADS = 300_000, 4
 ROUNDS = 3
 QUIET = 0.7  # of the cores: what was found on a busier machine holds for BUSY_SECONDS only
 BUSY_SECONDS = 3600.0
+MOST_SECONDS = 60.0  # of a step that the file may tell
 KEPT = 200  # choices in the file for a machine, and machines: the newest
 SLOWER, BACK_OFF_SECONDS = 1.5, 2.0  # than measured, for some steps: then spinning threads rest for so long
 
@@ -61,8 +62,7 @@ class Choice:
     def way(self) -> Threads:
         """The threads to use now."""
         if self._best is None:
-            self._make()
-        assert self._best is not None
+            return self._made()
         return self._calm if self._best.spin and time.monotonic() < self._resting else self._best
 
     def took(self, way: Threads, seconds: float) -> None:
@@ -73,31 +73,36 @@ class Choice:
         if self._recent > SLOWER * self._expected:
             self._resting, self._recent = time.monotonic() + BACK_OFF_SECONDS, self._expected
 
-    def _make(self) -> None:
-        if not self._take(_read().get(_machine(), {}).get(self._name)):
+    def _made(self) -> Threads:
+        found = self._kept()
+        if found is None:
             times = {way: self._seconds(way) for way in self._ways}  # to warm up
             times |= {way: min(self._seconds(way) for _ in range(ROUNDS)) for way in self._ways}
             best = min(times, key=lambda way: times[way])
             calm = min((way for way in self._ways if not way.spin), key=lambda way: times[way])
-            is_quiet = os.getloadavg()[0] < QUIET * program.cores()
-            found = [*best, *calm, times[best], None if is_quiet else time.time() + BUSY_SECONDS]
-            self._take(found)
-            _write(self._name, found)
+            found = best, calm, times[best]
+            _write(self._name, [*best, *calm, times[best], None if _is_quiet() else time.time() + BUSY_SECONDS])
+        self._best, self._calm, self._expected = found
+        self._recent = self._expected
+        return found[0]
 
-    def _take(self, kept: Any) -> bool:
-        """Take up what was found: the best threads, the best that do not spin, a step's time, and how long it holds."""
+    def _kept(self) -> tuple[Threads, Threads, float] | None:
+        """The best threads, the best that do not spin, and a step's time, from the cache; None if it has none."""
         try:
-            number, spin, calm_number, calm_spin, seconds, until = kept
-            best, calm = Threads(number, spin), Threads(calm_number, calm_spin)
-            if best not in self._ways or calm not in self._ways or not 0 < float(seconds) < 1:
-                return False
-            if until is not None and time.time() > until:
-                return False
-        except (TypeError, ValueError):
-            return False
-        self._best, self._calm = best, calm
-        self._expected = self._recent = float(seconds)
-        return True
+            number, spin, calm_number, calm_spin, seconds, until = _read().get(_machine(), {})[self._name]
+            found = Threads(number, spin), Threads(calm_number, calm_spin), float(seconds)
+            holds = until is None or time.time() < float(until)
+        except (KeyError, TypeError, ValueError):
+            return None
+        is_possible = found[0] in self._ways and found[1] in self._ways and 0 < found[2] < MOST_SECONDS
+        return found if holds and is_possible else None
+
+
+def _is_quiet() -> bool:
+    try:
+        return os.getloadavg()[0] < QUIET * program.cores()
+    except (AttributeError, OSError):  # of some systems nobody can know
+        return False
 
 
 @functools.cache

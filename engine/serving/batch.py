@@ -26,8 +26,8 @@ from engine.serving.rows import ReplyRow, Row
 ANNOUNCE_SECONDS, ANNOUNCE_SECONDS_A_ROW = 0.004, 0.0004  # readers are woken this often: waking costs a switch
 WRITE_SECONDS = 0.004  # of one call of the step function: a reply that comes in waits no longer
 READ_SECONDS = 0.008  # the same where nobody writes
-READING_SHARE = 0.5  # of the time that writing takes, given to reading beside it
-LEAST_READ_SECONDS = 0.001  # so much is saved up for one call
+READING_SHARE = 0.5  # of the time that writing takes, given to reading beside it; it may be taken in advance
+FEWEST_READ = 16  # tokens that are worth a call
 OVERLAP_ROWS = 8  # with a memory: so many look up their counts while the network's step runs
 NUMBERS_AHEAD = 32  # random numbers made at once for each row, and the most tokens handed over at once
 
@@ -46,8 +46,8 @@ class Batch:
         self._block_step = step_function if isinstance(step_function, BlockStep) else None
         self._drawing: Drawing | None = None  # None when other rows draw than before
         self._ahead = 1  # how many tokens the step function draws in its next call
-        self._token_seconds = LEAST_READ_SECONDS  # what reading one took
-        self._saved = 0.0  # seconds that reading may take now
+        self._token_seconds = READ_SECONDS / FEWEST_READ  # what reading one took
+        self._saved = 0.0  # seconds that reading may take now; below zero where it took more
         self._helper = ThreadPoolExecutor(1, "engine-step")  # has no thread until it is needed
         self._announced = 0.0
         self.written = 0  # tokens, in all
@@ -109,9 +109,8 @@ class Batch:
     def _move(self, drawing: Drawing) -> None:
         """Feed rows that went back from where they are now."""
         for index, row in zip(drawing.indices, drawing.rows, strict=True):
-            if (moved := row.moved()) is not None:
-                self._ids[index], self.states[index] = moved
-                self._drawing = None
+            if (state := row.moved()) is not None:
+                self.states[index], self._drawing = state, None
 
     def _draw(self, drawing: Drawing, began: float) -> int:
         """Draw for the rows that write; returns how many tokens each."""
@@ -154,9 +153,9 @@ class Batch:
     def _read(self, indices: list[int]) -> list[int]:
         """Feed the rows that do not write yet for the time that was saved; returns the indices of finished ones."""
         finished = list[int]()
-        while indices and self._saved >= LEAST_READ_SECONDS:
+        while indices and self._saved > 0:
             rows, began = [self._rows[index] for index in indices], time.monotonic()
-            most = max(1, int(self._saved / self._token_seconds))
+            most = max(FEWEST_READ, int(self._saved / self._token_seconds))
             count = min(most, *(len(row.unread) for row in rows))
             begin = 0 if any(row.reads_all for row in rows) else count - 1
             ids = np.stack([row.unread[:count] for row in rows], axis=1)
@@ -175,7 +174,8 @@ class Batch:
                     self.hand_over()
                     self._drawing = None
             indices, seconds = going_on, time.monotonic() - began
-            self._token_seconds = seconds / count
+            if count >= FEWEST_READ:  # fewer take another way, and longer
+                self._token_seconds = seconds / count
             self._saved -= seconds
         return finished
 

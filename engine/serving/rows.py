@@ -113,7 +113,7 @@ class ReplyRow:
         shapes = self.sampling.bias or self.sampling.dry_multiplier
         self._shaping = Shaping(vocabulary, self.sampling) if shapes else None
         self._refused: dict[int, set[int]] = {}  # after so many tokens, those that would begin a banned phrase
-        self._moved: tuple[int, Floats] | None = None
+        self._moved: Floats | None = None
         self._is_stuck = False
         self._known: tuple[int, Checkpoint] | None = None  # a checkpoint of whole text, after so many tokens
         self._prompt_end: Checkpoint | None = None
@@ -236,13 +236,14 @@ class ReplyRow:
         drawn.back(place, watch.released)
         if self.memory is not None:
             self.memory.rewind(len(self.memory) - gone)
-        self.next, self.state = self._moved = watch.go_back() or (ended.settled[-1], ended.state)
+        self.next, self._moved = watch.go_back() or (ended.settled[-1], ended.state)
+        self.state = self._moved
         may = drawn.continuing if drawn.open else range(len(self._vocabulary))
         self._is_stuck = refused.union(self._vocabulary.never_written).issuperset(may)
         return self._is_stuck
 
-    def moved(self) -> tuple[int, Floats] | None:
-        """The token to feed and the state before it, where the row has just gone back to these."""
+    def moved(self) -> Floats | None:
+        """The state before the next token is fed, where the row has just gone back to it."""
         moved, self._moved = self._moved, None
         return moved
 

@@ -85,6 +85,14 @@ def test_a_damaged_cache_is_measured_anew(cache: Path, spoil: Callable[[str], st
     assert clock.asked == 2 * before
 
 
+def test_a_slow_step_and_a_system_that_tells_no_load_are_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.getloadavg")
+    ways, clock = possible(10**7, None), Clock(one=1.2, calm=3.0, spinning=2.0)
+    for _ in range(2):
+        assert Choice("step", ways, clock).way == ONE
+    assert clock.asked == len(ways) * (1 + threads.ROUNDS)
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(cache: Path) -> None:
     cache.parent.write_text("a file where the folder should be")
     assert Choice("step", possible(10**7, None), Clock(one=0.3, calm=0.2, spinning=0.1)).way == SPINNING
@@ -110,7 +118,7 @@ def test_spinning_threads_rest_beside_busy_neighbors(monkeypatch: pytest.MonkeyP
 def test_whatever_is_chosen_gives_the_same_bits() -> None:
     rng = np.random.default_rng(7)
     steps = [OnnxStep(tiny_network(units=512), threads=number) for number in (1, 2)]
-    steps[1]._one = steps[1]._many = steps[1]._reading = Choice("x", [SPINNING], lambda way: 0.1)
+    steps[1]._one = steps[1]._many = Choice("x", [SPINNING], lambda way: 0.1)
     for rows in (1, 5):
         ids = rng.integers(20, size=(60, rows)).astype(np.int32)
         state = np.zeros((rows, steps[0].state_size), np.float32)
