@@ -65,10 +65,11 @@ class Shaping:
 
 
 class Bias:
-    """Adds to the logits of the tokens that write a text.
+    """Adds to the logits of the tokens that make a text whole.
 
-    What stands before a place may have begun the text: then these are the tokens that go on with it. With a negative
-    amount they are those alone that make it whole; else the beginnings of many other texts would suffer.
+    Where none does, a positive amount goes to those that write most of it. What stands before a place may have begun
+    the text: then it is the rest that counts. Characters gain only where it has begun, and a negative amount is for
+    what makes it whole alone; else the beginnings of all other texts would move, too.
     """
 
     def __init__(self, vocabulary: Vocabulary, text: str, amount: float) -> None:
@@ -91,11 +92,11 @@ class Bias:
             pieces = [piece if isinstance(piece, bytes) else piece.encode() for piece in table]
             if is_free:  # a word comes with the space before it
                 pieces = [piece.lstrip(b" ") for piece in pieces]
-            self._found[key] = [
-                index
-                for index, piece in enumerate(pieces)
-                if piece and (piece.startswith(rest) or (self.amount > 0 and rest.startswith(piece)))
-            ]
+            found = [index for index, piece in enumerate(pieces) if piece.startswith(rest)]
+            if not found and self.amount > 0 and (begun or self._vocabulary.level != "char"):
+                sizes = [len(piece) if rest.startswith(piece) else 0 for piece in pieces]
+                found = [index for index, size in enumerate(sizes) if size and size == max(sizes)]
+            self._found[key] = found
         return self._found[key]
 
 
