@@ -273,7 +273,7 @@ class ReplyRow:
                 self._known = count, _after(self._start, *watch.last, offset)
         if self._is_stuck or (watch is not None and watch.is_stopped):
             reason = "stop"
-        if watch is None or not watch.is_stopped:
+        if watch is None or not watch.is_stopped or count < self._given:
             offset -= len(drawn.tokens) - count  # going on draws the same again
         end = self._checkpoint_after(count, offset)
         tokens = tuple(drawn.tokens[:count]) or end.open  # the word is open still, if nothing was written

@@ -65,16 +65,15 @@ class Shaping:
 
 
 class Bias:
-    """Adds to the logits of the tokens that write a text.
+    """Adds to the logits of the tokens that make a text whole.
 
-    What stands before a place may have begun the text: then these are the tokens that go on with it. Where nothing has,
-    they are those that write the whole of it, or else its longest beginning, but not within another word. With a
-    negative amount they are those alone that make it whole; else the beginnings of many other texts would suffer.
+    Where none does, a positive amount goes to those that write most of it. What stands before a place may have begun
+    the text: then it is the rest that counts. Characters gain only where it has begun, and a negative amount is for
+    what makes it whole alone; else the beginnings of all other texts would move, too.
     """
 
     def __init__(self, vocabulary: Vocabulary, text: str, amount: float) -> None:
         self._vocabulary, self._text, self.amount = vocabulary, text.encode(), amount
-        self._is_word = len(text) > 1 and text[0].isalnum()
         self._found: dict[tuple[int, int], list[int]] = {}
 
     @property
@@ -89,27 +88,16 @@ class Bias:
         table = self._vocabulary.written(before)  # one of two, which stay the same objects
         key = begun, id(table)
         if key not in self._found:
-            self._found[key] = self._writing(text[begun:], table, is_free=not begun and not text.startswith(b" "))
-        found = self._found[key]
-        if begun or not self._is_word or self.amount < 0 or not _ends_in_word(written):
-            return found
-        return [index for index in found if table[index][:1] in (" ", b" ")]
-
-    def _writing(self, rest: bytes, table: Sequence[str] | Sequence[bytes], *, is_free: bool) -> list[int]:
-        """The tokens that write the rest of the text or, if none does, the longest beginning of it."""
-        pieces = [piece if isinstance(piece, bytes) else piece.encode() for piece in table]
-        if is_free:  # a word comes with the space before it
-            pieces = [piece.lstrip(b" ") for piece in pieces]
-        whole = [index for index, piece in enumerate(pieces) if piece.startswith(rest)]
-        if whole or self.amount < 0:
-            return whole
-        sizes = [len(piece) if rest.startswith(piece) else 0 for piece in pieces]
-        longest = max(sizes)
-        return [index for index, size in enumerate(sizes) if size == longest] if longest else []
-
-
-def _ends_in_word(written: bytes) -> bool:
-    return written.decode(errors="ignore")[-1:].isalnum()
+            rest, is_free = text[begun:], not begun and not text.startswith(b" ")
+            pieces = [piece if isinstance(piece, bytes) else piece.encode() for piece in table]
+            if is_free:  # a word comes with the space before it
+                pieces = [piece.lstrip(b" ") for piece in pieces]
+            found = [index for index, piece in enumerate(pieces) if piece.startswith(rest)]
+            if not found and self.amount > 0 and (begun or self._vocabulary.level != "char"):
+                sizes = [len(piece) if rest.startswith(piece) else 0 for piece in pieces]
+                found = [index for index, size in enumerate(sizes) if size and size == max(sizes)]
+            self._found[key] = found
+        return self._found[key]
 
 
 def utf8(vocabulary: Vocabulary, tokens: Sequence[int]) -> bytes:

@@ -217,6 +217,11 @@ def test_a_branch_in_the_middle_of_the_first_character() -> None:
         reply = talk.branch(1, 1, dog[1], length=0)
         assert reply.result().tokens[:2] == tuple(dog[:2])
         check(model, talk)
+        ends = "\ufffd" + "".join(map(chr, range(0x32C0, 0x3300)))  # whatever the character becomes
+        reply = talk.branch(1, 4, dog[1], sampling=engine.Sampling(stop=tuple(ends), seed=2, length=9))
+        assert (reply.text, reply.finish_reason) == ("", "stop")
+        assert reply.result().drawn == 0  # so that nothing is drawn in place of what was given
+        assert engine.replay(model, talk.export()).text == talk.text
         talk.branch(1, 4, dog[1], length=3)
         assert talk.text.startswith("猫")
         assert [turn.kind for turn in talk.turns] == ["prompt", "reply"]
