@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from engine.serving.engine import Activity, Engine, Info, Score
     from engine.serving.loading import load
     from engine.store.store import Store
-    from engine.text.files import read_stream, read_text
+    from engine.text.files import read_lines, read_stream, read_text
     from engine.text.toml import Toml
     from engine.text.unseen import some_of, tell_unseen
     from engine.text.vocabulary import Vocabulary
@@ -79,6 +79,7 @@ __all__ = [
     "quoted",
     "read_again",
     "read_files",
+    "read_lines",
     "read_stream",
     "read_text",
     "replay",
@@ -101,7 +102,7 @@ _HOMES = {
     "conversation.replay": ("Texts", "read_again", "replay"),
     "conversation.walk": ("Place", "Token"),
     "store.store": ("Store",),
-    "text.files": ("read_stream", "read_text"),
+    "text.files": ("read_lines", "read_stream", "read_text"),
     "text.toml": ("Toml",),
     "text.unseen": ("some_of", "tell_unseen"),
     "text.vocabulary": ("Vocabulary",),

@@ -90,12 +90,7 @@ def _read_prompt() -> str:
 
 
 def _read_lines() -> Iterator[str]:
-    """The lines of standard input as they come. Raises `EngineError` for one that is no UTF-8."""
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        try:
-            yield line.decode().rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise engine.EngineError(f"standard input, line {number} is not UTF-8: convert it") from None
+    return engine.read_lines(sys.stdin.buffer, "standard input", lambda line: say("textrepl", line))
 
 
 def _resume_in_pipe(arguments: argparse.Namespace, parser: argparse.ArgumentParser, job: oneshot.Job) -> int:

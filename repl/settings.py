@@ -38,7 +38,7 @@ def parse_setting(name: str, text: str) -> Any:
 
 def verbatim(typed: str) -> str:
     r"""A text that a person typed: between quotes if it has blanks at an end, and with `\n`, `\t` and `\\`."""
-    text = typed[1:-1] if len(typed) > 2 and typed[0] == typed[-1] == '"' else typed
+    text = typed[1:-1] if len(typed) >= 2 and typed[0] == typed[-1] == '"' else typed
     return re.sub(r"\\[nt\\]", lambda found: ESCAPES[found[0]], text)
 
 

@@ -30,6 +30,7 @@ from engine.sampling import Sampling, derive_key
 from engine.text.vocabulary import Vocabulary
 
 EXPORT_VERSION = 1
+_BRANCH = 0x6272  # any number: it keeps a branch's random numbers apart from those of a retry
 MAX_REMEMBERED = 5_000_000  # characters of a text that is remembered; counting them takes some 100 bytes each
 
 
@@ -322,7 +323,8 @@ class Conversation(Moves):
         if sampling is not None and sampling.seed is not None:
             start = _reseeded(start, sampling.seed)
         else:
-            start = _attempt(start, before.id, self._tree.children(before))
+            key = derive_key(start.seed, before.id, self._tree.children(before), _BRANCH)
+            start = replace(start, key=key, offset=0)
         if begin.prompt:
             start = replace(start, pending=start.settled + begin.prompt, reopened=0)
         return self._write(before, Prompt(start, begin.text, begin.prompt), settings, begin.begun)

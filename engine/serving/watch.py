@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -51,7 +52,7 @@ class Phrases:
         self.longest = max(map(len, forms), default=0)
         self.open = 0
         """The length of the longest end of the text so far that one of them could begin with."""
-        self._beginnings = {text[:size] for text in forms for size in range(1, len(text))}
+        self._sorted = [*sorted(forms), ""]
         self._any = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
 
     def look(self, text: str, new: int) -> int:
@@ -68,8 +69,13 @@ class Phrases:
 
     def reopen(self, text: str) -> None:
         """Look anew at the end of the text, to see which of them could have begun there."""
-        sizes = range(min(self.longest - 1, len(text)), 0, -1)
-        self.open = next((size for size in sizes if text[-size:] in self._beginnings), 0)
+        ordered, last = self._sorted, len(self._sorted) - 1
+        for size in range(min(self.longest - 1, len(text)), 0, -1):
+            end = text[-size:]
+            if ordered[bisect_right(ordered, end, 0, last)].startswith(end):  # the first text that is more than this
+                self.open = size
+                return
+        self.open = 0
 
 
 class Watch:

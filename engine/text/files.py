@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,6 +45,21 @@ def read_stream(
     `name` stands for it in messages, and `file` in commands that mend it. Raises `EngineError` if it is no text.
     """
     return "".join(decode(stream.read, name, tell, file))
+
+
+def read_lines(
+    stream: BinaryIO, name: str, tell: Callable[[str], None] = lambda line: None, file: str = "FILE"
+) -> Iterator[str]:
+    """The lines of a stream as they come, without their ends; otherwise as `read_stream`.
+
+    What is no text raises `EngineError` once the lines before it were given.
+    """
+    held = ""
+    for part in decode(stream.readline, name, tell, file):
+        *lines, held = (held + part).split("\n")
+        yield from (line.rstrip("\r") for line in lines)
+    if held:
+        yield held
 
 
 def why(error: OSError, name: str | Path) -> str:

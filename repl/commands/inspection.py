@@ -73,6 +73,11 @@ def walk(session: Session, argument: str) -> Answer:
             raise ValueError(
                 f"walk {engine.first_words(argument, 40)!r}: give a turn's number; /tree shows those that there are"
             )
+        if turns[0].kind == "memory":
+            raise ValueError(
+                f"walk {argument}: this text is remembered, the network never read it; give the number of a text or a "
+                "reply that /tree shows"
+            )
     elif not turns:
         raise ValueError("there is nothing to walk over yet: write something first")
     turn = turns[-1].id

@@ -50,4 +50,5 @@ def _go_on(session: Session, job: Job, stdout: TextIO, stderr: TextIO | None) ->
 
 def seed_of(session: Session) -> int:
     """The seed that the present turn was drawn with. Waits for the turn's end."""
-    return session.story.turns[-1].checkpoint.seed
+    story = session.story.snapshot()
+    return next(turn.checkpoint.seed for turn in story.turns if turn.id == story.present)

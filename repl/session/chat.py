@@ -102,10 +102,11 @@ def speaker_of(text: str) -> str:
 
 
 def _is_in_a_line(turns: Sequence[engine.Turn]) -> bool:
-    """Whether a line of a chat was stopped before its end."""
-    if not turns or turns[-1].kind != "reply" or turns[-1].finish_reason == "stop":
+    """Whether a line of a chat was begun and has not come to its end."""
+    told = [turn for turn in turns if turn.kind != "memory"]
+    if not told or told[-1].finish_reason == "stop":
         return False
-    return bool(speaker_of(next((turn.text for turn in reversed(turns) if turn.kind == "prompt"), "")))
+    return bool(speaker_of(next((turn.text for turn in reversed(told) if turn.kind == "prompt"), "")))
 
 
 def _is_name(text: str) -> bool:

@@ -108,7 +108,9 @@ class Session:
         seed = None if story.tree else story.snapshot().turns[0].checkpoint.seed
         speaker = ""
         if self.chat is not None:
-            speaker = speaker_of(text if kind == "say" else _prompt_of(story, branch[0] if branch else parent))
+            is_within = kind == "say" and any(turn.kind == "reply" for turn in story.turns[-1:])
+            told = text if text or is_within else _prompt_of(story, branch[0] if branch else parent)
+            speaker = speaker_of(told)
         reply = begin(story, kind, text, sampling, branch)
         if self.store is not None:
             self._draft_noted = float("-inf")

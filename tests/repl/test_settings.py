@@ -34,6 +34,13 @@ def test_what_is_no_number_is_named(name: str, kind: str) -> None:
         parse_setting(name, "much")
 
 
+@pytest.mark.parametrize("name", ["stop", "ban"])
+def test_an_empty_text_between_quotes_is_refused(name: str) -> None:
+    assert parse_setting(name, '"') == ('"',)
+    with pytest.raises(ValueError, match="none of them empty"):
+        engine.Sampling(**{name: parse_setting(name, '""')})
+
+
 def test_a_speed_has_limits() -> None:
     assert parse_speed("40") == 40
     for text in ("-1", "1e9", "nan", "fast"):

@@ -1,9 +1,13 @@
-"""Long random stories, with everything that may be asked for: their texts are those of the same asked for afresh."""
+"""Long random stories: stored, opened and replayed they are the same, and two in one batch are each as alone.
+
+Their settings and what is done to them are drawn from those below.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ import pytest
 
 import engine
 from engine.serving.engine import Engine
+from engine.serving.scheduler import Scheduler
 from tests.engine.conversations import LEVEL_SAMPLING, check
 
 SETTINGS: dict[str, list[Any]] = {
@@ -34,8 +39,11 @@ def chosen_settings(choose: random.Random) -> engine.Sampling:
     return replace(LEVEL_SAMPLING, seed=choose.randrange(5), length=choose.randrange(1, 25), **drawn)
 
 
-def act(talk: engine.Conversation, choose: random.Random) -> None:
-    """Do something to a story. What cannot be done now raises `ValueError`."""
+def act(talk: engine.Conversation, choose: random.Random, *, stops: bool = True) -> None:
+    """Do something to a story. What cannot be done now raises `ValueError`.
+
+    Without `stops` it is the same whenever it is done: where a reply is stopped is a matter of time.
+    """
     turns = [turn for turn in talk.tree if turn.kind != "memory" and turn.tokens]
     sampling = chosen_settings(choose)
 
@@ -63,7 +71,7 @@ def act(talk: engine.Conversation, choose: random.Random) -> None:
         lambda: talk.goto(choose.choice(talk.tree).id),
         lambda: talk.alternatives(2, replace(sampling, seed=None)),
         lambda: talk.remember("the king and the sea, and the king"),
-        branch, branch, stopped,
+        branch, branch, *([stopped] if stops else []),
     ]  # fmt: skip
     choose.choice(acts)()
 
@@ -94,6 +102,40 @@ def tell(model: Engine, actions: int, seed: int, folder: Path) -> None:
         talk.goto(again.present)
         assert again.say(sampling=LEVEL_SAMPLING).text == talk.say(sampling=LEVEL_SAMPLING).text
     assert done > actions / 2
+
+
+def tell_together(model: Engine, actions: int, seeds: Sequence[int]) -> list[list[tuple[object, ...]]]:
+    """The turns of some stories. After each action all their replies are written at the same time."""
+    talks = [model.conversation(sampling=replace(LEVEL_SAMPLING, seed=seed)) for seed in seeds]
+    choices = [random.Random(seed) for seed in seeds]
+    for talk in talks:
+        talk.say("\n").result()
+    for _ in range(actions):
+        for talk, choose in zip(talks, choices, strict=True):
+            with contextlib.suppress(ValueError, IndexError):
+                act(talk, choose, stops=False)
+    return [
+        [(one.kind, one.text, one.tokens, one.parent, one.checkpoint.key, one.finish_reason) for one in talk.tree]
+        for talk in talks
+    ]
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_two_random_stories_in_one_batch_are_each_as_alone(
+    model: Engine, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = [tell_together(model, 40, [one])[0] for one in (seed, seed + 1)]
+    sizes, admit = list[int](), Scheduler.admit
+
+    def admitted(scheduler: Scheduler[Any]) -> list[Any]:
+        joined = admit(scheduler)
+        sizes.append(len({row.owner for row in scheduler.running}))
+        return joined
+
+    monkeypatch.setattr(Scheduler, "admit", admitted)
+    assert tell_together(model, 40, [seed, seed + 1]) == alone
+    assert sizes.count(2) > 20
+    assert min(map(len, alone)) > 20
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -114,6 +114,31 @@ def test_a_branch_in_a_prompt_leaves_what_is_before_it_a_prompt(model: Engine) -
             check(model, talk)
 
 
+def test_a_branch_shares_its_random_numbers_with_no_retry(model: Engine) -> None:
+    talk = model.conversation(sampling=LEVEL_SAMPLING)
+    talk.say("\n").result()
+    talk.say(length=9).result()
+    turn = talk.turns[-1]
+    for _ in range(3):
+        talk.goto(turn.id)
+        talk.branch(turn.id, 2, turn.tokens[2], length=9).result()
+        talk.goto(turn.id)
+        talk.retry().result()
+    keys = [one.checkpoint.key for one in talk.snapshot().turns if one.parent == turn.parent]
+    assert len(set(keys)) == len(keys) == 7
+    talk.goto(turn.parent or 0)
+    talk.say(" a", length=0).result()  # a child that is no reply moves the count of branches ahead of the retries'
+    talk.goto(turn.id)
+    talk.branch(turn.id, 2, turn.tokens[2], length=9).result()
+    branch = talk.snapshot().turns[-1].checkpoint.key
+    for _ in range(3):
+        talk.goto(turn.id)
+        talk.retry().result()
+        assert talk.snapshot().turns[-1].checkpoint.key != branch
+    again = engine.replay(model, talk.export())
+    assert [(one.text, one.tokens) for one in again.tree] == [(one.text, one.tokens) for one in talk.tree]
+
+
 @pytest.mark.parametrize("memory", ["off", "mine", "all"])
 def test_a_branch_is_the_same_in_a_batch_after_undo_and_stored(model: Engine, tmp_path: Path, memory: str) -> None:
     talk = walked(model, memory)

@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import engine
 from engine.model.onnx_step import OnnxStep
 from engine.model.step import Ids, Logits, Shape, State
 from engine.serving.engine import Engine
+from engine.serving.watch import Phrases
 from engine.text.ends import is_end
 from engine.text.vocabulary import Vocabulary
 from tests.engine.conversations import LEVEL_SAMPLING, check
 from tests.networks import tiny_network
 
 SAMPLING = engine.Sampling(temperature=1.0, seed=5, length=12)
+
+
+@given(st.lists(st.text("abc", min_size=1, max_size=6), max_size=6), st.lists(st.text("abc", max_size=3), max_size=9))
+def test_an_end_that_a_phrase_could_begin_with_is_open(texts: list[str], pieces: list[str]) -> None:
+    phrases, text = Phrases(texts), ""
+    beginnings = {one[:size] for one in texts for size in range(1, len(one))}
+    for piece in pieces:
+        text += piece
+        is_found = phrases.look(text, len(piece)) >= 0
+        assert is_found == any(text[: len(text) - n].endswith(one) for n in range(len(piece)) for one in texts)
+        if is_found:
+            break
+        assert phrases.open == max((size for size in range(len(text) + 1) if text[len(text) - size :] in beginnings),
+                                   default=0)  # fmt: skip
+
+
+def test_a_long_phrase_takes_memory_in_proportion() -> None:
+    text = "the king and the sea " * 1000
+    tracemalloc.start()
+    try:
+        phrases = Phrases([text])
+        phrases.reopen(text[:-1])
+        assert phrases.open == len(text) - 1
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000  # bytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_stop_string_ends_a_reply_at_a_token(model: Engine) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
 
 import pytest
 
 from engine.errors import EngineError
-from engine.text.files import read_text, split_point
+from engine.text.files import read_lines, read_text, split_point
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,27 @@ def test_what_is_no_utf_8_is_read_and_told(tmp_path: Path) -> None:
     path.write_bytes("caf\u00e9 caf\u00e9".encode()[:-1])
     assert read_text(path, told.append) == "caf\u00e9 caf"
     assert told == [f"{path} breaks off within a letter: its last byte was left out"]
+
+
+def test_lines_come_one_by_one_up_to_what_is_no_text() -> None:
+    told: list[str] = []
+    for data in (b"\xef\xbb\xbfa\r\n\nb", "a\r\n\nb".encode("utf-16"), b"a\n\nb\n"):
+        assert list(read_lines(io.BytesIO(data), "it", told.append)) == ["a", "", "b"]
+    assert len(told) == 1
+    assert list(read_lines(io.BytesIO(b""), "it")) == []
+    lines = read_lines(io.BytesIO("é\nb\n".encode() + b"\xff\xff\nc\n"), "it")
+    assert [next(lines), next(lines)] == ["é", "b"]
+    with pytest.raises(EngineError, match="it is UTF-8 up to byte 5, and is broken there: mend that place"):
+        next(lines)
+
+
+def test_lines_are_not_waited_for() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb", buffering=0) as other:
+        lines = read_lines(stream, "it")
+        for line in ("one", "two"):
+            other.write(f"{line}\n".encode())
+            assert next(lines) == line
 
 
 def test_a_text_in_place_of_a_name_is_told(tmp_path: Path) -> None:

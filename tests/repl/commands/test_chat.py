@@ -34,6 +34,16 @@ def test_each_line_gets_a_name_and_the_model_one_line(session: Session) -> None:
     assert session.story.text.endswith(f"ann: and you\nbob: x: {again.reply.text}")
 
 
+def test_a_line_that_was_taken_back_is_written_anew(session: Session) -> None:
+    said(session, "/chat ann:bob")
+    write(session, "hello")
+    said(session, "/undo")
+    again = enter(session, "")
+    assert again.speaker == "bob"
+    assert again.reply is not None
+    assert session.story.text == f"ann: hello\nbob: {again.reply.text}"
+
+
 def test_two_people_and_the_end_of_a_chat(session: Session) -> None:
     assert "no chat is on" in said(session, "/me eve")
     assert said(session, "/chat off") == "there is no chat"

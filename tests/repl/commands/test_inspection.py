@@ -63,6 +63,8 @@ def test_a_walk_over_the_last_turn_or_another_changes_nothing_until_a_token_is_t
         assert "".join(place.text for place in walk.places) == text
     assert "walk 'x': give a turn's number" in said(session, "/walk x")
     assert session.story.tree == tree
+    session.story.remember("the cat and the cat")
+    assert "walk 3: this text is remembered, the network never read it" in said(session, "/walk 3")
 
 
 def test_a_token_that_is_taken_begins_a_branch_as_asked_for_afresh(session: Session) -> None:

@@ -63,6 +63,8 @@ def test_texts_are_banned_and_allowed_again(session: Session) -> None:
     said(session, '/ban " the "')
     said(session, r"/ban \n")
     assert said(session, "/ban e") == said(session, "/ban")
+    for line in ('/ban ""', '/set ban ""', '/set stop ""'):
+        assert "none of them empty" in said(session, line)
     assert session.sampling.ban == ("e", " the ", "\n")
     assert not {"e", "\n"} & {*write(session, "ab")}
     assert said(session, "/unban the") == "unban 'the': is not banned; there is 'e' ' the ' '\\n'"

@@ -77,10 +77,30 @@ def test_a_line_is_answered_before_the_next_one_comes(model: str) -> None:
             process.stdin.write(line)
             process.stdin.flush()
             assert process.stdout.readline().endswith(b"\n")
-        process.stdin.write(b"caf\xe9\n")
+        process.stdin.write(b"caf\x82\x82\x82\n")
         _, message = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert message == b"textrepl: standard input, line 3 is not UTF-8: convert it\n"
+    assert message.startswith(b"textrepl: standard input is not UTF-8 (byte 11), and in")
+    assert b"convert it with 'iconv " in message
+    assert message.count(b"\n") == 1
+
+
+def test_what_came_before_a_line_that_is_no_text_is_answered_and_kept(model: str, home: str) -> None:
+    arguments = [model, "--session", "talk", "--store", home, "--chat", "ann:bob", "--length", "20"]
+    done = run(*arguments, text=b"\xef\xbb\xbfone\r\ntwo\ncaf\x82\x82\x82\nthree\n")
+    one_line(done, 1, "standard input is ", "iconv ")
+    assert done.stdout.count(b"\n") == 2
+    with closing(engine.Store(home)) as store:
+        turns = [text for *_, text in store.texts("talk").turns]
+    assert (turns[0], turns[2]) == ("ann: one\nbob: ", "\nann: two\nbob: ")
+
+
+def test_nothing_at_all_has_a_seed_too(model: str, home: str) -> None:
+    arguments = [model, "--session", "new", "--store", home, "--seed", "7", "--prompt", "", "--length", "0"]
+    done = run(*arguments, "--json")
+    assert (done.returncode, done.stderr) == (0, b"")
+    row = json.loads(done.stdout)
+    assert (row["text"], row["seed"]) == ("", 7)
 
 
 def test_a_chat_in_a_pipe_is_kept_with_its_session_alone(model: str, home: str) -> None:

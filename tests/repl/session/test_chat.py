@@ -95,6 +95,19 @@ def test_a_line_that_was_stopped_goes_on_and_one_that_ended_does_not(tiny: Engin
     assert chat.text_of("", story.turns) == "\nbob: "
 
 
+def test_a_line_without_a_word_yet_is_not_begun_twice(tiny: Engine) -> None:
+    chat = Chat("ann", "bob")
+    begun = turns(tiny, "ann: hi\nbob: ")
+    assert chat.text_of("", begun) == ""
+    story = tiny.conversation(sampling=engine.Sampling(seed=1, stop=("\n",)))
+    story.say("bob: ", length=3).result()
+    story.undo()
+    assert chat.text_of("", story.turns) == ""
+    story.remember("the king and the sea")
+    assert chat.text_of("", story.turns) == ""
+    assert chat.text_of("", turns(tiny, "bob: ", "well")) == "\nbob: "
+
+
 def test_a_reply_that_is_no_line_of_a_chat_is_followed_by_one(tiny: Engine) -> None:
     chat, story = Chat("ann", "bob"), tiny.conversation(sampling=engine.Sampling(seed=1))
     story.say("once", length=3).result()
