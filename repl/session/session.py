@@ -71,7 +71,9 @@ class Session:
 
     def suggest(self, text: str) -> engine.Reply:
         """The likeliest continuation of the story with `text` after it. The story itself stays as it is."""
-        sampling = engine.Sampling(temperature=0, length=SUGGESTION_LENGTH, stop=("\n",))
+        sampling = engine.Sampling(
+            temperature=0, length=SUGGESTION_LENGTH, stop=("\n",), ban=self.sampling.ban, bias=self.sampling.bias
+        )
         return self.story.fork().say(text, sampling=sampling)
 
     def write(self, kind: str, text: str, sampling: engine.Sampling) -> Answer:
