@@ -80,7 +80,8 @@ def test_every_command_once(model: str, tmp_path: Path) -> None:
     told = {
         "retry": "main:3", "alt 2": "1 to 2 chooses", "undo": "main:1", "redo": "main:3", "cut 2": "main:6",
         "edit": "nothing was changed", "tree": "(start)", "goto 3": "main:3", "fork": "this is now",
-        "set": "top_p = 1.0", "preset wild": "temperature 1.2", "why 3": "the model", "heat": "bits a character",
+        "set": "top_p = 1.0", "ban king": "never written: 'king'", "unban all": "never written: none",
+        "preset wild": "temperature 1.2", "why 3": "the model", "heat": "bits a character",
         "state": "layer 2", "model": "7,071 parameters", "models": "shakespeare", "sessions": "the cat",
         "save novel": "this is 'novel' now", "rename book": "this is 'book' now", "new": "a new story",
         "open book": "book", "export {tmp}/a.txt": "written to",
@@ -236,7 +237,7 @@ def test_ctrl_c_at_any_moment_ends_in_a_prompt_or_in_silence(model: str, seconds
 def test_ten_thousand_turns_and_lines(model: str, tmp_path: Path) -> None:
     """A story and a history of that length are opened, drawn, walked and searched, and one writes on as ever."""
     with engine.load(model) as loaded:
-        story = loaded.conversation(sampling=engine.Sampling(seed=3, length=5))
+        story = loaded.conversation(sampling=engine.Sampling(seed=3, length=5, end="sentence"))
         story.say("the cat").result()
         start, prompt, reply = story.snapshot().turns
         turns = [start, prompt, *(replace(reply, id=number, parent=number - 1) for number in range(2, 10_001))]
