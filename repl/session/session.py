@@ -97,7 +97,9 @@ class Session:
 
     def suggest(self, text: str) -> engine.Reply:
         """The likeliest continuation of the story with `text` after it. The story itself stays as it is."""
-        sampling = engine.Sampling(temperature=0, length=SUGGESTION_LENGTH, stop=("\n",))
+        sampling = engine.Sampling(
+            temperature=0, length=SUGGESTION_LENGTH, stop=("\n",), ban=self.sampling.ban, bias=self.sampling.bias
+        )
         typed = text if self.chat is None else self.chat.begun(text, self.story.turns)
         return self.story.fork().say(typed, sampling=sampling)
 

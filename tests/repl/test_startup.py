@@ -29,5 +29,5 @@ def test_what_no_store_takes_is_in_a_file(model: str, tmp_path: Path) -> None:
     screen.child.sendeof()
     screen.wait(shows("could not be kept"))
     (path,) = (tmp_path / "textrepl").glob("unkept-*.txt")
-    assert re.fullmatch(r"the cat.{30}", path.read_text(encoding="utf-8"), re.DOTALL)
+    assert re.fullmatch(r"the cat.{30,45}", path.read_text(encoding="utf-8"), re.DOTALL)
     assert path.stat().st_mode & 0o077 == 0

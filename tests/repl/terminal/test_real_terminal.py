@@ -244,7 +244,7 @@ def test_ctrl_c_at_any_moment_ends_in_a_prompt_or_in_silence(model: str, seconds
 def test_ten_thousand_turns_and_lines(model: str, tmp_path: Path) -> None:
     """A story and a history of that length are opened, drawn, walked and searched, and one writes on as ever."""
     with engine.load(model) as loaded:
-        story = loaded.conversation(sampling=engine.Sampling(seed=3, length=5))
+        story = loaded.conversation(sampling=engine.Sampling(seed=3, length=5, end="sentence"))
         story.say("the cat").result()
         start, prompt, reply = story.snapshot().turns
         turns = [start, prompt, *(replace(reply, id=number, parent=number - 1) for number in range(2, 10_001))]
