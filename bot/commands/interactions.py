@@ -231,6 +231,17 @@ def channel_of(interaction: Interaction) -> Channel:
     return Channel(place, interaction.channel_id or 0)
 
 
+def check_owner(interaction: Interaction, owner: int) -> None:
+    """Raise `Refusal` for another person's own story, or one from before the bot was a member; an owner of 0 is none.
+
+    A story's serial number and a turn would mean another story there.
+    """
+    if owner and channel_of(interaction).guild != owner:
+        if is_elsewhere(interaction):
+            raise Refusal("that story belongs to who asked for it: `/continue` goes on with yours")
+        raise Refusal("that story is of one person, from before I was a member here: `/continue` goes on with this one")
+
+
 def is_own(interaction: Interaction) -> bool:
     """Whether a story belongs to the person alone: in a direct message, and elsewhere. They may do everything there."""
     return interaction.guild_id is None or is_elsewhere(interaction)
