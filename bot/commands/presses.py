@@ -18,7 +18,7 @@ from bot.replies.replies import Replies
 from bot.replies.requests import Request
 from bot.replies.voting import Voting
 from bot.stories.navigation import go_to, present_turn, take_back
-from bot.stories.refusals import Refusal
+from bot.stories.refusals import Refusal, VoteOver
 
 PRESS_SECONDS = 2.0  # until then, a second press of a button is taken for the first one
 Key = tuple[int, str]  # a message, and the action and turn of a button below it
@@ -89,7 +89,7 @@ class ButtonPresses(commands.Cog):
             await self._interactions.fork(interaction, serial=serial, turn=turn)
 
     async def _ask(self, interaction: Interaction, button: StoryButton) -> None:
-        """Take a ballot, or show a form."""
+        """Take a ballot, or show a form. A vote that was decided goes on with what is pressed."""
         if button.action in ("settings", "ban"):
             await self._settings.open_form(interaction, button.action)
             return
@@ -99,7 +99,12 @@ class ButtonPresses(commands.Cog):
             await interaction.response.send_modal(write_form(button.serial, button.turn, most, button.owner))
             return
         message = interaction.message.id if interaction.message else 0
-        told = await self._voting.cast(channel_of(interaction), message, interaction.user.id, button.turn)
+        try:
+            told = await self._voting.cast(channel_of(interaction), message, interaction.user.id, button.turn)
+        except VoteOver:  # a crash came before its message could say so
+            with self._once((message, f"pick:{button.turn}")):
+                await self._do(interaction, "pick", button.serial, button.turn)
+            return
         await interaction.response.send_message(told, ephemeral=True)
 
     async def _stop(self, interaction: Interaction, message: int) -> None:

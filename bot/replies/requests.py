@@ -78,6 +78,8 @@ class Written:
     num_bold: int
     options: dict[int, str] = field(default_factory=dict)
     vote: Vote | None = None
+    told: str = ""  # how the vote ended that chose this
+    decided: dict[int, str] = field(default_factory=dict)  # what that vote was about
     is_bare: bool = False  # like a member's message: without buttons
 
     @property
@@ -90,13 +92,18 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A reply that is in the store but perhaps not shown yet; of alternatives, all turns."""
+    """A reply that is in the store but perhaps not shown yet; of alternatives, all turns.
+
+    Of what a vote chose, `told` says how that ended, and `decided` has all its turns.
+    """
 
     serial: int
     turn: int
     fed: str
     options: list[int] = field(default_factory=list)
     speaker: str = ""
+    told: str = ""
+    decided: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -239,7 +246,7 @@ def keep_reply(stories: Stories, begun: Begun, note: Note, back_to: int) -> Writ
     saved = Saved(begun.story.serial, turn, fed, list(options), request.speaker)
     notes: dict[NoteKey, Any] = {note.key: note.value(saved)}
     vote = None
-    if options and request.minutes:
+    if options and request.minutes and note.chain.messages:  # else there is nothing to vote below
         ends = time.time() + 60 * request.minutes
         vote = Vote(note.channel, note.chain.messages[-1], saved.serial, tuple(options), ends, note.chain.format.name)
         notes[vote.key] = vote.value()
@@ -262,8 +269,8 @@ def finish_reply(stories: Stories, note: Note) -> Written:
     """
     if note.saved is not None:
         return _find_saved(stories, note, note.saved)
-    assert note.request is not None
-    request = note.request
+    if (request := note.request) is None:
+        raise NoStory("nothing is known of it")
     note.count_attempt()
     if request.serial is None or request.turn is None:
         story, request = resolve_request(stories, note.channel, request)
@@ -284,14 +291,16 @@ def finish_reply(stories: Stories, note: Note) -> Written:
 def _find_saved(stories: Stories, note: Note, saved: Saved) -> Written:
     """A reply that an earlier process saved but perhaps did not show to its end."""
     story = stories.open(note.channel, saved.serial)
-    texts = {turn.id: turn.text for turn in story.conversation.tree if turn.id in saved.options}
-    if texts:
+    shown = {*saved.options, *saved.decided}
+    texts = {turn.id: turn.text for turn in story.conversation.tree if turn.id in shown}
+    if texts and saved.options:
         vote = next((one for one in open_votes(stories.store) if one.message in note.chain.messages), None)
         return Written(story, saved.turn, "", 0, texts, vote)
     found = next((turn for turn in story.conversation.tree if turn.id == saved.turn), None)
     if found is None:
         raise NoStory("that part of the story was forgotten")
-    return as_shown(story, found.id, found.text if found.kind == "reply" else "", saved.fed, saved.speaker)
+    written = as_shown(story, found.id, found.text if found.kind == "reply" else "", saved.fed, saved.speaker)
+    return replace(written, told=saved.told, decided=texts)
 
 
 def as_shown(story: Story, turn: int, reply: str, fed: str, speaker: str = "") -> Written:
