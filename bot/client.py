@@ -211,7 +211,7 @@ class Textbot(commands.AutoShardedBot):
             text, author = text_of(message, self.user.id if self.user is not None else 0), message.author
             request = Request(author.id, text=text, name=author.display_name, is_said=True, is_mention=True)
             self.interactions.check_cooldown(channel, request.member)
-            await self.replies.check_limits(channel, request)
+            request = await self.replies.check_limits(channel, request)
             await self.interactions.write(request, post, self.replies.note(channel, post))
         except Refusal as refusal:
             if self._telling.wait(message.author.id, time.monotonic()):

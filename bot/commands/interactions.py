@@ -29,7 +29,7 @@ from bot.stories.navigation import begin_with_copy, copy_at_turn, move_in_story,
 from bot.stories.refusals import Refusal
 from bot.stories.stories import Story
 
-MOST_ELSEWHERE = 700  # tokens: even with 20 characters each, and half as many until the sentence's end, six messages do
+MOST_ELSEWHERE = 700  # tokens, for six messages: with half as many to the sentence's end, some 10 characters each
 MAX_BEGINNING = 8  # requests that are noted at once: among hundreds, the event loop can do other work between them
 ASK_SECONDS = 1.5  # a request is noted before its answer is promised, unless the store takes longer than this
 ALREADY_ANSWERED = 40060  # Discord's error code
@@ -95,7 +95,7 @@ class Interactions:
             request = replace(request, most=MOST_ELSEWHERE)
         note = self._replies.note(channel, post)
         async with self._beginning:
-            await self._replies.check_limits(channel, request)
+            request = await self._replies.check_limits(channel, request)
             asking = asyncio.create_task(self._access.try_call(lambda: note.ask(request)))
             await asyncio.wait({asking}, timeout=ASK_SECONDS)
         try:

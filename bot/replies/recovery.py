@@ -47,7 +47,10 @@ class Recovery:
         store, left = self._access.stories.store, list[Note]()
         for key, value in store.notes(WRITING).items():
             guild, channel, post = map(int, key.split("/"))
-            left.append(Note.read(store, Channel(guild, channel), post, value))
+            left.append(note := Note.read(store, Channel(guild, channel), post, value))
+            if note.token is not None and note.token.seconds_left <= 0:  # it is of no more use
+                note.token = replace(note.token, value="")
+                note.write()
         return sorted(left, key=lambda note: note.post)
 
     async def _finish(self, note: Note, make_post: PostMaker) -> None:

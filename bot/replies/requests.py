@@ -42,7 +42,7 @@ class Request:
     speaker: str = ""  # whose lines the model writes, in a chat; none in a story
     number: int = 1  # of alternatives
     author: int = 0  # of the text, if that is another member
-    most: int = 0  # tokens that are certain to arrive there, if that is fewer than the channel's limit
+    most: int = 0  # tokens there, if that is fewer than the channel's limit
     minutes: int = 0  # of a vote among these; 0: whoever presses first chooses
 
 

@@ -90,7 +90,7 @@ def test_a_reply_of_one_person_moves_nobody_elses_story(abroad: Guild) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-def test_a_reply_is_no_longer_than_what_is_certain_to_arrive(abroad: Guild) -> None:
+def test_a_reply_is_no_longer_than_six_messages_usually_take(abroad: Guild) -> None:
     vera, channel = visitor(abroad), abroad.add_channel("anywhere")
     assert f"at most {MOST_ELSEWHERE}" in answer(vera.slash(channel, "continue", length=4000))
     vera.slash(channel, "settings", length=4000).wait_message(lambda m: m.text)
