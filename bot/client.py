@@ -187,7 +187,7 @@ class Textbot(commands.AutoShardedBot):
 
         def make_post(note: Note) -> Post:
             if note.token is not None:
-                return self._posts.by_token(note.channel.id, note.token, note.chain, note.post)
+                return self._posts.by_token(note.channel.guild, note.channel.id, note.token, note.chain, note.post)
             return self._in_channel(note.channel, note.chain, note.post)
 
         self._voting.take_up(is_mine)
@@ -208,10 +208,10 @@ class Textbot(commands.AutoShardedBot):
         reference = message.to_reference(fail_if_not_exists=False)
         post = self._posts.in_channel(channel.guild, channel.id, answers=reference)
         try:
-            text, author = text_of(message, self.application_id or 0), message.author
-            request = Request(author.id, text=text, name=author.display_name, is_said=True)
+            text, author = text_of(message, self.user.id if self.user is not None else 0), message.author
+            request = Request(author.id, text=text, name=author.display_name, is_said=True, is_mention=True)
             self.interactions.check_cooldown(channel, request.member)
-            await self.replies.check_limits(channel, request)
+            request = await self.replies.check_limits(channel, request)
             await self.interactions.write(request, post, self.replies.note(channel, post))
         except Refusal as refusal:
             if self._telling.wait(message.author.id, time.monotonic()):

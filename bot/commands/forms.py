@@ -7,7 +7,7 @@ from collections.abc import Callable
 import discord
 from discord.ext import commands
 
-from bot.commands.interactions import Interaction, Interactions
+from bot.commands.interactions import Interaction, Interactions, check_owner
 from bot.commands.settings import ChannelSettings
 from bot.messages.forms import WRITE_FORM, Filled, read_form
 from bot.replies.requests import Request
@@ -32,6 +32,7 @@ class FilledForms(commands.Cog):
             await self._interactions.tell_error(interaction, error)
 
     async def _do(self, interaction: Interaction, filled: Filled) -> None:
+        check_owner(interaction, filled.owner)
         if filled.form == WRITE_FORM:
             text = filled.fields["text"]
             request = Request(interaction.user.id, text=text, serial=filled.serial, turn=filled.turn)

@@ -57,15 +57,19 @@ class InspectionCommands(commands.Cog):
     @app_commands.describe(as_text="as text, not as a picture")
     async def tree(self, interaction: Interaction, as_text: bool = False) -> None:
         """Draw the turns of the story."""
-        await self._interactions.defer(interaction, is_private=True)
         channel = channel_of(interaction)
+        self._interactions.check_cooldown(channel, interaction.user.id)  # who may only read may look at it, too
+        await self._interactions.defer(interaction, is_private=True)
+
+        def read() -> tuple[list[engine.Turn], int]:
+            conversation = self._access.stories.peek(channel).conversation
+            return conversation.tree, conversation.present
 
         def drawn() -> tuple[list[str], bytes | None]:
-            conversation = self._access.stories.peek(channel).conversation
-            tree, present = conversation.tree, conversation.present
             return engine.outline(tree, present, TREE_COLUMNS), None if as_text else _picture(tree, present)
 
-        lines, picture = await self._access.run(channel, drawn, is_slow=True)
+        tree, present = await self._access.run(channel, read, is_slow=True)
+        lines, picture = await self._access.call(drawn, is_slow=True)
         text, is_whole = around_present(lines)
 
         def files() -> list[discord.File]:

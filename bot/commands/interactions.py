@@ -29,7 +29,7 @@ from bot.stories.navigation import begin_with_copy, copy_at_turn, move_in_story,
 from bot.stories.refusals import Refusal
 from bot.stories.stories import Story
 
-MOST_ELSEWHERE = 700  # tokens: even with 20 characters each, and half as many until the sentence's end, six messages do
+MOST_ELSEWHERE = 700  # tokens, for six messages: with half as many to the sentence's end, some 10 characters each
 MAX_BEGINNING = 8  # requests that are noted at once: among hundreds, the event loop can do other work between them
 ASK_SECONDS = 1.5  # a request is noted before its answer is promised, unless the store takes longer than this
 ALREADY_ANSWERED = 40060  # Discord's error code
@@ -95,7 +95,7 @@ class Interactions:
             request = replace(request, most=MOST_ELSEWHERE)
         note = self._replies.note(channel, post)
         async with self._beginning:
-            await self._replies.check_limits(channel, request)
+            request = await self._replies.check_limits(channel, request)
             asking = asyncio.create_task(self._access.try_call(lambda: note.ask(request)))
             await asyncio.wait({asking}, timeout=ASK_SECONDS)
         try:
@@ -229,6 +229,17 @@ def channel_of(interaction: Interaction) -> Channel:
     """Where an interaction happened; elsewhere the stories of a channel are those of one person."""
     place = interaction.user.id if is_elsewhere(interaction) else interaction.guild_id or 0
     return Channel(place, interaction.channel_id or 0)
+
+
+def check_owner(interaction: Interaction, owner: int) -> None:
+    """Raise `Refusal` for another person's own story, or one from before the bot was a member; an owner of 0 is none.
+
+    A story's serial number and a turn would mean another story there.
+    """
+    if owner and channel_of(interaction).guild != owner:
+        if is_elsewhere(interaction):
+            raise Refusal("that story belongs to who asked for it: `/continue` goes on with yours")
+        raise Refusal("that story is of one person, from before I was a member here: `/continue` goes on with this one")
 
 
 def is_own(interaction: Interaction) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import discord
 from discord import app_commands
 
-from bot.commands.interactions import Interaction, Interactions, channel_of
+from bot.commands.interactions import Interaction, Interactions, channel_of, check_owner
 from bot.commands.settings import may_change
 from bot.messages.pages import Passage
 from bot.messages.reading import place_of, text_of
@@ -35,9 +35,9 @@ class MessageMenus:
 
     async def continue_this(self, interaction: Interaction, message: discord.Message) -> None:
         """Go on from a reply of the bot, or add what somebody has written to the story and go on."""
-        me, member = interaction.application_id, interaction.user.id
+        me, member = _me(interaction), interaction.user.id
         if message.author.id == me:
-            serial, turn = _place(message)
+            serial, turn = _place(interaction, message)
             request = Request(member, serial=serial, turn=turn)
         else:
             text, author = _text(message, me), message.author
@@ -46,22 +46,19 @@ class MessageMenus:
 
     async def story_from_here(self, interaction: Interaction, message: discord.Message) -> None:
         """Open a thread whose story begins as a copy of what led to a reply."""
-        if message.author.id != interaction.application_id:
+        if message.author.id != _me(interaction):
             raise Refusal("a story can only begin from one of my replies")
-        serial, turn = _place(message)
+        serial, turn = _place(interaction, message)
         await self._interactions.fork(interaction, serial=serial, turn=turn)
 
     async def remember_this(self, interaction: Interaction, message: discord.Message) -> None:
         """Have the story's memory know what somebody has written."""
         if not may_change(interaction):
             raise Refusal("having a story remember a text needs the permission Manage Channels")
-        if message.author.id == interaction.application_id:
+        if message.author.id == _me(interaction):
             raise Refusal("that is of the story itself: `/settings memory:all` takes up what I write")
-        text, channel, stories = (
-            _text(message, interaction.application_id),
-            channel_of(interaction),
-            self._access.stories,
-        )
+        text, channel = _text(message, _me(interaction)), channel_of(interaction)
+        stories = self._access.stories
         self._interactions.admit(interaction)
         if len(text) > stories.writing.max_remembered:
             raise Refusal("whoever runs this bot has switched /remember off, or that text is too long for it")
@@ -77,13 +74,21 @@ class MessageMenus:
         await self._interactions.show(interaction, answer, Passage(said=told))
 
 
+def _me(interaction: Interaction) -> int:
+    """The bot's number as a user; old applications have another one."""
+    user: discord.ClientUser | None = interaction.client.user
+    return user.id if user is not None else 0
+
+
 def _text(message: discord.Message, me: int) -> str:
     if not (text := text_of(message, me)):
         raise Refusal("that message has no text")
     return text
 
 
-def _place(message: discord.Message) -> tuple[int, int]:
+def _place(interaction: Interaction, message: discord.Message) -> tuple[int, int]:
     if (place := place_of(message)) is None:
         raise Refusal("no story goes on from that message: take the last one of a reply, which has the buttons")
-    return place
+    serial, turn, owner = place
+    check_owner(interaction, owner)
+    return serial, turn

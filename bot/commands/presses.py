@@ -9,16 +9,16 @@ from contextlib import contextmanager
 
 from discord.ext import commands
 
-from bot.commands.interactions import Interaction, Interactions, channel_of, is_moderator
+from bot.commands.interactions import Interaction, Interactions, channel_of, check_owner, is_moderator
 from bot.commands.settings import ChannelSettings
-from bot.messages.buttons import PRESSED
+from bot.messages.buttons import PRESSED, StoryButton
 from bot.messages.forms import write_form
 from bot.messages.rate_limits import MAX_KEYS
 from bot.replies.replies import Replies
 from bot.replies.requests import Request
 from bot.replies.voting import Voting
 from bot.stories.navigation import go_to, present_turn, take_back
-from bot.stories.refusals import Refusal
+from bot.stories.refusals import Refusal, VoteOver
 
 PRESS_SECONDS = 2.0  # until then, a second press of a button is taken for the first one
 Key = tuple[int, str]  # a message, and the action and turn of a button below it
@@ -37,17 +37,19 @@ class ButtonPresses(commands.Cog):
         self._presses: dict[Key, float] = {}  # until when a further press is refused
 
     @commands.Cog.listener(f"on_{PRESSED}")
-    async def on_pressed(self, interaction: Interaction, action: str, serial: int, turn: int) -> None:
+    async def on_pressed(self, interaction: Interaction, button: StoryButton) -> None:
         """Do what a button says, at its story's turn."""
         if not self._begin(interaction.id):
             return
         message = interaction.message.id if interaction.message else 0
+        action, serial, turn = button.action, button.serial, button.turn
         try:
+            check_owner(interaction, button.owner)
             if action == "stop":
                 await self._stop(interaction, message)
                 return
             if action in ("vote", "write", "settings", "ban"):  # as often as anybody wants
-                await self._ask(interaction, action, serial, turn)
+                await self._ask(interaction, button)
                 return
             with self._once((message, f"{action}:{turn}")):
                 await self._do(interaction, action, serial, turn)
@@ -86,18 +88,23 @@ class ButtonPresses(commands.Cog):
         else:
             await self._interactions.fork(interaction, serial=serial, turn=turn)
 
-    async def _ask(self, interaction: Interaction, action: str, serial: int, turn: int) -> None:
-        """Take a ballot, or show a form."""
-        if action in ("settings", "ban"):
-            await self._settings.open_form(interaction, action)
+    async def _ask(self, interaction: Interaction, button: StoryButton) -> None:
+        """Take a ballot, or show a form. A vote that was decided goes on with what is pressed."""
+        if button.action in ("settings", "ban"):
+            await self._settings.open_form(interaction, button.action)
             return
         self._interactions.check_may_write(interaction)
-        if action == "write":
+        if button.action == "write":
             most = self._replies.access.stories.writing.max_text
-            await interaction.response.send_modal(write_form(serial, turn, most))
+            await interaction.response.send_modal(write_form(button.serial, button.turn, most, button.owner))
             return
         message = interaction.message.id if interaction.message else 0
-        told = await self._voting.cast(channel_of(interaction), message, interaction.user.id, turn)
+        try:
+            told = await self._voting.cast(channel_of(interaction), message, interaction.user.id, button.turn)
+        except VoteOver:  # a crash came before its message could say so
+            with self._once((message, f"pick:{button.turn}")):
+                await self._do(interaction, "pick", button.serial, button.turn)
+            return
         await interaction.response.send_message(told, ephemeral=True)
 
     async def _stop(self, interaction: Interaction, message: int) -> None:

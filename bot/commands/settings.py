@@ -76,13 +76,21 @@ class ChannelSettings(commands.Cog):
         await interaction.response.send_modal(make(choices, self._stories.writing))
 
     async def fill_in(self, interaction: Interaction, filled: Filled) -> None:
-        """Change what was filled in. Raises `Refusal` for what cannot be."""
+        """Change what was filled in and is not so already: the rest goes on with the operator's settings.
+
+        Raises `Refusal` for what cannot be.
+        """
         writing, fields = self._stories.writing, filled.fields
         if filled.form == BAN_FORM:
             await self.change(interaction, {"ban": read_phrases(fields["ban"], writing) or None})
         elif filled.form == SETTINGS_FORM:
-            chosen = {one.name: one.read(fields[one.name], writing) for one in SETTINGS if one.name in fields}
-            await self.change(interaction, chosen)
+            channel = channel_of(interaction)
+            choices = await self._access.call(lambda: self._stories.choices(channel))
+            changed = [
+                one for one in SETTINGS
+                if one.name in fields and fields[one.name].strip() != _shown(getattr(choices, one.name))
+            ]  # fmt: skip
+            await self.change(interaction, {one.name: one.read(fields[one.name], writing) for one in changed})
 
 
 def settings_form(choices: Choices, writing: Writing) -> discord.ui.Modal:
@@ -97,7 +105,7 @@ def settings_form(choices: Choices, writing: Writing) -> discord.ui.Modal:
         else:
             low, high = setting.range(writing)
             hint = f"{low:g} to {high:g}; nothing: as everywhere else"
-            made.add_item(line_field(setting.name, setting.title, hint, f"{value:g}"))
+            made.add_item(line_field(setting.name, setting.title, hint, _shown(value)))
     return made
 
 

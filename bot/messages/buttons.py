@@ -1,4 +1,7 @@
-"""The buttons below a reply. Their ids name the story and the turn, so they work at any time, even after a restart."""
+"""The buttons below a reply. Their ids name the story and the turn, so they work at any time, even after a restart.
+
+Where the bot is no member they name the person whose story it is, too: each has stories of their own there.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any, Self
 
 import discord
 
-PRESSED = "story_button"  # the event of a press: the interaction, the action, the story's serial number, the turn
+PRESSED = "story_button"  # the event of a press: the interaction, the button
 
 Style = discord.ButtonStyle
 BUTTONS = {
@@ -29,26 +32,34 @@ BELOW_REPLY = ("continue", "write", "retry", "undo", "fork")
 
 class StoryButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=rf"textbot:(?P<action>{'|'.join(BUTTONS)}):(?P<serial>\d{{1,9}}):(?P<turn>\d{{1,9}})",
+    template=rf"textbot:(?P<action>{'|'.join(BUTTONS)}):(?P<serial>\d{{1,9}}):(?P<turn>\d{{1,9}})(?::(?P<owner>\d{{1,20}}))?",
 ):
-    """A button with what it does, the story's serial number in its channel, and the turn where it does it."""
+    """A button with what it does, the story's serial number in its channel, and the turn where it does it.
 
-    def __init__(self, action: str, serial: int, turn: int, label: str = "") -> None:
+    `owner` is the person whose story it is, where the bot is no member; else 0.
+    """
+
+    def __init__(self, action: str, serial: int, turn: int, label: str = "", owner: int = 0) -> None:
         usual, style = BUTTONS[action]
         label = label or usual or str(turn)
-        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"textbot:{action}:{serial}:{turn}"))
-        self.action, self.serial, self.turn = action, serial, turn
+        custom_id = f"textbot:{action}:{serial}:{turn}" + (f":{owner}" if owner else "")
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=custom_id))
+        self.action, self.serial, self.turn, self.owner = action, serial, turn, owner
 
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> Self:
         """The button that was pressed."""
-        return cls(match["action"], int(match["serial"]), int(match["turn"]))
+        return cls(match["action"], int(match["serial"]), int(match["turn"]), owner=int(match["owner"] or 0))
+
+    def owned_by(self, owner: int) -> StoryButton:
+        """The same button, of a person's own story."""
+        return StoryButton(self.action, self.serial, self.turn, self.item.label or "", owner)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Dispatch the event `PRESSED`; a listener does the work."""
-        interaction.client.dispatch(PRESSED, interaction, self.action, self.serial, self.turn)
+        interaction.client.dispatch(PRESSED, interaction, self)
 
 
 def while_writing(serial: int, turn: int) -> list[StoryButton]:

@@ -11,17 +11,21 @@ import discord
 
 MAX_FIELD = 4000  # characters of a field, of Discord
 WRITE_FORM, SETTINGS_FORM, BAN_FORM = "textbot:write", "textbot:settings", "textbot:ban"
-_ID = re.compile(r"(textbot:\w+)(?::(\d{1,9}):(\d{1,9}))?")
+_ID = re.compile(r"(textbot:\w+)(?::(\d{1,9}):(\d{1,9})(?::(\d{1,20}))?)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A form that was filled in: what it is for, perhaps at a story's turn, and its fields by their ids."""
+    """A form that was filled in: what it is for, perhaps at a story's turn, and its fields by their ids.
+
+    `owner` is the person whose story it is, where the bot is no member; else 0.
+    """
 
     form: str
     serial: int
     turn: int
     fields: dict[str, str]
+    owner: int = 0
 
 
 def read_form(data: Mapping[str, Any]) -> Filled | None:
@@ -33,7 +37,7 @@ def read_form(data: Mapping[str, Any]) -> Filled | None:
         for field in outer.get("components") or [outer.get("component") or {}]:
             value = field["values"][0] if field.get("values") else field.get("value") or ""
             fields[str(field.get("custom_id"))] = str(value)
-    return Filled(found[1], int(found[2] or 0), int(found[3] or 0), fields)
+    return Filled(found[1], int(found[2] or 0), int(found[3] or 0), fields, int(found[4] or 0))
 
 
 def form(title: str, custom_id: str) -> discord.ui.Modal:
@@ -43,9 +47,9 @@ def form(title: str, custom_id: str) -> discord.ui.Modal:
     return made
 
 
-def write_form(serial: int, turn: int, most: int) -> discord.ui.Modal:
-    """The form for a text of at most so many characters that goes on from a turn."""
-    made = form("Write", f"{WRITE_FORM}:{serial}:{turn}")
+def write_form(serial: int, turn: int, most: int, owner: int = 0) -> discord.ui.Modal:
+    """The form for a text of at most so many characters that goes on from a turn, perhaps of a person's own story."""
+    made = form("Write", f"{WRITE_FORM}:{serial}:{turn}" + (f":{owner}" if owner else ""))
     made.add_item(text_field("text", "How does it go on?", min(MAX_FIELD, most)))
     return made
 

@@ -52,11 +52,12 @@ class Post:
         answers: discord.MessageReference | None = None,
         chain: Chain | None = None,
         key: int = 0,
+        owner: int = 0,
     ) -> None:
         """`chain` has messages that exist already; `answers` is what the first message replies to.
 
         `webhook` sends and edits through the `token`. Without a `channel` there is no other way: where the bot is no
-        member.
+        member; there, `owner` is the person whose story it is.
         """
         self.chain = chain or Chain([], formats.new)
         self.key = key or (answers and answers.message_id) or 0
@@ -69,6 +70,7 @@ class Post:
         self._token, self._webhook, self._answers = token, webhook, answers
         self._of_token = set(self.chain.messages if token else ())  # sent through the token: it can edit no others
         self._channel, self._rates, self._formats, self._pace = channel, rates, formats, pace
+        self._owner = owner
         self._shown: list[tuple[Page, str] | None] = [None] * len(self.chain.messages)
 
     @property
@@ -84,7 +86,7 @@ class Post:
     async def show(self, passage: Passage, buttons: Sequence[StoryButton] = ()) -> None:
         """Show a passage, with buttons below its last message, in one attempt. Raises `GoneError`."""
         if self._channel is None:
-            buttons = [button for button in buttons if button.action not in OF_MEMBERS]
+            buttons = [button.owned_by(self._owner) for button in buttons if button.action not in OF_MEMBERS]
         try:
             await self._show(passage, buttons)
         except GoneError as error:
@@ -248,11 +250,12 @@ class Posts:
         channel = interaction.channel_id or 0
         token = Token(interaction.application_id, interaction.token, interaction.created_at.timestamp())
         place = self._channel(interaction.guild_id or 0, channel) if is_member else None
-        return self._through(token, channel, place, Chain([], self._formats.new), interaction.id)
+        owner = 0 if is_member else interaction.user.id
+        return self._through(token, channel, place, Chain([], self._formats.new), interaction.id, owner)
 
-    def by_token(self, channel: int, token: Token, chain: Chain, key: int) -> Post:
-        """A post with the messages that it has already, where the bot is no member."""
-        return self._through(token, channel, None, chain, key)
+    def by_token(self, owner: int, channel: int, token: Token, chain: Chain, key: int) -> Post:
+        """A post with the messages that it has already, of a person's story where the bot is no member."""
+        return self._through(token, channel, None, chain, key, owner)
 
     def in_channel(
         self, guild: int, channel: int, *, answers: discord.MessageReference | None = None,
@@ -269,13 +272,14 @@ class Posts:
         return self.in_channel(guild, channel, chain=Chain([message], self._formats.new))
 
     def _through(
-        self, token: Token, channel: int, place: discord.PartialMessageable | None, chain: Chain, key: int
+        self, token: Token, channel: int, place: discord.PartialMessageable | None, chain: Chain, key: int, owner: int
     ) -> Post:
         data: Any = {"id": token.application, "type": discord.WebhookType.application.value, "token": token.value}
         webhook = discord.Webhook.from_state(data, self._client._connection)
         pace = self._rates.channel(channel, token.value)
         return Post(
-            place, self._rates, self._formats, pace=pace, token=token, webhook=webhook, chain=chain, key=key
+            place, self._rates, self._formats, pace=pace, token=token, webhook=webhook, chain=chain, key=key,
+            owner=owner,
         )  # fmt: skip
 
     def _channel(self, guild: int, channel: int) -> discord.PartialMessageable:

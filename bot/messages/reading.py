@@ -10,7 +10,7 @@ import discord
 
 from bot.messages.buttons import BELOW_REPLY
 
-_BELOW_REPLY = re.compile(rf"textbot:(?:{'|'.join(BELOW_REPLY)}):(\d{{1,9}}):(\d{{1,9}})")
+_BELOW_REPLY = re.compile(rf"textbot:(?:{'|'.join(BELOW_REPLY)}):(\d{{1,9}}):(\d{{1,9}})(?::(\d{{1,20}}))?")
 
 
 def text_of(message: discord.Message, me: int) -> str:
@@ -21,11 +21,11 @@ def text_of(message: discord.Message, me: int) -> str:
     return text
 
 
-def place_of(message: discord.Message) -> tuple[int, int] | None:
-    """The story's serial number and the turn that the buttons below a reply name; None without such buttons."""
+def place_of(message: discord.Message) -> tuple[int, int, int] | None:
+    """The story's serial number, the turn and the owner (or 0) that the buttons below a reply name; None without."""
     for component in _nested(message.components):
         if found := _BELOW_REPLY.fullmatch(getattr(component, "custom_id", None) or ""):
-            return int(found[1]), int(found[2])
+            return int(found[1]), int(found[2]), int(found[3] or 0)
     return None
 
 

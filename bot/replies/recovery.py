@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from bot.messages.markdown import escape
-from bot.messages.pages import Passage
+from bot.messages.pages import Chain, Passage
 from bot.messages.post import Post
 from bot.replies.replies import Replies
 from bot.replies.requests import Note, finish_reply
-from bot.replies.streaming import show_written
+from bot.replies.streaming import show_decided, show_written
 from bot.stories.channels import Channel
 from bot.stories.refusals import Impossible
 from bot.stories.stories import WRITING
@@ -38,7 +39,7 @@ class Recovery:
         if self._replies.is_closing:
             return 0
         for note in mine:
-            self._replies.start(self._finish(note, make_post(note)))
+            self._replies.start(self._finish(note, make_post))
         return len(mine)
 
     def _read(self) -> list[Note]:
@@ -46,12 +47,18 @@ class Recovery:
         store, left = self._access.stories.store, list[Note]()
         for key, value in store.notes(WRITING).items():
             guild, channel, post = map(int, key.split("/"))
-            left.append(Note.read(store, Channel(guild, channel), post, value))
+            left.append(note := Note.read(store, Channel(guild, channel), post, value))
+            if note.token is not None and note.token.seconds_left <= 0:  # it is of no more use
+                note.token = replace(note.token, value="")
+                note.write()
         return sorted(left, key=lambda note: note.post)
 
-    async def _finish(self, note: Note, post: Post) -> None:
+    async def _finish(self, note: Note, make_post: PostMaker) -> None:
         """Finish a reply and show it; its note stays if that fails, so that the next process tries again."""
+        post = make_post(note)
         post.on_sent = lambda: self._access.try_call(note.write)
+        if note.request is not None and note.request.minutes and not post.messages:  # members vote below a message
+            await post.finish(Passage(footer=CUT_MARK))
         try:
             written = await self._replies.insist(note.channel, lambda: finish_reply(self._access.stories, note))
         except Impossible as refusal:
@@ -61,5 +68,8 @@ class Recovery:
                 return
             if written.vote is not None and self._replies.on_vote is not None:
                 self._replies.on_vote(written.vote)
+            if written.decided and not post.messages:  # the vote's own message comes before
+                over = make_post(replace(note, chain=Chain([note.post], note.chain.format)))
+                await show_decided(written.story.serial, written.decided, written.told, over)
             await show_written(written, post, CUT_MARK)
         await self._access.try_call(note.remove)

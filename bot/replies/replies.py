@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import aiohttp
@@ -61,8 +61,11 @@ class Replies:
         self.queue.max_running, self.queue.max_waiting = limits.running, limits.waiting
         self.queue.call_waiting()
 
-    async def check_limits(self, channel: Channel, request: Request) -> None:
-        """Raise `Refusal` for what exceeds the channel's or the operator's limits."""
+    async def check_limits(self, channel: Channel, request: Request) -> Request:
+        """Raise `Refusal` for what exceeds the channel's or the operator's limits.
+
+        Returns the request as it may be noted: with a member's name only where that becomes a part of a chat.
+        """
         self._check_open()
         self.queue.check()
         choices = await self.access.call(lambda: self.access.stories.choices(channel))
@@ -75,6 +78,7 @@ class Replies:
         ):
             if value > most:
                 raise Refusal(f"{name} {value:g}: at most {most:g} here")
+        return request if choices.style == "chat" else replace(request, name="")
 
     def note(self, channel: Channel, post: Post) -> Note:
         """A note beside a post that is about to show a reply."""

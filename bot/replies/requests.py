@@ -15,7 +15,7 @@ from typing import Any, Literal
 import engine
 from bot.messages.pages import CONTENT, FORMATS, Chain, Token
 from bot.stories.channels import Channel, Choices
-from bot.stories.chats import chat_stops, chat_text, name_of, other_than, said_lines, shown_lines
+from bot.stories.chats import chat_stops, chat_text, name_of, names_in, other_than, said_lines, shown_lines
 from bot.stories.navigation import check_turn
 from bot.stories.refusals import NoStory
 from bot.stories.stories import WRITING, NoteKey, Stories, Story, author_note
@@ -37,10 +37,12 @@ class Request:
     sampling: dict[str, Any] = field(default_factory=dict)
     name: str = ""  # of who wrote the text, as members see it
     is_said: bool = False  # whether the text stands in the channel as a message of theirs
+    is_mention: bool = False  # whether that message asked for it; a chat answers it with a message without buttons
+    opening: str = ""  # of the speaker's line, after the text
     speaker: str = ""  # whose lines the model writes, in a chat; none in a story
     number: int = 1  # of alternatives
     author: int = 0  # of the text, if that is another member
-    most: int = 0  # tokens that are certain to arrive there, if that is fewer than the channel's limit
+    most: int = 0  # tokens there, if that is fewer than the channel's limit
     minutes: int = 0  # of a vote among these; 0: whoever presses first chooses
 
 
@@ -78,6 +80,8 @@ class Written:
     num_bold: int
     options: dict[int, str] = field(default_factory=dict)
     vote: Vote | None = None
+    told: str = ""  # how the vote ended that chose this
+    decided: dict[int, str] = field(default_factory=dict)  # what that vote was about
     is_bare: bool = False  # like a member's message: without buttons
 
     @property
@@ -90,13 +94,19 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A reply that is in the store but perhaps not shown yet; of alternatives, all turns."""
+    """A reply that is in the store but perhaps not shown yet; of alternatives, all turns.
+
+    Of what a vote chose, `told` says how that ended, and `decided` has all its turns.
+    """
 
     serial: int
     turn: int
     fed: str
     options: list[int] = field(default_factory=list)
     speaker: str = ""
+    told: str = ""
+    decided: list[int] = field(default_factory=list)
+    is_bare: bool = False
 
 
 @dataclass(slots=True)
@@ -211,8 +221,10 @@ def begin_reply(story: Story, request: Request) -> Begun:
     """
     conversation = story.conversation
     sampling = replace(conversation.sampling, **{"seed": None, **request.sampling})
-    before, turn = conversation.present, request.turn or 0
-    replies = [one for one in conversation.tree if one.parent == turn and one.kind == "reply"]
+    before, turn, tree = conversation.present, request.turn or 0, conversation.tree
+    openings = [one.id for one in tree if one.parent == turn and one.kind == "prompt" and one.text == request.opening]
+    parents = openings if request.opening else [turn]
+    replies = [one for one in tree if one.parent in parents and one.kind == "reply"]
     is_again = bool(replies) and not request.text and sampling.seed is None
     try:
         conversation.goto(replies[-1].id if request.kind == "continue" and is_again else turn)
@@ -221,7 +233,8 @@ def begin_reply(story: Story, request: Request) -> Begun:
             return Begun(story, request, tuple(conversation.alternatives(request.number, sampling)), last=last)
         if request.kind == "retry" or is_again:
             return Begun(story, request, (conversation.retry(sampling),))
-        return Begun(story, request, (conversation.say(request.text, sampling=sampling),), request.text)
+        fed = request.text + request.opening
+        return Begun(story, request, (conversation.say(fed, sampling=sampling),), fed)
     except Exception:
         conversation.goto(before)
         raise
@@ -236,15 +249,16 @@ def keep_reply(stories: Stories, begun: Begun, note: Note, back_to: int) -> Writ
     turn, is_choice = conversation.present, request.kind == "alternatives"
     options = {one.id: one.text for one in conversation.tree if one.id > begun.last} if is_choice else {}
     fed = "" if request.speaker and request.is_said else begun.fed
-    saved = Saved(begun.story.serial, turn, fed, list(options), request.speaker)
+    is_bare = bool(request.speaker) and request.is_mention
+    saved = Saved(begun.story.serial, turn, fed, list(options), request.speaker, is_bare=is_bare)
     notes: dict[NoteKey, Any] = {note.key: note.value(saved)}
     vote = None
-    if options and request.minutes:
+    if options and request.minutes and note.chain.messages:  # else there is nothing to vote below
         ends = time.time() + 60 * request.minutes
         vote = Vote(note.channel, note.chain.messages[-1], saved.serial, tuple(options), ends, note.chain.format.name)
         notes[vote.key] = vote.value()
     prompt = next((one for one in conversation.turns if one.kind == "prompt" and one.parent == request.turn), None)
-    if begun.fed and prompt is not None:  # a text of which the model knows nothing becomes no prompt
+    if begun.fed and request.text and prompt is not None:  # a text of which the model knows nothing becomes no prompt
         notes[author_note(begun.story, prompt.id)] = request.author or request.member
     if back_to != request.turn:
         conversation.goto(back_to)
@@ -252,7 +266,7 @@ def keep_reply(stories: Stories, begun: Begun, note: Note, back_to: int) -> Writ
     note.saved = saved
     if options:
         return Written(begun.story, turn, "", 0, options, vote)
-    return as_shown(begun.story, turn, "" if is_choice else begun.reply.text, fed, request.speaker)
+    return as_shown(begun.story, turn, "" if is_choice else begun.reply.text, fed, request.speaker, is_bare)
 
 
 def finish_reply(stories: Stories, note: Note) -> Written:
@@ -262,8 +276,8 @@ def finish_reply(stories: Stories, note: Note) -> Written:
     """
     if note.saved is not None:
         return _find_saved(stories, note, note.saved)
-    assert note.request is not None
-    request = note.request
+    if (request := note.request) is None:
+        raise NoStory("nothing is known of it")
     note.count_attempt()
     if request.serial is None or request.turn is None:
         story, request = resolve_request(stories, note.channel, request)
@@ -284,24 +298,28 @@ def finish_reply(stories: Stories, note: Note) -> Written:
 def _find_saved(stories: Stories, note: Note, saved: Saved) -> Written:
     """A reply that an earlier process saved but perhaps did not show to its end."""
     story = stories.open(note.channel, saved.serial)
-    texts = {turn.id: turn.text for turn in story.conversation.tree if turn.id in saved.options}
-    if texts:
+    shown = {*saved.options, *saved.decided}
+    texts = {turn.id: turn.text for turn in story.conversation.tree if turn.id in shown}
+    if texts and saved.options:
         vote = next((one for one in open_votes(stories.store) if one.message in note.chain.messages), None)
         return Written(story, saved.turn, "", 0, texts, vote)
     found = next((turn for turn in story.conversation.tree if turn.id == saved.turn), None)
     if found is None:
         raise NoStory("that part of the story was forgotten")
-    return as_shown(story, found.id, found.text if found.kind == "reply" else "", saved.fed, saved.speaker)
+    written = as_shown(
+        story, found.id, found.text if found.kind == "reply" else "", saved.fed, saved.speaker, saved.is_bare
+    )
+    return replace(written, told=saved.told, decided=texts)
 
 
-def as_shown(story: Story, turn: int, reply: str, fed: str, speaker: str = "") -> Written:
+def as_shown(story: Story, turn: int, reply: str, fed: str, speaker: str = "", is_bare: bool = False) -> Written:
     """A reply as it is shown: after a member's text in bold, without the blanks at the start, which Discord drops.
 
-    In a chat they are lines, and those of the `speaker` have no name. An answer to a message is that alone.
+    In a chat they are lines, and those of the `speaker` have no name.
     """
     if speaker:
         said, lines = said_lines(fed, speaker), shown_lines(reply, speaker)
-        return Written(story, turn, f"{said}\n{lines}" if said else lines, len(said), is_bare=not fed)
+        return Written(story, turn, f"{said}\n{lines}" if said else lines, len(said), is_bare=is_bare)
     text = fed + reply
     stripped = text.lstrip() if fed else text.lstrip("\n")
     return Written(story, turn, stripped, max(0, len(fed) - (len(text) - len(stripped))))
@@ -310,17 +328,24 @@ def as_shown(story: Story, turn: int, reply: str, fed: str, speaker: str = "") -
 def _as_chat(
     story: Story, turn: int, request: Request, chosen: str, speakers: Sequence[str]
 ) -> tuple[Request, list[str]]:
-    """The request as lines of a chat, and the texts that end the reply."""
+    """The request as lines of a chat, and the texts that end the reply.
+
+    Whose line it is that is written again, or goes on, stands in the prompt; it does not matter who asks for that.
+    """
     turns = {one.id: one for one in story.conversation.tree}
     before = _last_words(story.conversation, turn)
-    me = name_of(request.name)
-    other = other_than(me, chosen, speakers)
     here = turns.get(turn)
     is_open = here is not None and here.kind == "reply" and here.finish_reason != "stop"
-    text = request.text
+    me = other = text = opening = ""
+    if request.kind == "retry" or (is_open and not request.text.strip()):
+        while here is not None and here.kind != "prompt":
+            here = turns.get(here.parent or 0)
+        me, other = names_in(here.text if here is not None else "")
+    me = me or name_of(request.name)
+    other = other or other_than(me, chosen, speakers)
     if request.kind == "continue":
-        text = chat_text(text, me, other, before, is_open)
-    return replace(request, text=text, speaker=other), chat_stops(me, other, speakers)
+        text, opening = chat_text(request.text, me, other, before, is_open)
+    return replace(request, text=text, opening=opening, speaker=other), chat_stops(me, other, speakers)
 
 
 def _last_words(conversation: engine.Conversation, turn: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 import aiohttp
 import discord
@@ -62,6 +63,12 @@ async def show_written(written: Written, post: Post, footer: str = "") -> bool:
         return await post.finish(passage, to_choose(action, serial, list(written.options)))
     buttons = [] if written.is_bare else when_written(serial, written.turn)
     return await post.finish(Passage(written.text, written.num_bold, footer=footer), buttons)
+
+
+async def show_decided(serial: int, options: Mapping[int, str], told: str, post: Post) -> bool:
+    """Say below alternatives how their vote ended; their buttons lead to them. False if that cannot be shown."""
+    passage = Passage(options=tuple(options.values()), footer=told)
+    return await post.finish(passage, to_choose("pick", serial, list(options)))
 
 
 async def _show_typing(post: Post, ended: asyncio.Task[None]) -> None:

@@ -33,16 +33,23 @@ def other_than(me: str, chosen: str, speakers: Sequence[str]) -> str:
     return next(name for name in (chosen, *speakers, OTHER, STRANGER) if name and name != me)
 
 
-def chat_text(typed: str, me: str, other: str, before: str, is_open: bool) -> str:
+def chat_text(typed: str, me: str, other: str, before: str, is_open: bool) -> tuple[str, str]:
     """What is added to a story that ends with `before`: the lines of `me`, and the beginning of one of `other`.
 
     Without a line, it is the other's turn again; or nothing is added if a line of theirs `is_open`.
     """
     lines = [f"{me}: {line.strip()}{LINE_END}" for line in typed.split(LINE_END) if line.strip()]
     if not lines and is_open:
-        return ""
+        return "", ""
     start = LINE_END if before and not before.endswith(LINE_END) else ""
-    return f"{start}{''.join(lines)}{other}: "
+    return (start + "".join(lines), f"{other}: ") if lines else ("", f"{start}{other}: ")
+
+
+def names_in(prompt: str) -> tuple[str, str]:
+    """Whose lines a prompt of a chat has, and whose it begins; "" for none."""
+    *lines, last = prompt.split(LINE_END)
+    me = next((line.partition(":")[0] for line in lines if ":" in line), "")
+    return me, last.removesuffix(": ") if last.endswith(": ") else ""
 
 
 def chat_stops(me: str, other: str, speakers: Iterable[str]) -> list[str]:

@@ -22,6 +22,10 @@ class NoStory(Impossible):
     """There is no such story or turn; the message says why."""
 
 
+class VoteOver(NoStory):
+    """The vote has ended, or its message never had one."""
+
+
 class QueueFull(Refusal):
     """Too many requests wait already."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import engine
 from bot.stories.channels import Channel
-from bot.stories.refusals import NoStory
+from bot.stories.refusals import NoStory, VoteOver
 from bot.stories.stories import BALLOTS, VOTES, NoteKey, Stories, Story
 
 
@@ -29,9 +29,9 @@ class Vote:
 
     @classmethod
     def read(cls, store: engine.Store, channel: Channel, message: int) -> Vote:
-        """The vote that is open below a message. Raises `NoStory` if there is none."""
+        """The vote that is open below a message. Raises `VoteOver` if there is none."""
         if (value := store.note(VOTES, f"{channel.key}/{message}")) is None:
-            raise NoStory("that vote is over")
+            raise VoteOver("that vote is over")
         return cls.of(channel, message, value)
 
     @classmethod
@@ -103,7 +103,7 @@ def tally(options: tuple[int, ...], chosen: Iterable[int]) -> tuple[int, tuple[i
     return options[counts.index(max(counts))], counts
 
 
-def decide(stories: Stories, vote: Vote, noted: Callable[[int], Mapping[NoteKey, Any]]) -> Outcome | None:
+def decide(stories: Stories, vote: Vote, noted: Callable[[Outcome], Mapping[NoteKey, Any]]) -> Outcome | None:
     """Go on with the turn that most have chosen, and end the vote with what is `noted` of it, in one transaction.
 
     None if it has ended before. Raises `NoStory` if the story was deleted.
@@ -118,8 +118,9 @@ def decide(stories: Stories, vote: Vote, noted: Callable[[int], Mapping[NoteKey,
         raise NoStory("that part of the story was forgotten")
     story.conversation.goto(turn)
     stories.make_present(story)
-    stories.save(story, {**noted(turn), **_over(vote, ballots)})
-    return Outcome(story, turn, tuple(texts.get(option, "") for option in vote.options), counts)
+    outcome = Outcome(story, turn, tuple(texts.get(option, "") for option in vote.options), counts)
+    stories.save(story, {**noted(outcome), **_over(vote, ballots)})
+    return outcome
 
 
 def end_vote(store: engine.Store, vote: Vote) -> None:

@@ -50,7 +50,7 @@ def text_of(member: Member, channel: Channel) -> str:
 
 def turn_of(message: Message) -> int:
     """The turn that a message's buttons name."""
-    return int(message.buttons[0]["custom_id"].rpartition(":")[2])
+    return int(message.buttons[0]["custom_id"].split(":")[3])
 
 
 def begun(channel: Channel, member: Member) -> Message:

@@ -72,7 +72,25 @@ def test_each_person_has_a_story_of_their_own(discord: LocalDiscord, abroad: Gui
 
 
 @pytest.mark.usefixtures("bot")
-def test_a_reply_is_no_longer_than_what_is_certain_to_arrive(abroad: Guild) -> None:
+def test_a_reply_of_one_person_moves_nobody_elses_story(abroad: Guild) -> None:
+    vera, will, channel = visitor(abroad), visitor(abroad, "Will"), abroad.add_channel("anywhere")
+    first = written(vera.slash(channel, "continue", text="Vera:", length=20))
+    written(will.slash(channel, "continue", text="Will:", length=20))
+    text = text_of(will, channel)
+    form = vera.press(first, "Write").wait_answer()
+    assert "belongs to who asked" in answer(will.menu(first, "Continue this"))
+    for button in ("Continue", "Write", "Retry", "Undo"):
+        assert "belongs to who asked" in answer(will.press(first, button))
+    assert text_of(will, channel) == text
+    assert text_of(vera, channel).startswith("Vera:")
+    abroad.add_bot()
+    assert "before I was a member" in answer(vera.press(first, "Undo"))
+    assert "before I was a member" in answer(vera.submit(form, text="and then"))
+    assert "before I was a member" in answer(vera.menu(first, "Continue this"))
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_reply_is_no_longer_than_six_messages_usually_take(abroad: Guild) -> None:
     vera, channel = visitor(abroad), abroad.add_channel("anywhere")
     assert f"at most {MOST_ELSEWHERE}" in answer(vera.slash(channel, "continue", length=4000))
     vera.slash(channel, "settings", length=4000).wait_message(lambda m: m.text)

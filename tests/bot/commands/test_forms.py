@@ -10,7 +10,7 @@ import pytest
 import engine
 from tests.bot.conftest import ROOMY
 from tests.bot.reading import answer, is_growing, is_written, same_words, story_of, text_of, written
-from tests.bot.running import TOKEN, started
+from tests.bot.running import TOKEN, Bot, started
 from tests.local_discord import Channel, Guild, Interaction, LocalDiscord, Member, NotPossible, Permission
 
 
@@ -39,8 +39,9 @@ def test_write_goes_on_from_its_reply(channel: Channel, guild: Guild, anna: Memb
     assert "may not write here" in answer(anna.submit(form, text="hello"))
 
 
-@pytest.mark.usefixtures("bot")
-def test_settings_are_a_form_for_who_may_change_them(channel: Channel, anna: Member, moderator: Member) -> None:
+def test_settings_are_a_form_for_who_may_change_them(
+    channel: Channel, anna: Member, moderator: Member, guild: Guild, bot: Bot
+) -> None:
     assert not anna.slash(channel, "settings").wait_message(lambda m: m.text).buttons
     shown = moderator.slash(channel, "settings").wait_message(lambda m: m.buttons)
     form = moderator.press(shown, "Change")
@@ -49,6 +50,9 @@ def test_settings_are_a_form_for_who_may_change_them(channel: Channel, anna: Mem
     assert "**length** 12" in told
     assert "**temperature** 0.5" in told
     assert "**memory** mine" in told
+    with engine.Store(f"sqlite:///{bot.path.parent}/stories.db") as store:  # the rest stays the operator's
+        chosen = store.notes(f"discord/channel/{guild.id}")[str(channel.id)]["chosen"]
+    assert chosen == {"length": 12, "temperature": 0.5, "memory": "mine"}
     again = moderator.press(shown, "Change")
     assert fields(again)["temperature"] == "0.5"
     assert "temperature 'hot': must be a number from 0 to 2" in answer(moderator.submit(again, temperature="hot"))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import engine
 from bot.commands.inspection import MAX_TREE, Read, around_present, describe_heat, describe_next, measure
+from tests.bot.conftest import ROOMY
 from tests.bot.reading import answer, text_of, written
-from tests.local_discord import Channel, Member
+from tests.bot.running import TOKEN, started
+from tests.local_discord import Channel, LocalDiscord, Member
 
 
 @pytest.mark.usefixtures("bot")
@@ -23,6 +26,15 @@ def test_the_tree_is_a_picture_or_text(channel: Channel, anna: Member) -> None:
     assert Image.open(io.BytesIO(file.data)).format == "PNG"
     assert "1 > ROMEO:" in (file.description or "")  # for who cannot see it
     assert "1 > ROMEO:" in answer(anna.slash(channel, "tree", as_text=True))
+
+
+def test_pictures_are_drawn_for_nobody_without_end(tmp_path: Path) -> None:
+    with LocalDiscord(token=TOKEN, settings=ROOMY) as discord:
+        guild = discord.add_guild("Writers")
+        anna, channel = guild.add_member("Anna"), guild.add_channel("story")
+        with started(discord, tmp_path, {"limits": {"member_seconds": 60.0, "member_burst": 1}}):
+            assert "no story here yet" in answer(anna.slash(channel, "tree"))
+            assert "not so fast" in answer(anna.slash(channel, "tree"))
 
 
 @pytest.mark.usefixtures("bot")

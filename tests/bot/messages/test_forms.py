@@ -23,9 +23,11 @@ def test_a_text_field_takes_what_the_operator_and_discord_allow() -> None:
     check_modal(form)
     data = {"custom_id": form["custom_id"], "components": fill_modal(form, {"text": "and then"})}
     assert read_form(data) == Filled(WRITE_FORM, 3, 40, {"text": "and then"})
+    data["custom_id"] += ":77"
+    assert read_form(data) == Filled(WRITE_FORM, 3, 40, {"text": "and then"}, owner=77)
 
 
-@pytest.mark.parametrize("custom_id", [None, "", "other", "textbot:write:-1:2", "textbot:write:1:2:3"])
+@pytest.mark.parametrize("custom_id", [None, "", "other", "textbot:write:-1:2", "textbot:write:1:2:3:4"])
 def test_forms_of_others_are_none(custom_id: str | None) -> None:
     assert read_form({"custom_id": custom_id, "components": []}) is None
 

@@ -36,11 +36,14 @@ def test_the_bots_mention_is_no_part_of_a_text_and_others_are_names() -> None:
 @pytest.mark.parametrize(
     ("custom_ids", "place"),
     [
-        (["textbot:continue:3:40", "textbot:retry:3:40"], (3, 40)), (["textbot:undo:1:2"], (1, 2)),
+        (["textbot:continue:3:40", "textbot:retry:3:40"], (3, 40, 0)), (["textbot:undo:1:2"], (1, 2, 0)),
+        (["textbot:continue:3:40:77"], (3, 40, 77)),
         (["textbot:stop:3:40"], None), (["textbot:pick:3:40"], None), ([], None),
     ],
 )  # fmt: skip
-def test_the_place_is_what_the_buttons_below_a_reply_name(custom_ids: list[str], place: tuple[int, int] | None) -> None:
+def test_the_place_is_what_the_buttons_below_a_reply_name(
+    custom_ids: list[str], place: tuple[int, int, int] | None
+) -> None:
     buttons = [{"type": 2, "style": 1, "label": "x", "custom_id": one} for one in custom_ids]
     row = [{"type": 1, "components": buttons}] if buttons else []
     assert place_of(message(components=row)) == place

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,17 @@ from typing import Any
 import pytest
 
 import engine
+from bot.messages.pages import CONTENT, Chain, Token
+from bot.replies.recovery import Recovery
+from bot.replies.replies import Replies
+from bot.replies.requests import Note, Request
+from bot.settings import Limits
+from bot.stories.access import StoryAccess
+from bot.stories.stories import WRITING, Stories
 from tests.bot.conftest import ROOMY
 from tests.bot.reading import story_of, turn_of, written
 from tests.bot.running import TOKEN, Bot
+from tests.bot.stories.writing import HERE
 from tests.local_discord import LocalDiscord
 
 
@@ -51,3 +61,15 @@ def test_notes_of_an_earlier_process_are_carried_out_or_given_up(discord: LocalD
         assert not bot.complaints()
     with engine.Store(f"sqlite:///{folder}/stories.db") as store:
         assert store.notes("discord/writing") == {}
+
+
+def test_a_token_that_has_run_out_is_deleted_at_the_start(stories: Stories) -> None:
+    asked = {True: time.time(), False: time.time() - 3600}
+    for post, (_, at) in enumerate(asked.items()):
+        note = Note(stories.store, HERE, post, Chain([], CONTENT), Request(7), token=Token(1, "secret", at))
+        note.write()
+    access = StoryAccess(stories, 5)
+    asyncio.run(Recovery(Replies(access, Limits())).look_back())
+    access.close()
+    notes = stories.store.notes(WRITING)
+    assert [notes[f"{HERE.key}/{post}"]["token"]["value"] for post in (0, 1)] == ["secret", ""]

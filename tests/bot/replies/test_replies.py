@@ -103,3 +103,12 @@ def test_too_much_is_refused_in_words(channel: Channel, anna: Member) -> None:
 def test_characters_the_model_never_saw_are_told(channel: Channel, anna: Member) -> None:
     message = written(anna.slash(channel, "continue", text="漢 ROMEO", length=10))
     assert message.text.endswith("never saw them: 漢")
+
+
+def test_a_name_is_noted_only_for_a_chat(stories: Stories) -> None:
+    access, request = StoryAccess(stories, 5), Request(7, text="hi", name="Anna")
+    replies = Replies(access, Limits())
+    assert asyncio.run(replies.check_limits(HERE, request)).name == ""
+    stories.choose(HERE, style="chat")
+    assert asyncio.run(replies.check_limits(HERE, request)).name == "Anna"
+    access.close()

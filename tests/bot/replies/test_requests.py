@@ -75,6 +75,17 @@ def test_what_was_asked_but_never_begun_is_done_too(stories: Stories) -> None:
     assert finished.text.startswith("hello")
 
 
+def test_without_a_message_there_is_no_vote_but_there_are_alternatives(stories: Stories) -> None:
+    write(stories, Request(7, text="one"))
+    note = note_on(stories, Request(7, "alternatives", number=2, minutes=5))
+    note.chain.messages.clear()
+    finished = finish_reply(stories, note)
+    assert len(finished.options) == 2
+    assert finished.vote is None
+    with pytest.raises(NoStory, match="nothing is known"):
+        finish_reply(stories, note_on(stories))
+
+
 def test_a_reply_that_crashes_the_process_again_and_again_is_given_up(stories: Stories) -> None:
     note = note_on(stories, Request(7, text="hello"), attempts=MAX_ATTEMPTS)
     assert finish_reply(stories, note).text == "hello"

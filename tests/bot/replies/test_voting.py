@@ -116,6 +116,62 @@ def test_alternatives_that_are_cut_by_kill_9_come_back_with_their_vote(
             assert not bot.complaints()
 
 
+def test_a_decision_that_kill_9_kept_from_its_message_is_shown_there(discord: LocalDiscord, folder: Path) -> None:
+    guild = discord.add_guild("Writers")
+    anna, channel = guild.add_member("Anna"), guild.add_channel("story")
+    with started(discord, folder, LONG) as bot:
+        written(anna.slash(channel, "continue", text="ROMEO:", length=20))
+        vote = anna.slash(channel, "alternatives", n=2, vote=5, length=20).wait_message(is_choice, 20)
+        bot.kill()
+    with engine.Store(f"sqlite:///{folder}/stories.db") as store:  # what a decision leaves
+        ((key, value),) = store.notes(VOTES).items()
+        told = "the vote has ended: 2, with 1 of 1 votes"
+        saved = {"serial": 1, "turn": value["options"][1], "fed": "", "told": told, "decided": value["options"]}
+        store.write_notes({(VOTES, key): None, (WRITING, key): saved | {"messages": [], "format": value["format"]}})
+    with started(discord, folder, LONG) as bot:
+        over, onward = decided(channel, vote)
+        assert told in over.text
+        assert same_words(story_of(onward), texts(over)[1])
+        until(lambda: left(folder) == [])
+        assert same_words(story_of(written(anna.press(over, "1"))), texts(over)[0])
+        assert not bot.complaints()
+
+
+def test_the_buttons_of_a_vote_that_was_decided_unseen_pick(discord: LocalDiscord, folder: Path) -> None:
+    guild = discord.add_guild("Writers")
+    anna, channel = guild.add_member("Anna"), guild.add_channel("story")
+    with started(discord, folder, LONG) as bot:
+        written(anna.slash(channel, "continue", text="ROMEO:", length=20))
+        vote = anna.slash(channel, "alternatives", n=2, vote=5, length=20).wait_message(is_choice, 20)
+        reschedule(folder, -1)
+        assert "has just ended" in answer(anna.press(vote, "2"))
+        with engine.Store(f"sqlite:///{folder}/stories.db") as store:  # as earlier versions left it
+            store.write_notes({(VOTES, key): None for key in store.notes(VOTES)})
+        assert same_words(story_of(written(anna.press(vote, "2"))), texts(vote)[1])
+        assert not bot.complaints()
+
+
+def test_a_vote_that_was_asked_for_but_never_answered_is_held(discord: LocalDiscord, folder: Path) -> None:
+    guild = discord.add_guild("Writers")
+    anna, channel = guild.add_member("Anna"), guild.add_channel("story")
+    with started(discord, folder, LONG) as bot:
+        written(anna.slash(channel, "continue", text="ROMEO:", length=20))
+        bot.kill()
+    plan = {"member": anna.id, "kind": "alternatives", "number": 2, "minutes": 5, "sampling": {"length": 9}}
+    with engine.Store(f"sqlite:///{folder}/stories.db") as store:
+        asked = {"plan": plan, "messages": [], "attempts": 0}
+        store.write_notes({(WRITING, f"{guild.id}/{channel.id}/77"): asked})
+    with started(discord, folder, LONG) as bot:
+        vote = channel.wait_message(is_choice, 20)
+        assert "decided <t:" in vote.text
+        assert "1 member has chosen" in answer(anna.press(vote, "2"))
+        reschedule(folder, 1)
+        bot.kill()
+    with started(discord, folder, LONG) as bot:
+        assert "2, with 1 of 1 votes" in decided(channel, vote)[0].text
+        assert not bot.complaints()
+
+
 def test_a_vote_whose_story_is_forgotten_ends_with_nothing(discord: LocalDiscord, folder: Path) -> None:
     guild = discord.add_guild("Writers")
     channel, moderator = guild.add_channel("story"), guild.add_member("Mo", manage_messages=True)
@@ -123,6 +179,6 @@ def test_a_vote_whose_story_is_forgotten_ends_with_nothing(discord: LocalDiscord
         written(moderator.slash(channel, "continue", text="ROMEO:", length=20))
         vote = moderator.slash(channel, "alternatives", n=2, vote=5, length=20).wait_message(is_choice, 20)
         assert "Deleted 1 story" in answer(moderator.slash(channel, "forget", what="all stories here"))
-        assert "that vote is over" in answer(moderator.press(vote, "1"))
+        assert "that story was forgotten" in answer(moderator.press(vote, "1"))
         assert not bot.complaints()
     assert left(folder) == []

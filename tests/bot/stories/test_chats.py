@@ -12,6 +12,7 @@ from bot.stories.chats import (
     chat_stops,
     chat_text,
     name_of,
+    names_in,
     other_than,
     said_lines,
     shown_lines,
@@ -44,11 +45,14 @@ def test_nobody_answers_themselves(me: str, chosen: str, other: str) -> None:
 
 
 def test_lines_are_added_with_their_names() -> None:
-    assert chat_text("hi\n\nthere", "Anna", "Bea", "", False) == "Anna: hi\nAnna: there\nBea: "
-    assert chat_text("hi", "Anna", "Bea", "Bea: yes", True) == "\nAnna: hi\nBea: "
-    assert chat_text("", "Anna", "Bea", "Bea: yes", False) == "\nBea: "
-    assert chat_text("", "Anna", "Bea", "Bea: ye", True) == ""
+    assert chat_text("hi\n\nthere", "Anna", "Bea", "", False) == ("Anna: hi\nAnna: there\n", "Bea: ")
+    assert chat_text("hi", "Anna", "Bea", "Bea: yes", True) == ("\nAnna: hi\n", "Bea: ")
+    assert chat_text("", "Anna", "Bea", "Bea: yes", False) == ("", "\nBea: ")
+    assert chat_text("", "Anna", "Bea", "Bea: ye", True) == ("", "")
     assert said_lines("\nAnna: hi\nBea: ", "Bea") == "Anna: hi"
+    assert names_in("\nAnna: hi\nBea: ") == ("Anna", "Bea")
+    assert names_in("\nBea: ") == ("", "Bea")
+    assert names_in("once upon") == ("", "")
 
 
 def test_a_reply_ends_where_somebody_else_speaks() -> None:
@@ -60,7 +64,7 @@ def test_a_reply_ends_where_somebody_else_speaks() -> None:
 def test_in_a_chat_the_story_underneath_is_one_like_all_others(stories: Stories) -> None:
     stories.speakers = {"tiny": ("the", "cat")}
     stories.choose(HERE, style="chat", length=6)
-    written = write(stories, Request(7, text="sat on", name="Anna", is_said=True))
+    written = write(stories, Request(7, text="sat on", name="Anna", is_said=True, is_mention=True))
     story = written.story.conversation
     assert story.turns[0].text == "Anna: sat on\nthe: "
     assert written.text == shown_lines(story.turns[1].text, "the")
@@ -74,8 +78,8 @@ def test_in_a_chat_the_story_underneath_is_one_like_all_others(stories: Stories)
 
 def test_a_chats_reply_that_was_cut_is_the_very_same(stories: Stories) -> None:
     stories.choose(HERE, style="chat", length=6)
-    write(stories, Request(7, text="the cat", name="Anna", is_said=True))
-    _, resolved = resolve_request(stories, HERE, Request(7, text="sat", name="Anna", is_said=True))
+    write(stories, Request(7, text="the cat", name="Anna", is_said=True, is_mention=True))
+    _, resolved = resolve_request(stories, HERE, Request(7, text="sat", name="Anna", is_said=True, is_mention=True))
     stories.drop(HERE)
     note_on(stories).ask(resolved)
     key = WRITING, f"{HERE.key}/{POST}"
@@ -84,5 +88,28 @@ def test_a_chats_reply_that_was_cut_is_the_very_same(stories: Stories) -> None:
     again = finish_reply(stories, Note.read(stories.store, HERE, POST, stories.store.note(*key)))
     assert (again.text, again.is_bare) == (finished.text, True)
     text = stories.open(HERE, 1).conversation.text
-    assert write(stories, Request(7, text="sat", name="Anna", is_said=True, serial=1, turn=2)).text == finished.text
+    assert (
+        write(stories, Request(7, text="sat", name="Anna", is_said=True, is_mention=True, serial=1, turn=2)).text
+        == finished.text
+    )
     assert "Anna: sat\nYou: " in text
+
+
+def test_in_a_chat_going_on_again_gives_other_words_and_nobody_is_said_to_have_asked(stories: Stories) -> None:
+    stories.speakers = {"tiny": ("the", "cat")}
+    stories.choose(HERE, style="chat", length=12, temperature=1.0)
+    first = write(stories, Request(7, text="sat on", name="Anna"))
+    again = [write(stories, Request(8, serial=1, turn=first.turn, name="Bea")) for _ in range(3)]
+    assert len({one.text for one in again}) == 3
+    assert not any(one.is_bare for one in again)
+    assert set(stories.authors(HERE, 1).values()) == {7}
+
+
+def test_who_presses_retry_does_not_change_who_speaks(stories: Stories) -> None:
+    stories.speakers = {"tiny": ("the", "cat")}
+    stories.choose(HERE, style="chat", length=6)
+    first = write(stories, Request(7, text="sat on", name="Anna", is_said=True, is_mention=True))
+    _, resolved = resolve_request(stories, HERE, Request(8, "retry", serial=1, turn=first.turn, name="the"))
+    assert resolved.speaker == "the"
+    assert resolved.sampling["stop"] == chat_stops("Anna", "the", ("the", "cat"))
+    assert not write(stories, resolved).is_bare

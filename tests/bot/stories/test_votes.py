@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.replies.requests import Request, Saved, finish_reply
-from bot.stories.refusals import NoStory
+from bot.stories.refusals import NoStory, VoteOver
 from bot.stories.stories import BALLOTS, VOTES, Stories
 from bot.stories.votes import Vote, cast, decide, end_vote, open_votes, tally
 from tests.bot.stories.writing import HERE, note_on, write
@@ -50,14 +50,14 @@ def test_a_vote_is_decided_once(stories: Stories) -> None:
         cast(stories.store, vote, 1, 99)
     stories.drop(HERE)  # as after a restart
     (vote,) = open_votes(stories.store)
-    outcome = decide(stories, vote, lambda turn: {("kept", "turn"): turn})
+    outcome = decide(stories, vote, lambda outcome: {("kept", "turn"): outcome.turn})
     assert outcome is not None
     assert (outcome.turn, outcome.counts) == (third, (0, 1, 3))
     assert outcome.in_words(vote.options) == "the vote has ended: 3, with 3 of 4 votes"
     assert stories.present(HERE).conversation.present == third == stories.store.note("kept", "turn")
     assert stories.store.notes(f"{BALLOTS}/{HERE.key}/{vote.message}") == {}
-    assert decide(stories, vote, lambda turn: {}) is None
-    with pytest.raises(NoStory, match="over"):
+    assert decide(stories, vote, lambda outcome: {}) is None
+    with pytest.raises(VoteOver, match="over"):
         Vote.read(stories.store, HERE, vote.message)
 
 
