@@ -31,7 +31,7 @@ class Feed:
     @property
     def share(self) -> float:
         """How much was fed, from 0 to 1."""
-        return self._fed / max(1, len(self._given))
+        return 1 - len(self.unread) / max(1, len(self._given))
 
     @property
     def unread(self) -> Ids:
