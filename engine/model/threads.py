@@ -27,7 +27,8 @@ QUIET = 0.7  # of the cores: what was found on a busier machine holds for BUSY_S
 BUSY_SECONDS = 3600.0
 MOST_SECONDS = 60.0  # of a step that the file may tell
 KEPT = 200  # choices in the file for a machine, and machines: the newest
-SLOWER, BACK_OFF_SECONDS = 1.5, 2.0  # than measured, for some steps: then spinning threads rest for so long
+SLOWER, IN_A_ROW = 1.7, 6  # so much slower than measured, so often: then spinning threads rest
+BACK_OFF_SECONDS = 1.0
 
 
 class Threads(NamedTuple):
@@ -55,7 +56,8 @@ class Choice:
         self._name, self._ways, self._seconds = name, list(ways), seconds
         self._best: Threads | None = self._ways[0] if len(self._ways) == 1 else None
         self._calm = self._ways[0]
-        self._expected = self._recent = 0.0  # seconds a step
+        self._expected = 0.0  # seconds a step
+        self._slow = 0  # how many of the latest steps were much slower
         self._resting = 0.0  # until then spinning threads rest
 
     @property
@@ -69,9 +71,9 @@ class Choice:
         """A step took so long. Threads that spin rest for a while where steps are much slower than they were."""
         if not (way.spin and self._expected):
             return
-        self._recent += 0.2 * (min(seconds, 2 * self._expected) - self._recent)  # one slow step says little
-        if self._recent > SLOWER * self._expected:
-            self._resting, self._recent = time.monotonic() + BACK_OFF_SECONDS, self._expected
+        self._slow = self._slow + 1 if seconds > SLOWER * self._expected else 0
+        if self._slow >= IN_A_ROW:
+            self._resting, self._slow = time.monotonic() + BACK_OFF_SECONDS, 0
 
     def _made(self) -> Threads:
         found = self._kept()
@@ -83,7 +85,6 @@ class Choice:
             found = best, calm, times[best]
             _write(self._name, [*best, *calm, times[best], None if _is_quiet() else time.time() + BUSY_SECONDS])
         self._best, self._calm, self._expected = found
-        self._recent = self._expected
         return found[0]
 
     def _kept(self) -> tuple[Threads, Threads, float] | None:
