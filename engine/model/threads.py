@@ -27,7 +27,7 @@ QUIET = 0.7  # of the cores: what was found on a busier machine holds for BUSY_S
 BUSY_SECONDS = 3600.0
 MOST_SECONDS = 60.0  # of a step that the file may tell
 KEPT = 200  # choices in the file for a machine, and machines: the newest
-SLOWER, IN_A_ROW = 1.7, 6  # so much slower than measured, so often: then spinning threads rest
+SLOWER, IN_A_ROW = 1.2, 6  # so much slower than threads that do not spin were, so often: then they rest
 BACK_OFF_SECONDS = 1.0
 
 
@@ -56,7 +56,7 @@ class Choice:
         self._name, self._ways, self._seconds = name, list(ways), seconds
         self._best: Threads | None = self._ways[0] if len(self._ways) == 1 else None
         self._calm = self._ways[0]
-        self._expected = 0.0  # seconds a step
+        self._calm_seconds = 0.0  # that a step took with threads that do not spin
         self._slow = 0  # how many of the latest steps were much slower
         self._resting = 0.0  # until then spinning threads rest
 
@@ -68,10 +68,10 @@ class Choice:
         return self._calm if self._best.spin and time.monotonic() < self._resting else self._best
 
     def took(self, way: Threads, seconds: float) -> None:
-        """A step took so long. Threads that spin rest for a while where steps are much slower than they were."""
-        if not (way.spin and self._expected):
+        """A step took so long. Threads that spin rest for a while where steps are slower than without spinning."""
+        if not (way.spin and self._calm_seconds):
             return
-        self._slow = self._slow + 1 if seconds > SLOWER * self._expected else 0
+        self._slow = self._slow + 1 if seconds > SLOWER * self._calm_seconds else 0
         if self._slow >= IN_A_ROW:
             self._resting, self._slow = time.monotonic() + BACK_OFF_SECONDS, 0
 
@@ -82,13 +82,13 @@ class Choice:
             times |= {way: min(self._seconds(way) for _ in range(ROUNDS)) for way in self._ways}
             best = min(times, key=lambda way: times[way])
             calm = min((way for way in self._ways if not way.spin), key=lambda way: times[way])
-            found = best, calm, times[best]
-            _write(self._name, [*best, *calm, times[best], None if _is_quiet() else time.time() + BUSY_SECONDS])
-        self._best, self._calm, self._expected = found
+            found = best, calm, times[calm]
+            _write(self._name, [*best, *calm, times[calm], None if _is_quiet() else time.time() + BUSY_SECONDS])
+        self._best, self._calm, self._calm_seconds = found
         return found[0]
 
     def _kept(self) -> tuple[Threads, Threads, float] | None:
-        """The best threads, the best that do not spin, and a step's time, from the cache; None if it has none."""
+        """The best threads, the best that do not spin, and a step's time with these, as the cache has them."""
         try:
             number, spin, calm_number, calm_spin, seconds, until = _read().get(_machine(), {})[self._name]
             found = Threads(number, spin), Threads(calm_number, calm_spin), float(seconds)

@@ -72,8 +72,8 @@ def test_what_was_found_on_a_busy_machine_holds_for_an_hour(cache: Path, monkeyp
     "spoil",
     [
         lambda text: "", lambda text: "[]", lambda text: "nothing", lambda text: text.replace("true", "7"),
-        lambda text: text.replace("[2", '["two"'), lambda text: text.replace("0.1", "-1"),
-        lambda text: text.replace("0.1", "NaN"),
+        lambda text: text.replace("[2", '["two"'), lambda text: text.replace("0.2", "-1"),
+        lambda text: text.replace("0.2", "NaN"),
     ],
 )  # fmt: skip
 def test_a_damaged_cache_is_measured_anew(cache: Path, spoil: Callable[[str], str]) -> None:
